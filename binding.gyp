@@ -1,0 +1,25 @@
+{
+  # The release build: node-gyp for install, prebuildify for prebuilds. CMakeLists.txt builds the same sources with
+  # the same defines for development.
+  "targets": [
+    {
+      "target_name": "ipvs",
+      "sources": [
+        "native/addon.cc",
+        "native/channel.cc",
+        "native/genl.cc",
+        "native/ipvs_codec.cc",
+        "native/net_namespace.cc",
+        "native/netlink_socket.cc",
+        "native/sysctls.cc",
+        "native/worker.cc"
+      ],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS"],
+      "cflags": ["-Wall", "-Wextra", "-Werror", "-O2"],
+      "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fvisibility=hidden", "-fno-rtti"],
+      # nodelete: a thread of ours may still be in the kernel when its worker environment is gone.
+      "ldflags": ["-Wl,-z,nodelete", "-Wl,-z,now", "-static-libstdc++", "-static-libgcc"]
+    }
+  ]
+}

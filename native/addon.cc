@@ -1,0 +1,234 @@
+// The Node-API surface: a Client object over a Worker, and the layout of the records. Nothing else.
+#include <fcntl.h>
+#include <napi.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include <linux/ip_vs.h>
+
+#include "worker.h"
+
+namespace ipvs {
+namespace {
+
+Napi::Value ToInt32Array(Napi::Env env, const std::vector<Failure>& failures) {
+  if (failures.empty()) return env.Undefined();
+  auto array = Napi::Int32Array::New(env, failures.size() * 3);
+  std::memcpy(array.Data(), failures.data(), failures.size() * sizeof(Failure));
+  return array;
+}
+
+template <typename Row>
+Napi::Value ToBytes(Napi::Env env, const std::vector<Row>& rows) {
+  auto array = Napi::Uint8Array::New(env, rows.size() * sizeof(Row));
+  if (!rows.empty()) std::memcpy(array.Data(), rows.data(), rows.size() * sizeof(Row));
+  return array;
+}
+
+class Client : public Napi::ObjectWrap<Client> {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "Client",
+                       {
+                           InstanceMethod<&Client::Open>("open"),
+                           InstanceMethod<&Client::Write>("write"),
+                           InstanceMethod<&Client::Read>("read"),
+                           InstanceMethod<&Client::Withdraw>("withdraw"),
+                           InstanceMethod<&Client::Abandon>("abandon"),
+                           InstanceMethod<&Client::RunNow>("runNow"),
+                           InstanceMethod<&Client::Stop>("stop"),
+                       });
+  }
+
+  // new Client(kind, path, fd, onCompletion)
+  explicit Client(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Client>(info), env_(info.Env()) {
+    NetNamespace where;
+    where.kind = static_cast<NetNamespace::Kind>(info[0].As<Napi::Number>().Int32Value());
+    where.path = info[1].As<Napi::String>().Utf8Value();
+    if (where.kind == NetNamespace::Kind::kDescriptor) {
+      // Our own copy: the caller may close its one at once.
+      where.descriptor = fcntl(info[2].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0);
+    }
+    on_completion_ = Napi::Persistent(info[3].As<Napi::Function>());
+    napi_value name = Napi::String::New(env_, "ipvs");
+    napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, Deliver, &deliver_);
+    napi_unref_threadsafe_function(env_, deliver_);
+    worker_ = std::make_shared<Worker>(std::move(where), [deliver = deliver_] {
+      napi_call_threadsafe_function(deliver, nullptr, napi_tsfn_nonblocking);
+    });
+    // Runs before Node tears the thread-safe function down, because it was added after it.
+    napi_add_env_cleanup_hook(env_, Cleanup, this);
+  }
+
+  ~Client() override {
+    if (worker_ == nullptr) return;
+    napi_remove_env_cleanup_hook(env_, Cleanup, this);
+    Release();
+  }
+
+ private:
+  // Never waits for the worker's thread: it may be in the kernel.
+  static void Cleanup(void* data) {
+    auto* self = static_cast<Client*>(data);
+    self->worker_->Silence();
+    self->worker_->Stop();
+    self->deliver_ = nullptr;
+  }
+
+  void Release() {
+    worker_->Silence();
+    worker_->Stop();
+    if (deliver_ != nullptr) napi_release_threadsafe_function(deliver_, napi_tsfn_abort);
+    deliver_ = nullptr;
+  }
+
+  void Begin() {
+    if (pending_++ == 0 && deliver_ != nullptr) napi_ref_threadsafe_function(env_, deliver_);
+  }
+
+  void End() {
+    if (--pending_ == 0 && deliver_ != nullptr) napi_unref_threadsafe_function(env_, deliver_);
+  }
+
+  static void Deliver(napi_env env, napi_value, void* context, void*) {
+    if (env == nullptr) return;
+    auto* self = static_cast<Client*>(context);
+    for (Completion& completion : self->worker_->TakeCompletions()) {
+      self->End();
+      Napi::HandleScope scope(env);
+      Napi::Value payload = Napi::Env(env).Undefined();
+      if (completion.kind == RequestKind::kSysctls || completion.kind == RequestKind::kOpen) {
+        payload = Napi::String::New(env, completion.text);
+      } else if (completion.kind != RequestKind::kWrite) {
+        auto table = Napi::Object::New(env);
+        table["services"] = ToBytes(env, completion.table.services);
+        table["destinations"] = ToBytes(env, completion.table.destinations);
+        table["verified"] = Napi::Boolean::New(env, completion.table.verified);
+        table["attempts"] = Napi::Number::New(env, completion.table.attempts);
+        payload = table;
+      }
+      self->on_completion_.Call({Napi::Number::New(env, completion.id), Napi::Number::New(env, completion.error),
+                                 ToInt32Array(env, completion.failures), payload});
+    }
+  }
+
+  // open(id): 0 or an errno
+  Napi::Value Open(const Napi::CallbackInfo& info) {
+    const int error = worker_->Start(info[0].As<Napi::Number>().Uint32Value());
+    if (error == 0) Begin();
+    return Napi::Number::New(env_, error);
+  }
+
+  // write(id, records, bulk): the records are copied
+  void Write(const Napi::CallbackInfo& info) {
+    const auto bytes = info[1].As<Napi::Uint8Array>();
+    Request request;
+    request.id = info[0].As<Napi::Number>().Uint32Value();
+    request.bulk = info[2].As<Napi::Boolean>().Value();
+    request.changes.resize(bytes.ByteLength() / sizeof(Change));
+    std::memcpy(static_cast<void*>(request.changes.data()), bytes.Data(), request.changes.size() * sizeof(Change));
+    Begin();
+    worker_->Submit(std::move(request));
+  }
+
+  // read(id, kind, serviceRecord?)
+  void Read(const Napi::CallbackInfo& info) {
+    Request request;
+    request.id = info[0].As<Napi::Number>().Uint32Value();
+    request.kind = static_cast<RequestKind>(info[1].As<Napi::Number>().Uint32Value());
+    if (info[2].IsTypedArray()) {
+      const auto bytes = info[2].As<Napi::Uint8Array>();
+      Change change;
+      if (bytes.ByteLength() >= sizeof change) {
+        std::memcpy(static_cast<void*>(&change), bytes.Data(), sizeof change);
+        request.key = change.service.key;
+      }
+    }
+    Begin();
+    worker_->Submit(std::move(request));
+  }
+
+  // withdraw(id)
+  void Withdraw(const Napi::CallbackInfo& info) { worker_->Withdraw(info[0].As<Napi::Number>().Uint32Value()); }
+
+  // abandon(id): false if it has completed already, else its failures or undefined
+  Napi::Value Abandon(const Napi::CallbackInfo& info) {
+    std::vector<Failure> failures;
+    if (!worker_->Abandon(info[0].As<Napi::Number>().Uint32Value(), &failures)) {
+      return Napi::Boolean::New(env_, false);
+    }
+    End();
+    return ToInt32Array(env_, failures);
+  }
+
+  // runNow(records): an errno, else the failures or undefined
+  Napi::Value RunNow(const Napi::CallbackInfo& info) {
+    const auto bytes = info[0].As<Napi::Uint8Array>();
+    std::vector<Change> changes(bytes.ByteLength() / sizeof(Change));
+    std::memcpy(static_cast<void*>(changes.data()), bytes.Data(), changes.size() * sizeof(Change));
+    std::vector<Failure> failures;
+    const int error = worker_->RunNow(changes.data(), changes.size(), &failures);
+    if (error != 0) return Napi::Number::New(env_, error);
+    return ToInt32Array(env_, failures);
+  }
+
+  // stop(): the object is unusable afterwards
+  void Stop(const Napi::CallbackInfo&) { Release(); }
+
+  Napi::Env env_;
+  Napi::FunctionReference on_completion_;
+  napi_threadsafe_function deliver_ = nullptr;
+  std::shared_ptr<Worker> worker_;
+  uint32_t pending_ = 0;
+};
+
+Napi::Object Layout(Napi::Env env) {
+  auto layout = Napi::Object::New(env);
+  const auto set = [&](const char* name, size_t value) { layout[name] = Napi::Number::New(env, double(value)); };
+  set("change", sizeof(Change));
+  set("op", offsetof(Change, op));
+  set("joined", offsetof(Change, joined));
+  set("service", offsetof(Change, service));
+  set("destination", offsetof(Change, destination));
+  set("serviceAf", offsetof(ServiceFields, key.af));
+  set("serviceProtocol", offsetof(ServiceFields, key.protocol));
+  set("serviceFwmark", offsetof(ServiceFields, key.fwmark));
+  set("serviceAddress", offsetof(ServiceFields, key.address));
+  set("servicePort", offsetof(ServiceFields, key.port));
+  set("serviceFlags", offsetof(ServiceFields, flags));
+  set("serviceTimeout", offsetof(ServiceFields, timeout_seconds));
+  set("serviceNetmask", offsetof(ServiceFields, netmask));
+  set("serviceScheduler", offsetof(ServiceFields, scheduler));
+  set("serviceEngine", offsetof(ServiceFields, engine));
+  set("destinationAf", offsetof(DestinationFields, key.af));
+  set("destinationPort", offsetof(DestinationFields, key.port));
+  set("destinationAddress", offsetof(DestinationFields, key.address));
+  set("destinationMethod", offsetof(DestinationFields, method));
+  set("destinationWeight", offsetof(DestinationFields, weight));
+  set("destinationUpper", offsetof(DestinationFields, upper_threshold));
+  set("destinationLower", offsetof(DestinationFields, lower_threshold));
+  set("destinationTunnelType", offsetof(DestinationFields, tunnel_type));
+  set("destinationTunnelPort", offsetof(DestinationFields, tunnel_port));
+  set("destinationTunnelFlags", offsetof(DestinationFields, tunnel_flags));
+  set("serviceRow", sizeof(ServiceRow));
+  set("serviceRowDestinations", offsetof(ServiceRow, destinations));
+  set("serviceRowCounters", offsetof(ServiceRow, counters));
+  set("destinationRow", sizeof(DestinationRow));
+  set("destinationRowActive", offsetof(DestinationRow, active));
+  set("destinationRowInactive", offsetof(DestinationRow, inactive));
+  set("destinationRowPersistent", offsetof(DestinationRow, persistent));
+  set("destinationRowCounters", offsetof(DestinationRow, counters));
+  return layout;
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  exports["layout"] = Layout(env);
+  exports["Client"] = Client::Define(env);
+  return exports;
+}
+
+NODE_API_MODULE(ipvs, Init)
+
+}  // namespace
+}  // namespace ipvs

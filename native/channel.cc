@@ -1,0 +1,328 @@
+#include "channel.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+#include <linux/ip_vs.h>
+
+namespace ipvs {
+namespace {
+
+// A dump whose receive buffer is smaller than the kernel's chunk loses messages (af_netlink.c: netlink_dump caps a
+// chunk at 32 KiB).
+constexpr size_t kReceiveBytes = 64 * 1024;
+constexpr uint32_t kMaxRounds = 5;
+
+template <typename Key>
+std::string KeyBytes(const Key& key) {
+  return std::string(reinterpret_cast<const char*>(&key), sizeof key);
+}
+
+std::unordered_set<std::string> Identities(const std::vector<DestinationRow>& rows) {
+  std::unordered_set<std::string> keys;
+  for (const DestinationRow& row : rows) keys.insert(KeyBytes(row.fields.key));
+  return keys;
+}
+
+// An entry can come twice when the table changes under a dump; the later one is the newer.
+template <typename Row>
+void DropDuplicates(std::vector<Row>* rows) {
+  std::unordered_map<std::string, size_t> seen;
+  size_t kept = 0;
+  for (const Row& row : *rows) {
+    const auto [at, fresh] = seen.emplace(KeyBytes(row.fields.key), kept);
+    (*rows)[at->second] = row;
+    if (fresh) kept++;
+  }
+  rows->resize(kept);
+}
+
+bool IsLost(int error) { return error == EAGAIN || error == ENOBUFS || error == EMSGSIZE; }
+
+}  // namespace
+
+int Channel::Open() {
+  int error = socket_.Open();
+  if (error == 0) error = ResolveFamily(socket_, IPVS_GENL_NAME, seq_++, &family_);
+  if (error != 0) socket_.Close();
+  return error;
+}
+
+void Channel::Adopt(int fd, uint16_t family) {
+  socket_.Adopt(fd);
+  family_ = family;
+}
+
+void Channel::Encode(const Change* const* changes, size_t count) {
+  writer_.Clear();
+  sent_.clear();
+  first_seq_ = seq_;
+  for (size_t i = 0; i < count; i++) {
+    for (int message = 0; message < MessagesOf(changes[i]->op); message++) {
+      EncodeChange(writer_, family_, *changes[i], message, seq_++);
+      sent_.push_back({static_cast<uint32_t>(i), message, 0});
+    }
+  }
+  writer_.Barrier(seq_++);
+}
+
+// Reads answers up to the barrier's. False if it or an error before it was lost: what has no error is then unknown.
+bool Channel::Collect() {
+  for (;;) {
+    const int count = socket_.ReceiveMany();
+    if (count < 0) {
+      if (count != -ENOBUFS) return false;
+      // The overflow is reported before the answers that were queued; those still count.
+      for (int more; (more = socket_.ReceiveMany()) > 0;) (void)Note(more);
+      return false;
+    }
+    if (Note(count)) return true;
+  }
+}
+
+// Files the errors of `count` received datagrams. True once the barrier's answer is among them.
+bool Channel::Note(int count) {
+  const uint32_t barrier = static_cast<uint32_t>(sent_.size());
+  bool done = false;
+  for (int slot = 0; slot < count; slot++) {
+    MessageReader answer(socket_.answer(slot), socket_.answer_size(slot));
+    while (answer.Next()) {
+      if (answer.header.nlmsg_type != NLMSG_ERROR) continue;
+      const uint32_t index = answer.header.nlmsg_seq - first_seq_;
+      if (index == barrier) done = true;
+      if (index < barrier) sent_[index].error = answer.Error();
+    }
+  }
+  return done;
+}
+
+// The first change of the tail whose every message found no family, or the number of changes.
+uint32_t Channel::FamilyLostFrom(uint32_t count) const {
+  for (size_t i = sent_.size(); i > 0; i--) {
+    if (sent_[i - 1].error != ENOENT) break;
+    count = sent_[i - 1].change;
+  }
+  return count;
+}
+
+void Channel::Run(const Change* const* changes, size_t count, Result* results) {
+  // A second round only if the module was reloaded under us and the family has a new id.
+  for (bool first = true;; first = false) {
+    int error = socket_.is_open() ? 0 : Open();
+    if (error != 0) {
+      std::fill(results, results + count, Result{error == ENOENT ? int32_t{kNoFamily} : error, 0});
+      return;
+    }
+    Encode(changes, count);
+    error = socket_.Send(writer_.data(), writer_.size());
+    if (error != 0) {
+      // A buffer that sendmsg refuses has not run at all.
+      for (size_t i = 0; i < count; i++) results[i] = {error, CommandOf(changes[i]->op, 0)};
+      return;
+    }
+    const bool complete = Collect();
+    std::fill(results, results + count, Result{});
+    for (const Sent& sent : sent_) {
+      Result& result = results[sent.change];
+      const Op op = changes[sent.change]->op;
+      if (sent.error == 0 || result.code != kApplied || IsSwallowed(op, sent.message, sent.error)) continue;
+      result = {sent.error, CommandOf(op, sent.message)};
+    }
+    if (!complete) {
+      for (size_t i = 0; i < count; i++) {
+        if (results[i].code == kApplied) results[i].code = kUnknown;
+      }
+      // Only a new socket is sure to have no stray answer in it.
+      socket_.Close();
+      return;
+    }
+    const uint32_t lost = FamilyLostFrom(static_cast<uint32_t>(count));
+    if (lost == count || !first) return;
+    uint16_t family = family_;
+    error = ResolveFamily(socket_, IPVS_GENL_NAME, seq_++, &family);
+    if (error == 0 && family == family_) return;
+    changes += lost;
+    results += lost;
+    count -= lost;
+    if (error != 0) {
+      std::fill(results, results + count, Result{kNoFamily, 0});
+      socket_.Close();
+      return;
+    }
+    family_ = family;
+  }
+}
+
+// Sends what the writer holds and walks the replies. A read that ends early leaves a socket that must not be reused.
+template <typename OnMessage>
+int Channel::Exchange(bool dump, OnMessage on_message) {
+  const uint32_t seq = seq_ - 1;
+  const int error = socket_.Send(writer_.data(), writer_.size());
+  if (error != 0) return error;
+  if (receive_.empty()) receive_.resize(kReceiveBytes);
+  for (;;) {
+    const ssize_t received = socket_.Receive(receive_.data(), receive_.size());
+    if (received < 0) return static_cast<int>(-received);
+    MessageReader message(receive_.data(), static_cast<size_t>(received));
+    bool data = false;
+    while (message.Next()) {
+      if (message.header.nlmsg_seq != seq) continue;
+      if (message.header.nlmsg_type == NLMSG_DONE || message.header.nlmsg_type == NLMSG_ERROR) {
+        return message.Error();
+      }
+      on_message(message, !data);
+      data = true;
+    }
+    if (data && !dump) return 0;
+  }
+}
+
+// Runs a read, once more after a lost answer or a reloaded module. Every socket that failed is replaced.
+template <typename Transact>
+int Channel::Read(Transact transact) {
+  int error = 0;
+  for (int attempt = 0; attempt < 2; attempt++) {
+    if (!socket_.is_open()) {
+      error = Open();
+      if (error != 0) return error == ENOENT ? int{kNoFamily} : error;
+    }
+    writer_.Clear();
+    error = transact();
+    if (error == 0 || error == ESRCH) return error;
+    socket_.Close();
+    if (error != ENOENT && error != EBUSY && !IsLost(error)) return error;
+  }
+  return error == ENOENT ? int{kNoFamily} : error;
+}
+
+int Channel::CheckPermission() {
+  return Read([&] {
+    EncodeGetInfo(writer_, family_, seq_++);
+    return Exchange(false, [](const MessageReader&, bool) {});
+  });
+}
+
+int Channel::GetService(const ServiceKey& key, ServiceRow* row) {
+  return Read([&] {
+    bool decoded = false;
+    EncodeGetService(writer_, family_, key, seq_++);
+    const int error =
+        Exchange(false, [&](const MessageReader& message, bool) { decoded = DecodeService(message, row); });
+    return error == 0 && !decoded ? EIO : error;
+  });
+}
+
+int Channel::DumpServices(std::vector<ServiceRow>* rows, size_t* chunks) {
+  return Read([&] {
+    rows->clear();
+    *chunks = 0;
+    EncodeDumpServices(writer_, family_, seq_++);
+    const int error = Exchange(true, [&](const MessageReader& message, bool first_of_chunk) {
+      if (first_of_chunk) ++*chunks;
+      ServiceRow row;
+      if (DecodeService(message, &row)) rows->push_back(row);
+    });
+    DropDuplicates(rows);
+    return error;
+  });
+}
+
+int Channel::DumpDestinations(const ServiceKey& key, std::vector<DestinationRow>* rows, size_t* chunks) {
+  return Read([&] {
+    rows->clear();
+    *chunks = 0;
+    EncodeDumpDestinations(writer_, family_, key, seq_++);
+    const int error = Exchange(true, [&](const MessageReader& message, bool first_of_chunk) {
+      if (first_of_chunk) ++*chunks;
+      DestinationRow row;
+      if (DecodeDestination(message, key.af, &row)) rows->push_back(row);
+    });
+    DropDuplicates(rows);
+    return error;
+  });
+}
+
+// The kernel never says that a dump was disturbed, and on 6.1 and 6.12 even another namespace disturbs ours
+// (ip_vs_ctl.c: ip_vs_genl_dump_services resumes by count). One chunk is taken under the lock and is whole. Otherwise
+// dump again until a round shows no service we did not know; those that a round misses are asked for by name.
+int Channel::ReadServices(Table* table) {
+  std::vector<ServiceRow> round;
+  size_t chunks = 0;
+  int error = DumpServices(&round, &chunks);
+  if (error != 0) return error;
+  table->services = round;
+  table->attempts = 1;
+  table->verified = chunks <= 1;
+  while (!table->verified && table->attempts < kMaxRounds) {
+    error = DumpServices(&round, &chunks);
+    if (error != 0) return error;
+    table->attempts++;
+    std::unordered_set<std::string> seen;
+    for (const ServiceRow& row : round) seen.insert(KeyBytes(row.fields.key));
+    bool news = false;
+    std::unordered_set<std::string> known;
+    for (const ServiceRow& row : table->services) known.insert(KeyBytes(row.fields.key));
+    for (const ServiceRow& row : round) news = news || known.count(KeyBytes(row.fields.key)) == 0;
+    for (const ServiceRow& row : table->services) {
+      if (seen.count(KeyBytes(row.fields.key)) != 0) continue;
+      ServiceRow confirmed;
+      error = GetService(row.fields.key, &confirmed);
+      if (error == 0) round.push_back(confirmed);
+      if (error != 0 && error != ESRCH) return error;
+    }
+    table->services = round;
+    table->verified = !news;
+  }
+  return 0;
+}
+
+// Appends one service's destinations. A missing service gives an empty dump without an error, so emptiness is checked.
+int Channel::ReadDestinations(const ServiceKey& key, Table* table, const std::function<void()>& between) {
+  std::vector<DestinationRow> rows;
+  std::vector<DestinationRow> again;
+  size_t chunks = 0;
+  int error = DumpDestinations(key, &rows, &chunks);
+  if (error != 0) return error;
+  uint32_t attempts = 1;
+  bool verified = chunks <= 1;
+  while (!verified && attempts < kMaxRounds) {
+    between();
+    error = DumpDestinations(key, &again, &chunks);
+    if (error != 0) return error;
+    attempts++;
+    verified = Identities(rows) == Identities(again);
+    rows.swap(again);
+  }
+  if (rows.empty()) {
+    ServiceRow row;
+    error = GetService(key, &row);
+    if (error != 0) return error;
+  }
+  table->destinations.insert(table->destinations.end(), rows.begin(), rows.end());
+  table->attempts = std::max(table->attempts, attempts);
+  table->verified = table->verified && verified;
+  between();
+  return 0;
+}
+
+int Channel::ReadTable(Table* table, const std::function<void()>& between) {
+  int error = ReadServices(table);
+  if (error != 0) return error;
+  std::vector<ServiceRow> services;
+  services.swap(table->services);
+  for (ServiceRow& row : services) {
+    const size_t before = table->destinations.size();
+    error = ReadDestinations(row.fields.key, table, between);
+    if (error == ESRCH) continue;  // removed since
+    if (error != 0) return error;
+    row.destinations = static_cast<uint32_t>(table->destinations.size() - before);
+    table->services.push_back(row);
+  }
+  return 0;
+}
+
+}  // namespace ipvs

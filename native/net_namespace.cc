@@ -1,0 +1,22 @@
+#include "net_namespace.h"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+namespace ipvs {
+
+int NetNamespace::Enter() {
+  if (kind == Kind::kCurrent) return 0;
+  if (kind == Kind::kScratch) return unshare(CLONE_NEWNET) == 0 ? 0 : errno;
+  const int fd = kind == Kind::kPath ? open(path.c_str(), O_RDONLY | O_CLOEXEC) : descriptor;
+  if (fd < 0) return errno;
+  const int error = setns(fd, CLONE_NEWNET) == 0 ? 0 : errno;
+  close(fd);
+  descriptor = -1;
+  return error;
+}
+
+}  // namespace ipvs

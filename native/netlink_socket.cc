@@ -1,0 +1,127 @@
+#include "netlink_socket.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+#include <unistd.h>
+
+namespace ipvs {
+namespace {
+
+// A chunk this large keeps a failover's wait behind a bulk chunk to about a millisecond.
+constexpr size_t kChunkMessages = 1024;
+// Each error answer is charged to the receive buffer with at most this truesize (af_netlink.c: netlink_ack,
+// kernel 6.1 to 7.2), and all of them are queued while we are still inside sendmsg.
+constexpr size_t kAnswerTruesize = 1280;
+constexpr int kReceiveBuffer = kChunkMessages * kAnswerTruesize + 8192;
+constexpr int kSendBuffer = 512 * 1024;
+
+// The FORCE twin lifts the sysctl limits; it needs the capability that IPVS itself needs.
+void SetBuffer(int fd, int force, int plain, int bytes) {
+  if (setsockopt(fd, SOL_SOCKET, force, &bytes, sizeof bytes) != 0) {
+    (void)setsockopt(fd, SOL_SOCKET, plain, &bytes, sizeof bytes);
+  }
+}
+
+size_t EffectiveBuffer(int fd, int option) {
+  int bytes = 0;
+  socklen_t length = sizeof bytes;
+  if (getsockopt(fd, SOL_SOCKET, option, &bytes, &length) != 0) return 0;
+  return static_cast<size_t>(bytes);
+}
+
+}  // namespace
+
+int NetlinkSocket::Open() {
+  Close();
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+  if (fd < 0) return errno;
+  // Errors then carry only the header of their request: smaller answers, more of them fit.
+  const int on = 1;
+  sockaddr_nl self{};
+  self.nl_family = AF_NETLINK;
+  if (setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on) != 0 ||
+      bind(fd, reinterpret_cast<sockaddr*>(&self), sizeof self) != 0) {
+    const int error = errno;
+    close(fd);
+    return error;
+  }
+  fd_ = fd;
+  SizeBuffers();
+  return 0;
+}
+
+void NetlinkSocket::SizeBuffers() {
+  SetBuffer(fd_, SO_RCVBUFFORCE, SO_RCVBUF, kReceiveBuffer);
+  SetBuffer(fd_, SO_SNDBUFFORCE, SO_SNDBUF, kSendBuffer);
+  const size_t receive = EffectiveBuffer(fd_, SO_RCVBUF);
+  const size_t send = EffectiveBuffer(fd_, SO_SNDBUF);
+  const size_t fits = receive > 16384 ? (receive - 4096) / kAnswerTruesize : 8;
+  max_messages_ = std::min(fits, kChunkMessages);
+  // sendmsg refuses more than SO_SNDBUF - 32 with EMSGSIZE (af_netlink.c: netlink_sendmsg).
+  max_bytes_ = std::max<size_t>(send, 4096) - 1024;
+}
+
+void NetlinkSocket::Close() {
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
+
+void NetlinkSocket::Adopt(int fd) {
+  Close();
+  fd_ = fd;
+}
+
+int NetlinkSocket::Send(const uint8_t* data, size_t size) {
+  // No destination address: the default peer is the kernel, and naming it would skip the check of the opener's
+  // credentials (af_netlink.c: NETLINK_SKB_DST).
+  iovec part{const_cast<uint8_t*>(data), size};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  ssize_t sent;
+  do {
+    sent = sendmsg(fd_, &message, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent < 0 ? errno : 0;
+}
+
+ssize_t NetlinkSocket::Receive(uint8_t* data, size_t size) {
+  iovec part{data, size};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  ssize_t received;
+  do {
+    received = recvmsg(fd_, &message, MSG_DONTWAIT);
+  } while (received < 0 && errno == EINTR);
+  if (received < 0) return -errno;
+  if ((message.msg_flags & MSG_TRUNC) != 0) return -EMSGSIZE;
+  return received;
+}
+
+int NetlinkSocket::ReceiveMany() {
+  mmsghdr messages[kAnswerSlots];
+  iovec parts[kAnswerSlots];
+  std::memset(messages, 0, sizeof messages);
+  for (size_t i = 0; i < kAnswerSlots; i++) {
+    parts[i] = {answers_[i], kAnswerBytes};
+    messages[i].msg_hdr.msg_iov = &parts[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+  }
+  int count;
+  do {
+    count = recvmmsg(fd_, messages, kAnswerSlots, MSG_DONTWAIT, nullptr);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) return -errno;
+  for (int i = 0; i < count; i++) {
+    if ((messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) return -EMSGSIZE;
+    sizes_[i] = messages[i].msg_len;
+  }
+  return count;
+}
+
+}  // namespace ipvs

@@ -1,0 +1,56 @@
+// Owns one generic-netlink socket: open, send one buffer, receive its answers. Knows nothing of IPVS.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+namespace ipvs {
+
+// Answers of a batch are capped to 36 bytes each (NETLINK_CAP_ACK); a slot leaves room for more.
+constexpr size_t kAnswerSlots = 64;
+constexpr size_t kAnswerBytes = 128;
+
+class NetlinkSocket {
+ public:
+  NetlinkSocket() = default;
+  ~NetlinkSocket() { Close(); }
+  NetlinkSocket(const NetlinkSocket&) = delete;
+  NetlinkSocket& operator=(const NetlinkSocket&) = delete;
+
+  // Opens in the calling thread's network namespace, where the socket stays for ever. 0 or an errno.
+  int Open();
+  void Close();
+  // Takes ownership of a descriptor: tests hand in one end of a socket pair.
+  void Adopt(int fd);
+  bool is_open() const { return fd_ >= 0; }
+
+  // Hands one buffer to the kernel, which runs all of its messages before this returns. 0 or an errno.
+  int Send(const uint8_t* data, size_t size);
+
+  // Receives one datagram. The kernel has queued every answer before Send returned, so this never waits:
+  // EAGAIN means that an answer was lost. Returns the size, or a negative errno; EMSGSIZE for a cut datagram.
+  ssize_t Receive(uint8_t* data, size_t size);
+
+  // Receives up to kAnswerSlots datagrams with one system call: how many, or a negative errno.
+  int ReceiveMany();
+  const uint8_t* answer(int slot) const { return answers_[slot]; }
+  size_t answer_size(int slot) const { return sizes_[slot]; }
+
+  // Limits of one buffer, from the effective socket buffers (see netlink_socket.cc).
+  size_t max_messages() const { return max_messages_; }
+  size_t max_bytes() const { return max_bytes_; }
+
+ private:
+  void SizeBuffers();
+
+  int fd_ = -1;
+  size_t max_messages_ = 128;
+  size_t max_bytes_ = 64 * 1024;
+  uint8_t answers_[kAnswerSlots][kAnswerBytes];
+  size_t sizes_[kAnswerSlots];
+};
+
+}  // namespace ipvs

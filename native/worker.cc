@@ -1,0 +1,376 @@
+#include "worker.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <utility>
+
+#include <pthread.h>
+#include <sys/stat.h>
+
+namespace ipvs {
+namespace {
+
+std::string ServiceIdentity(const ServiceKey& key) {
+  return std::string(reinterpret_cast<const char*>(&key), sizeof key);
+}
+
+std::string ObjectIdentity(const Change& change) {
+  std::string identity = ServiceIdentity(change.service.key);
+  if (change.op >= Op::kAddDestination) {
+    identity.append(reinterpret_cast<const char*>(&change.destination.key), sizeof change.destination.key);
+  }
+  return identity;
+}
+
+// Removing a service writes all that is below it.
+std::string RemovalIdentity(const ServiceKey& key) { return ServiceIdentity(key) + "*"; }
+
+bool IsRemoval(Op op) { return op == Op::kRemoveService || op == Op::kEnsureNoService; }
+
+}  // namespace
+
+Worker::Worker(NetNamespace where, std::function<void()> notify)
+    : where_(std::move(where)), notify_(std::move(notify)) {}
+
+int Worker::Start(uint32_t id) {
+  struct Start {
+    std::shared_ptr<Worker> self;
+    uint32_t id;
+  };
+  auto* start = new Start{shared_from_this(), id};
+  // Signals belong to the JavaScript side: one taken here would only interrupt system calls.
+  sigset_t all;
+  sigset_t old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  pthread_t thread;
+  const int error = pthread_create(
+      &thread, nullptr,
+      [](void* data) -> void* {
+        auto* given = static_cast<Start*>(data);
+        const std::shared_ptr<Worker> self = std::move(given->self);
+        const uint32_t open_id = given->id;
+        delete given;
+        self->Loop(open_id);
+        return nullptr;
+      },
+      start);
+  pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  if (error != 0) {
+    delete start;
+    return error;
+  }
+  pthread_detach(thread);
+  pthread_setname_np(thread, "ipvs");
+  return 0;
+}
+
+int Worker::OpenChannels() {
+  int error = where_.Enter();
+  if (error != 0) return -error;  // negative: the namespace is at fault, not IPVS
+  error = changes_channel_.Open();
+  if (error == ENOENT) return kNoFamily;
+  if (error == 0) error = changes_channel_.CheckPermission();
+  if (error == 0) error = reads_channel_.Open();
+  return error;
+}
+
+void Worker::Loop(uint32_t open_id) {
+  Completion opened;
+  opened.id = open_id;
+  opened.kind = RequestKind::kOpen;
+  opened.error = OpenChannels();
+  struct stat self{};
+  if (stat("/proc/thread-self/ns/net", &self) == 0) {
+    opened.text = std::to_string(self.st_dev) + ":" + std::to_string(self.st_ino);
+  }
+
+  std::unique_lock<std::mutex> lock(mutex_);
+  max_messages_ = changes_channel_.max_messages();
+  const bool usable = opened.error == 0;
+  busy_ = false;
+  Complete(std::move(opened));
+  while (usable) {
+    wake_.wait(lock, [&] { return stopping_ || reopen_ || !normal_.empty() || !bulk_.empty(); });
+    if (stopping_) break;
+    if (reopen_) {
+      (void)changes_channel_.Open();
+      reopen_ = false;
+      reopened_.notify_all();
+      continue;
+    }
+    busy_ = true;
+    if (!normal_.empty() && normal_.front()->kind != RequestKind::kWrite) {
+      RunRead(lock);
+    } else {
+      RunBatch(lock);
+    }
+    busy_ = false;
+  }
+  normal_.clear();
+  bulk_.clear();
+}
+
+void Worker::Submit(Request request) {
+  auto shared = std::make_shared<Request>(std::move(request));
+  std::lock_guard<std::mutex> guard(mutex_);
+  shared->order = next_order_++;
+  if (shared->bulk) {
+    bulk_.push_back(std::move(shared));
+  } else {
+    if (!bulk_.empty()) NoteLaterWrites(*shared);
+    normal_.push_back(std::move(shared));
+  }
+  wake_.notify_one();
+}
+
+void Worker::NoteLaterWrites(const Request& request) {
+  for (const Change& change : request.changes) {
+    later_writes_[ObjectIdentity(change)] = request.order;
+    if (IsRemoval(change.op)) later_writes_[RemovalIdentity(change.service.key)] = request.order;
+  }
+}
+
+bool Worker::IsSuperseded(const Change& change, uint64_t order) const {
+  if (later_writes_.empty()) return false;
+  const auto later = [&](const std::string& key) {
+    const auto at = later_writes_.find(key);
+    return at != later_writes_.end() && at->second > order;
+  };
+  return later(ObjectIdentity(change)) || later(RemovalIdentity(change.service.key));
+}
+
+// The end of the longest run of changes from `from` that fits into what is left of the batch, cut only where a flip is
+// not split. False if nothing fits.
+bool Worker::Fits(const Request& request, size_t from, size_t* end) const {
+  const size_t capacity =
+      std::min(changes_channel_.max_messages(), changes_channel_.max_changes_bytes() / kMaxMessageBytes);
+  size_t room = capacity - batch_messages_;
+  size_t at = from;
+  size_t cut = from;
+  while (at < request.changes.size()) {
+    const size_t messages = static_cast<size_t>(MessagesOf(request.changes[at].op));
+    if (messages > room) break;
+    room -= messages;
+    at++;
+    if (at == request.changes.size() || request.changes[at].joined == 0) cut = at;
+  }
+  if (cut == from && batch_messages_ == 0) cut = at;  // a flip larger than a whole batch
+  *end = cut;
+  return cut > from;
+}
+
+// Adds as much of a request as fits. True if all of it went in, so that the next one may join.
+bool Worker::TakeFrom(const std::shared_ptr<Request>& request) {
+  size_t end = 0;
+  const bool some = Fits(*request, request->next, &end);
+  const bool whole = some && end == request->changes.size();
+  // A call that would fit into a batch of its own is not torn apart to fill this one.
+  if (!whole && (!some || batch_messages_ != 0)) return false;
+  const size_t begin = batch_.size();
+  for (size_t i = request->next; i < end; i++) {
+    const Change& change = request->changes[i];
+    if (request->bulk && IsSuperseded(change, request->order)) {
+      request->failures.push_back({static_cast<int32_t>(i), kSuperseded, CommandOf(change.op, 0)});
+      continue;
+    }
+    batch_.push_back(&change);
+    indices_.push_back(static_cast<int32_t>(i));
+    batch_messages_ += static_cast<size_t>(MessagesOf(change.op));
+  }
+  request->flying = request->next;
+  request->next = end;
+  slices_.push_back({request, begin, batch_.size()});
+  return whole;
+}
+
+// Group commit: everything that arrived while the last batch was in the kernel goes out together. A bulk request gives
+// one batch at a time, and only when nothing else waits.
+void Worker::TakeBatch() {
+  batch_.clear();
+  indices_.clear();
+  slices_.clear();
+  batch_messages_ = 0;
+  while (!normal_.empty() && normal_.front()->kind == RequestKind::kWrite && TakeFrom(normal_.front())) {
+    normal_.pop_front();
+  }
+  if (slices_.empty() && !bulk_.empty() && TakeFrom(bulk_.front())) {
+    bulk_.pop_front();
+    if (bulk_.empty()) later_writes_.clear();
+  }
+}
+
+void Worker::RunBatch(std::unique_lock<std::mutex>& lock) {
+  TakeBatch();
+  results_.assign(batch_.size(), Result{});
+  lock.unlock();
+  if (!batch_.empty()) changes_channel_.Run(batch_.data(), batch_.size(), results_.data());
+  lock.lock();
+  for (const Slice& slice : slices_) {
+    Request& request = *slice.request;
+    for (size_t i = slice.begin; i < slice.end; i++) {
+      const Result& result = results_[i];
+      const int32_t index = indices_[i];
+      if (result.code != kApplied) request.failures.push_back({index, result.code, result.command});
+    }
+    request.flying = request.next;
+    if (request.abandoned) {
+      changes_channel_.Close();  // its caller has been told "unknown": no late answer may be taken for another's
+    } else if (request.next == request.changes.size()) {
+      Settle(slice.request);
+    }
+  }
+  slices_.clear();
+}
+
+// Completes a write all of whose changes have an outcome.
+void Worker::Settle(const std::shared_ptr<Request>& request) {
+  Completion completion;
+  completion.id = request->id;
+  completion.kind = request->kind;
+  completion.failures = std::move(request->failures);
+  std::sort(completion.failures.begin(), completion.failures.end(),
+            [](const Failure& a, const Failure& b) { return a.index < b.index; });
+  Complete(std::move(completion));
+}
+
+void Worker::Complete(Completion completion) {
+  const bool first = completions_.empty();
+  completions_.push_back(std::move(completion));
+  if (!first) return;
+  std::lock_guard<std::mutex> guard(notify_mutex_);
+  if (notify_) notify_();
+}
+
+// Between two rounds of a long read: flips do not wait for it.
+void Worker::ServeWrites() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (!stopping_ && !normal_.empty() && normal_.front()->kind == RequestKind::kWrite) RunBatch(lock);
+}
+
+void Worker::RunRead(std::unique_lock<std::mutex>& lock) {
+  reading_ = normal_.front();
+  normal_.pop_front();
+  const std::shared_ptr<Request> request = reading_;
+  lock.unlock();
+  Completion completion;
+  completion.id = request->id;
+  completion.kind = request->kind;
+  const auto between = [this] { ServeWrites(); };
+  switch (request->kind) {
+    case RequestKind::kService: {
+      completion.table.services.resize(1);
+      completion.error = reads_channel_.GetService(request->key, completion.table.services.data());
+      break;
+    }
+    case RequestKind::kServices:
+      completion.error = reads_channel_.ReadServices(&completion.table);
+      break;
+    case RequestKind::kDestinations:
+      completion.error = reads_channel_.ReadDestinations(request->key, &completion.table, between);
+      break;
+    case RequestKind::kTable:
+      completion.error = reads_channel_.ReadTable(&completion.table, between);
+      break;
+    case RequestKind::kSysctls:
+      completion.error = ReadSysctls(&completion.text);
+      break;
+    case RequestKind::kOpen:
+    case RequestKind::kWrite:
+      break;
+  }
+  lock.lock();
+  reading_.reset();
+  if (!request->abandoned) Complete(std::move(completion));
+}
+
+std::shared_ptr<Request> Worker::Find(uint32_t id) {
+  for (const auto* lane : {&normal_, &bulk_}) {
+    for (const std::shared_ptr<Request>& request : *lane) {
+      if (request->id == id) return request;
+    }
+  }
+  for (const Slice& slice : slices_) {
+    if (slice.request->id == id) return slice.request;
+  }
+  return reading_ != nullptr && reading_->id == id ? reading_ : nullptr;
+}
+
+void Worker::Withdraw(uint32_t id) {
+  std::lock_guard<std::mutex> guard(mutex_);
+  const std::shared_ptr<Request> request = Find(id);
+  if (request == nullptr || request->kind != RequestKind::kWrite) return;
+  for (size_t i = request->next; i < request->changes.size(); i++) {
+    request->failures.push_back({static_cast<int32_t>(i), kNotSent, CommandOf(request->changes[i].op, 0)});
+  }
+  for (auto* lane : {&normal_, &bulk_}) lane->erase(std::remove(lane->begin(), lane->end(), request), lane->end());
+  const bool flying = request->flying < request->next;
+  request->changes.resize(request->next);
+  if (!flying) Settle(request);
+}
+
+bool Worker::Abandon(uint32_t id, std::vector<Failure>* failures) {
+  std::lock_guard<std::mutex> guard(mutex_);
+  const std::shared_ptr<Request> request = Find(id);
+  if (request == nullptr) return false;
+  request->abandoned = true;
+  *failures = request->failures;
+  // Of the batch in the kernel, only what was superseded has an outcome by now.
+  for (size_t i = request->flying; i < request->changes.size(); i++) {
+    const int32_t index = static_cast<int32_t>(i);
+    const bool settled = std::any_of(request->failures.begin(), request->failures.end(),
+                                     [&](const Failure& failure) { return failure.index == index; });
+    if (settled) continue;
+    const int32_t code = i < request->next ? kUnknown : kNotSent;
+    failures->push_back({index, code, CommandOf(request->changes[i].op, 0)});
+  }
+  for (auto* lane : {&normal_, &bulk_}) lane->erase(std::remove(lane->begin(), lane->end(), request), lane->end());
+  return true;
+}
+
+int Worker::RunNow(const Change* changes, size_t count, std::vector<Failure>* failures) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (busy_ || stopping_ || !normal_.empty() || !bulk_.empty()) return EBUSY;
+  // Only the worker's thread is in the namespace: after a lost answer it opens the new socket.
+  if (!changes_channel_.is_open()) {
+    reopen_ = true;
+    wake_.notify_all();
+    if (!reopened_.wait_for(lock, std::chrono::seconds(1), [&] { return !reopen_; })) return EBUSY;
+    if (!changes_channel_.is_open()) return kNoFamily;
+  }
+  size_t messages = 0;
+  batch_.clear();
+  for (size_t i = 0; i < count; i++) {
+    messages += static_cast<size_t>(MessagesOf(changes[i].op));
+    batch_.push_back(&changes[i]);
+  }
+  if (messages > changes_channel_.max_messages() || messages * kMaxMessageBytes > changes_channel_.max_changes_bytes()) {
+    return E2BIG;
+  }
+  results_.assign(count, Result{});
+  if (count != 0) changes_channel_.Run(batch_.data(), count, results_.data());
+  for (size_t i = 0; i < count; i++) {
+    if (results_[i].code != kApplied) failures->push_back({static_cast<int32_t>(i), results_[i].code, results_[i].command});
+  }
+  return 0;
+}
+
+std::vector<Completion> Worker::TakeCompletions() {
+  std::lock_guard<std::mutex> guard(mutex_);
+  return std::exchange(completions_, {});
+}
+
+void Worker::Stop() {
+  std::lock_guard<std::mutex> guard(mutex_);
+  stopping_ = true;
+  wake_.notify_one();
+}
+
+void Worker::Silence() {
+  std::lock_guard<std::mutex> guard(notify_mutex_);
+  notify_ = nullptr;
+}
+
+}  // namespace ipvs

@@ -1,0 +1,130 @@
+// The client's own thread: one queue of requests, two lanes, group commit. Netlink runs a whole batch inside sendmsg,
+// unkillably, so this never happens on the JavaScript thread and never on libuv's pool.
+//
+// Threads: Submit, Withdraw, Abandon, RunNow, TakeCompletions and Stop are called on the JavaScript thread; Loop is the
+// worker's. The thread is detached and keeps the Worker alive: nobody ever joins a thread that may be in the kernel.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "channel.h"
+#include "net_namespace.h"
+#include "record.h"
+
+namespace ipvs {
+
+enum class RequestKind : uint8_t { kOpen, kWrite, kService, kServices, kDestinations, kTable, kSysctls };
+
+struct Request {
+  uint32_t id = 0;
+  RequestKind kind = RequestKind::kWrite;
+  bool bulk = false;
+  uint64_t order = 0;  // of acceptance, over both lanes
+  std::vector<Change> changes;
+  ServiceKey key{};  // of a read
+
+  // kWrite: changes before `next` are done or in the kernel, [flying, next) are in the kernel.
+  size_t next = 0;
+  size_t flying = 0;
+  bool abandoned = false;
+  std::vector<Failure> failures;
+};
+
+// What goes back to JavaScript.
+struct Completion {
+  uint32_t id = 0;
+  RequestKind kind = RequestKind::kWrite;
+  int32_t error = 0;  // of an open or a read
+  std::vector<Failure> failures;
+  Table table;
+  std::string text;  // of kOpen: the namespace's identity; of kSysctls: "name=value" lines
+};
+
+class Worker : public std::enable_shared_from_this<Worker> {
+ public:
+  // `notify` is called on the worker's thread whenever completions wait; it must be safe after Silence().
+  Worker(NetNamespace where, std::function<void()> notify);
+
+  // Starts the thread, which opens the sockets and completes request `id`. 0 or an errno.
+  int Start(uint32_t id);
+  void Submit(Request request);
+  // Takes back what is not sent yet. Those changes end as kNotSent.
+  void Withdraw(uint32_t id);
+  // The caller's deadline has passed: what is not sent ends as kNotSent, what is in the kernel as kUnknown. False if
+  // the request has completed already. The answers of the call that is stuck are thrown away with its socket.
+  bool Abandon(uint32_t id, std::vector<Failure>* failures);
+  // Runs changes on the calling thread. EBUSY if requests wait, E2BIG if they need more than one batch, else 0.
+  int RunNow(const Change* changes, size_t count, std::vector<Failure>* failures);
+  std::vector<Completion> TakeCompletions();
+  // The thread ends after the call it is in; waiting requests are dropped.
+  void Stop();
+  // From now on `notify` is not called any more, and no call of it is under way.
+  void Silence();
+
+  // Messages that fit into one batch; known once open.
+  size_t max_messages() const { return max_messages_; }
+
+ private:
+  // Where a request's changes stand in the batch under way.
+  struct Slice {
+    std::shared_ptr<Request> request;
+    size_t begin;
+    size_t end;
+  };
+
+  void Loop(uint32_t open_id);
+  int OpenChannels();
+  void TakeBatch();
+  bool TakeFrom(const std::shared_ptr<Request>& request);
+  bool Fits(const Request& request, size_t from, size_t* end) const;
+  void RunBatch(std::unique_lock<std::mutex>& lock);
+  void RunRead(std::unique_lock<std::mutex>& lock);
+  void ServeWrites();
+  void Settle(const std::shared_ptr<Request>& request);
+  void Complete(Completion completion);
+  std::shared_ptr<Request> Find(uint32_t id);
+  void NoteLaterWrites(const Request& request);
+  bool IsSuperseded(const Change& change, uint64_t order) const;
+
+  NetNamespace where_;
+
+  mutable std::mutex mutex_;  // guards everything down to the next comment
+  std::condition_variable wake_;
+  std::deque<std::shared_ptr<Request>> normal_;
+  std::deque<std::shared_ptr<Request>> bulk_;
+  std::shared_ptr<Request> reading_;
+  std::vector<Slice> slices_;
+  std::vector<Completion> completions_;
+  // Objects written by normal calls while bulk changes wait, with the order of the last such call.
+  std::unordered_map<std::string, uint64_t> later_writes_;
+  uint64_t next_order_ = 1;
+  size_t max_messages_ = 0;
+  bool stopping_ = false;
+  bool busy_ = true;
+  bool reopen_ = false;  // RunNow asks for a new socket
+  std::condition_variable reopened_;
+
+  std::mutex notify_mutex_;  // guards notify_
+  std::function<void()> notify_;
+
+  // The batch under way: the worker's, or the JavaScript thread's in RunNow while the worker sleeps.
+  Channel changes_channel_;
+  Channel reads_channel_;
+  std::vector<const Change*> batch_;
+  std::vector<int32_t> indices_;  // of each change of the batch in its request
+  std::vector<Result> results_;
+  size_t batch_messages_ = 0;
+};
+
+// The namespace's /proc/sys/net/ipv4/vs as "name=value" lines. 0 or an errno.
+int ReadSysctls(std::string* text);
+
+}  // namespace ipvs

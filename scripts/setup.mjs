@@ -1,0 +1,77 @@
+// node scripts/setup.mjs [--for demo|lab|test] [--no-install] [-- TOOL.js ARG...]
+//
+// Makes a fresh checkout ready and then, after `--`, runs build/tools/TOOL.js. Steps that are up to
+// date take no time and say nothing. Plain JavaScript: it runs before node_modules exists.
+import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import path from 'node:path'
+import { buildAddon } from './steps/addon.mjs'
+import { compileTypeScript, installPackages } from './steps/javascript.mjs'
+import { fetchLab } from './steps/lab.mjs'
+import { withLock } from './steps/lock.mjs'
+import { checkout, SetupError } from './steps/step.mjs'
+
+const purposes = ['demo', 'lab', 'test']
+
+/**
+ * @param {{ purpose?: string, install?: boolean, tolerant?: boolean }} options
+ *   tolerant: go on after TypeScript errors, which tsc -b emits past; someone else reports them.
+ */
+export async function setup({ purpose, install = true, tolerant = false } = {}) {
+  await withLock(async () => {
+    await installPackages()
+    if (purposes.includes(purpose)) await fetchLab()
+    await buildAddon({ install })
+    await compileTypeScript().catch((error) => {
+      // The lab must stay usable while the library is being changed.
+      if (purpose === 'lab')
+        process.stderr.write(`${error.message}\n\nThe lab runs all the same.\n`)
+      else if (!tolerant) throw error
+    })
+  })
+}
+
+/** Runs it with our terminal; ^C goes to both, and we stay to pass on its exit status. */
+export function run(command, args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: 'inherit', ...options })
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
+    const pass = (signal) => signal !== 'SIGINT' && child.kill(signal)
+    for (const signal of signals) process.on(signal, pass)
+    child.on('error', reject)
+    child.on('close', (code, signal) => {
+      for (const name of signals) process.off(name, pass)
+      resolve(code ?? 128 + constants.signals[signal])
+    })
+  })
+}
+
+function readArguments(words) {
+  const options = { install: true, tool: [] }
+  while (words.length > 0) {
+    const word = words.shift()
+    if (word === '--for') options.purpose = words.shift()
+    else if (word === '--no-install') options.install = false
+    else if (word === '--') options.tool = words.splice(0)
+    else throw new SetupError(`setup: unknown argument "${word}"`)
+  }
+  if (options.purpose !== undefined && !purposes.includes(options.purpose)) {
+    throw new SetupError(`setup: --for ${options.purpose}: it can be ${purposes.join(', ')}.`)
+  }
+  return options
+}
+
+if (process.argv[1] && path.resolve(process.argv[1]) === path.join(checkout, 'scripts/setup.mjs')) {
+  try {
+    const { tool, ...options } = readArguments(process.argv.slice(2))
+    await setup(options)
+    const [script, ...args] = tool
+    if (script !== undefined) {
+      const file = path.join(checkout, 'build/tools', script)
+      process.exitCode = await run(process.execPath, [file, ...args])
+    }
+  } catch (error) {
+    process.stderr.write(`${error instanceof SetupError ? error.message : error.stack}\n`)
+    process.exitCode = 1
+  }
+}

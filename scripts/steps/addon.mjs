@@ -1,0 +1,74 @@
+// build/Release/ipvs.node, from native/. Downloads nothing.
+import { existsSync, readdirSync, statSync, utimesSync } from 'node:fs'
+import path from 'node:path'
+import { checkout, logged, programFolders, SetupError, step } from './step.mjs'
+
+const tools = [
+  { program: 'g++', debian: 'g++' },
+  { program: 'make', debian: 'make' },
+  { program: 'python3', debian: 'python3' },
+]
+
+const addon = path.join(checkout, 'build/Release/ipvs.node')
+
+export async function buildAddon({ install }) {
+  const gyp = path.join(checkout, 'binding.gyp')
+  // Before the addon exists there is nothing to build.
+  if (!existsSync(gyp) || upToDate(gyp)) return
+  await needTools(install)
+  // Not `rebuild`: that begins by deleting all of build/, guests' files and logs included.
+  await step('Building the native addon', () =>
+    logged(
+      'node-gyp',
+      process.execPath,
+      [path.join(checkout, 'node_modules/node-gyp/bin/node-gyp.js'), 'configure', 'build'],
+      { env: { npm_config_nodedir: headerFolder() } },
+    ),
+  )
+  // make leaves it untouched when a change made no difference; the next call must not ask again.
+  utimesSync(addon, new Date(), new Date())
+}
+
+function upToDate(gyp) {
+  if (!existsSync(addon)) return false
+  const built = statSync(addon).mtimeMs
+  const native = path.join(checkout, 'native')
+  const sources = existsSync(native)
+    ? readdirSync(native, { recursive: true }).map((name) => path.join(native, name))
+    : []
+  return [gyp, ...sources].every((file) => statSync(file).mtimeMs <= built)
+}
+
+/** node-gyp fetches Node's headers from the network unless it is told where they are. */
+function headerFolder() {
+  if (process.env.npm_config_nodedir) return process.env.npm_config_nodedir
+  const prefix = path.dirname(path.dirname(process.execPath))
+  if (existsSync(path.join(prefix, 'include/node/node_api.h'))) return prefix
+  throw new SetupError(
+    `Node's C headers are not at ${prefix}/include/node, and this build downloads nothing. ` +
+      `Use a Node that brings its headers (nodejs.org's archives and images, NodeSource, nvm), ` +
+      `Debian's libnode-dev, or set npm_config_nodedir to a folder that has include/node.`,
+  )
+}
+
+async function needTools(install) {
+  const missing = tools.filter(
+    ({ program }) => !programFolders().some((folder) => existsSync(path.join(folder, program))),
+  )
+  if (missing.length === 0) return
+  const names = missing.map(({ program }) => program).join(', ')
+  const packages = missing.map(({ debian }) => debian)
+  const hand = `apt-get install -y ${packages.join(' ')}`
+  if (!install || process.getuid() !== 0 || !existsSync('/usr/bin/apt-get')) {
+    throw new SetupError(
+      `The native addon cannot be built: ${names} not found. Install ${missing.length > 1 ? 'them' : 'it'}, ` +
+        `on Debian or Ubuntu as root: ${hand}`,
+    )
+  }
+  process.stderr.write(`${names} not found; installing with: ${hand}\n`)
+  const env = { DEBIAN_FRONTEND: 'noninteractive' }
+  await step(`Installing ${packages.join(', ')}`, async () => {
+    await logged('apt-tools', 'apt-get', ['update'], { env })
+    await logged('apt-tools', 'apt-get', ['install', '-y', ...packages], { env, append: true })
+  })
+}

@@ -1,0 +1,22 @@
+// npm's packages, and the TypeScript build.
+import { existsSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { checkout, logged, step } from './step.mjs'
+
+export async function installPackages() {
+  const lock = path.join(checkout, 'package-lock.json')
+  const installed = path.join(checkout, 'node_modules/.package-lock.json')
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return
+  // `npm run -s` would make this npm silent too, on failure as well.
+  const quiet = ['--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=warn']
+  await step('Installing npm packages', () =>
+    logged('npm-ci', 'npm', ['ci', '--ignore-scripts', ...quiet]),
+  )
+}
+
+/** Emits dist/ from src/, and build/tools/ from lab/, demo/ and bench/. */
+export async function compileTypeScript() {
+  await step('Compiling TypeScript', () =>
+    logged('tsc', process.execPath, [path.join(checkout, 'node_modules/typescript/bin/tsc'), '-b']),
+  )
+}

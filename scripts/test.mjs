@@ -1,0 +1,111 @@
+// npm test [-- GATE...]: makes the checkout ready, runs every gate (or the named ones), even after
+// one failed, and ends with a table.
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { run, setup } from './setup.mjs'
+import { checkout, SetupError } from './steps/step.mjs'
+
+// `in: 'lab'`: on a kernel that has IPVS, as root (docs/lab.md). `needs`: skipped while this is not there.
+const gates = [
+  {
+    name: 'typecheck',
+    commands: [
+      ['tsc', '-b'],
+      ['tsc', '-p', 'test'],
+    ],
+  },
+  { name: 'lint', commands: [['biome', 'check', '--error-on-warnings', '.']] },
+  { name: 'unit', commands: [['vitest', 'run', '--project', 'unit']] },
+  {
+    name: 'kernel',
+    commands: [['vitest', 'run', '--project', 'kernel']],
+    in: 'lab',
+    needs: 'test/kernel',
+  },
+  { name: 'package', commands: [['vitest', 'run', '--project', 'package']], needs: 'test/package' },
+]
+
+// A gate that takes longer hangs. The longest takes a few minutes on a slow machine.
+const guestTimeout = 45 * 60 * 1000
+
+const color = process.stdout.isTTY
+const paint = (code, text) => (color ? `\x1b[${code}m${text}\x1b[0m` : text)
+let interrupted = false
+
+async function runGate(gate) {
+  if (gate.needs && !existsSync(path.join(checkout, gate.needs))) {
+    process.stdout.write(`There is no ${gate.needs} here.\n`)
+    return 'skipped'
+  }
+  for (const [program, ...args] of gate.commands) {
+    process.stdout.write(`$ ${[program, ...args].join(' ')}${gate.in ? '   (in the lab)' : ''}\n`)
+    const command = [path.join(checkout, 'node_modules/.bin', program), ...args]
+    const status = gate.in === 'lab' ? await runInLab(command) : await runHere(command)
+    if (interrupted || status !== 0) return 'failed'
+  }
+  return 'passed'
+}
+
+const runHere = ([program, ...args]) => run(program, args, { cwd: checkout })
+
+async function runInLab(command) {
+  const { runInLab } = await import(path.join(checkout, 'build/tools/lab/host.js'))
+  return runInLab(command, {
+    cwd: checkout,
+    timeout: guestTimeout,
+    // ^C stays ours, to end all gates; so the guest sees pipes and must be told about colours.
+    terminal: false,
+    env: color ? { ...process.env, FORCE_COLOR: '1' } : process.env,
+  })
+}
+
+function pickGates(names) {
+  const unknown = names.find((name) => !gates.some((gate) => gate.name === name))
+  if (unknown !== undefined) {
+    throw new SetupError(
+      `There is no gate "${unknown}". The gates are: ${gates.map(({ name }) => name).join(', ')}.`,
+    )
+  }
+  return names.length === 0 ? gates : gates.filter(({ name }) => names.includes(name))
+}
+
+async function main() {
+  const picked = pickGates(process.argv.slice(2))
+  const lab = picked.some((gate) => gate.in === 'lab')
+  await setup({ purpose: lab ? 'test' : undefined, tolerant: true })
+  process.on('SIGINT', () => {
+    interrupted = true
+  })
+  const results = []
+  for (const gate of picked) {
+    process.stdout.write(`\n${paint(1, `== ${gate.name}`)}\n`)
+    const started = Date.now()
+    let result
+    try {
+      result = await runGate(gate)
+    } catch (error) {
+      process.stdout.write(`${error.message}\n`)
+      result = 'failed'
+    }
+    const seconds = ((Date.now() - started) / 1000).toFixed(1)
+    results.push({ name: gate.name, result, seconds })
+    if (interrupted) break
+  }
+  process.stdout.write('\n')
+  for (const { name, result, seconds } of results) {
+    const shown = paint({ passed: 32, failed: 31, skipped: 33 }[result], result.padEnd(8))
+    process.stdout.write(`${name.padEnd(12)} ${shown} ${seconds.padStart(7)} s\n`)
+  }
+  if (interrupted) {
+    process.stdout.write('Interrupted; the rest was not run.\n')
+    return 130
+  }
+  return results.some(({ result }) => result === 'failed') ? 1 : 0
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  process.stderr.write(`${error instanceof SetupError ? error.message : error.stack}\n`)
+  process.exitCode = 1
+}

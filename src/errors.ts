@@ -1,0 +1,157 @@
+// The library's errors: codes by (command, errno), never by text; bad arguments have a class of their own.
+import { getSystemErrorName } from 'node:util'
+import type { ApplyResult, Change } from './types.js'
+
+/** The IPVS generic-netlink command that failed, by its kernel name. */
+export type IpvsCommand =
+  | 'NEW_SERVICE'
+  | 'SET_SERVICE'
+  | 'DEL_SERVICE'
+  | 'GET_SERVICE'
+  | 'NEW_DEST'
+  | 'SET_DEST'
+  | 'DEL_DEST'
+  | 'GET_DEST'
+  | 'OPEN'
+
+/** Stable codes of {@link IpvsError}. */
+export type IpvsErrorCode =
+  | 'ERR_IPVS_EXISTS'
+  | 'ERR_IPVS_NO_SERVICE'
+  | 'ERR_IPVS_NO_DESTINATION'
+  | 'ERR_IPVS_NO_SCHEDULER'
+  | 'ERR_IPVS_NO_ENGINE'
+  | 'ERR_IPVS_NO_SERVER'
+  | 'ERR_IPVS_NO_NAMESPACE'
+  | 'ERR_IPVS_NO_DEVICE'
+  | 'ERR_IPVS_DAEMON_RUNNING'
+  | 'ERR_IPVS_DAEMON_STOPPED'
+  | 'ERR_IPVS_PERMISSION'
+  | 'ERR_IPVS_UNAVAILABLE'
+  | 'ERR_IPVS_INVALID'
+  | 'ERR_IPVS_RANGE'
+  | 'ERR_IPVS_FAMILY'
+  | 'ERR_IPVS_MEMORY'
+  | 'ERR_IPVS_TIMEOUT'
+  | 'ERR_IPVS_UNKNOWN_OUTCOME'
+  | 'ERR_IPVS_NOT_SENT'
+  | 'ERR_IPVS_SUPERSEDED'
+  | 'ERR_IPVS_BUSY'
+  | 'ERR_IPVS_OWNED'
+  | 'ERR_IPVS_CLOSED'
+  | 'ERR_IPVS_READ_ONLY'
+  | 'ERR_IPVS_APPLY'
+  | 'ERR_IPVS_KERNEL'
+
+/** Why IPVS cannot be used here. */
+export type UnavailableReason = 'platform' | 'no-binary' | 'no-module' | 'user-namespace'
+
+export interface IpvsErrorOptions {
+  readonly errno?: number | undefined
+  readonly command?: IpvsCommand | undefined
+  readonly change?: Change | undefined
+  readonly reason?: UnavailableReason | undefined
+  readonly observed?: unknown
+  readonly cause?: unknown
+}
+
+/** Everything that goes wrong outside the caller's arguments. Decide by `code`, never by `message`. */
+export class IpvsError extends Error {
+  override readonly name: string = 'IpvsError'
+  readonly code: IpvsErrorCode
+  /** Node's negative error number, where the kernel gave one. */
+  readonly errno?: number
+  /** e.g. `'EEXIST'`. */
+  readonly errnoName?: string
+  /** The IPVS command that failed. */
+  readonly command?: IpvsCommand
+  /** The change that caused it. */
+  readonly change?: Change
+  /** Why IPVS is unavailable; with code `ERR_IPVS_UNAVAILABLE` only. */
+  readonly reason?: UnavailableReason
+  /** What a re-read found after a lost answer; with code `ERR_IPVS_UNKNOWN_OUTCOME` only. */
+  readonly observed?: unknown
+
+  constructor(code: IpvsErrorCode, message: string, options: IpvsErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    if (options.errno !== undefined) {
+      this.errno = options.errno
+      this.errnoName = getSystemErrorName(options.errno)
+    }
+    if (options.command !== undefined) this.command = options.command
+    if (options.change !== undefined) this.change = options.change
+    if (options.reason !== undefined) this.reason = options.reason
+    if ('observed' in options) this.observed = options.observed
+  }
+}
+
+/** Thrown by `apply` with `onError: 'throw'`, after every change has run. */
+export class IpvsApplyError extends IpvsError {
+  override readonly name = 'IpvsApplyError'
+  readonly result: ApplyResult
+
+  constructor(result: ApplyResult) {
+    const first = result.errors[0]
+    super(
+      'ERR_IPVS_APPLY',
+      `${result.failed} of ${result.total} changes were not applied; the first, at index ${first?.index}: ${first?.error.message}`,
+      { cause: first?.error },
+    )
+    this.result = result
+  }
+}
+
+/** A bad argument: thrown before anything is sent. */
+export interface ArgumentError extends Error {
+  readonly code: 'ERR_IPVS_ARGUMENT'
+  /** Path of the option at fault, e.g. `destination.weight`. */
+  readonly option: string
+  /** The value received. */
+  readonly value: unknown
+}
+
+/** True for "it is not there": no such service or no such destination. */
+export function isNotFound(error: unknown): boolean {
+  return (
+    error instanceof IpvsError &&
+    (error.code === 'ERR_IPVS_NO_SERVICE' || error.code === 'ERR_IPVS_NO_DESTINATION')
+  )
+}
+
+/** True for "it is there already". */
+export function isExists(error: unknown): boolean {
+  return error instanceof IpvsError && error.code === 'ERR_IPVS_EXISTS'
+}
+
+/** A value of the wrong type. */
+export function typeError(option: string, expected: string, value: unknown): TypeError & ArgumentError {
+  return argumentError(TypeError, option, `must be ${expected}`, value)
+}
+
+/** A value of the right type that lies outside what is allowed. */
+export function rangeError(option: string, expected: string, value: unknown): RangeError & ArgumentError {
+  return argumentError(RangeError, option, `must be ${expected}`, value)
+}
+
+function argumentError<E extends Error>(
+  Class: new (message: string) => E,
+  option: string,
+  rule: string,
+  value: unknown,
+): E & ArgumentError {
+  return Object.assign(new Class(`${option} ${rule}; received ${show(value)}`), {
+    code: 'ERR_IPVS_ARGUMENT' as const,
+    option,
+    value,
+  })
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'symbol') return value.toString()
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
+  return String(value)
+}

@@ -1,0 +1,102 @@
+// The checker's options: meaning, defaults, validation.
+import { rangeError, typeError } from '../errors.js'
+import { checkInteger, checkOptions } from '../validate.js'
+import type { Check, HealthTarget } from './types.js'
+
+/** All times are whole milliseconds. */
+export interface HealthCheckerOptions {
+  /** What to do for each member: `checks.tcp()`, `checks.dns({ name: 'example.org' })` or your own function. */
+  readonly check: Check
+  /** From one check of a member to the next; a fixed rate, however long the checks take. 10 to 86,400,000, default 1000. */
+  readonly intervalMs?: number | undefined
+  /** After this a check counts as failed, whatever it does. 1 to 86,400,000, default 500 or `intervalMs` if that is less. */
+  readonly timeoutMs?: number | undefined
+  /** Successes in a row that make a member up. 1 to 1000, default 2. */
+  readonly rise?: number | undefined
+  /** Failures in a row that make a member down. 1 to 1000, default 3. */
+  readonly fall?: number | undefined
+  /**
+   * Pause before the next check while something is being decided: an up member has failed, or a member has no
+   * decision yet. 1 to `intervalMs`, default 250 or `intervalMs` if that is less.
+   */
+  readonly retryDelayMs?: number | undefined
+  /** `intervalMs` for members that are down. Default `intervalMs`. */
+  readonly downIntervalMs?: number | undefined
+  /**
+   * Part of the interval by which each check is moved at random, half of it to either side, so that several
+   * directors do not fall into step. 0 to 1, default 0.1. Members are spread over the interval in any case.
+   */
+  readonly jitter?: number | undefined
+  /** Results of a member unknown for longer than this cause a `warning`. 1 to 86,400,000, default 30,000. */
+  readonly unknownLimitMs?: number | undefined
+  /** Checks running at the same time; the others wait for their turn. 1 to 65,535, default 256. */
+  readonly maxInFlight?: number | undefined
+}
+
+/** The options with every default filled in. */
+export type Settings = {
+  readonly [K in keyof HealthCheckerOptions]-?: Exclude<HealthCheckerOptions[K], undefined>
+}
+
+const dayMs = 86_400_000
+
+export function readOptions(options: HealthCheckerOptions): Settings {
+  const fields = checkOptions(options, 'options', [
+    'check',
+    'intervalMs',
+    'timeoutMs',
+    'rise',
+    'fall',
+    'retryDelayMs',
+    'downIntervalMs',
+    'jitter',
+    'unknownLimitMs',
+    'maxInFlight',
+  ])
+  const { check, jitter = 0.1 } = fields
+  if (!isCheck(check))
+    throw typeError('options.check', 'a function, for example checks.tcp()', check)
+  if (typeof jitter !== 'number') throw typeError('options.jitter', 'a number from 0 to 1', jitter)
+  if (!(jitter >= 0 && jitter <= 1)) throw rangeError('options.jitter', 'from 0 to 1', jitter)
+
+  const integer = (name: keyof typeof fields, fallback: number, min: number, max: number) => {
+    const value = fields[name]
+    return value === undefined ? fallback : checkInteger(value, `options.${name}`, min, max)
+  }
+  const intervalMs = integer('intervalMs', 1000, 10, dayMs)
+  return {
+    check,
+    intervalMs,
+    timeoutMs: integer('timeoutMs', Math.min(500, intervalMs), 1, dayMs),
+    rise: integer('rise', 2, 1, 1000),
+    fall: integer('fall', 3, 1, 1000),
+    retryDelayMs: integer('retryDelayMs', Math.min(250, intervalMs), 1, intervalMs),
+    downIntervalMs: integer('downIntervalMs', intervalMs, 10, dayMs),
+    jitter,
+    unknownLimitMs: integer('unknownLimitMs', 30_000, 1, dayMs),
+    maxInFlight: integer('maxInFlight', 256, 1, 65_535),
+  }
+}
+
+function isCheck(value: unknown): value is Check {
+  return typeof value === 'function'
+}
+
+export function readTargets(
+  targets: HealthTarget | readonly HealthTarget[],
+): readonly HealthTarget[] {
+  const list: readonly unknown[] = Array.isArray(targets) ? targets : [targets]
+  for (const target of list) {
+    if (!isTarget(target)) {
+      throw typeError('targets', 'a pool, or objects with members, report and onMembers', target)
+    }
+  }
+  return [...new Set(list as readonly HealthTarget[])]
+}
+
+function isTarget(value: unknown): value is HealthTarget {
+  if (typeof value !== 'object' || value === null) return false
+  return ['members', 'report', 'onMembers'].every(
+    (name) => typeof Reflect.get(value, name) === 'function',
+  )
+}

@@ -1,0 +1,66 @@
+// What a rejected check means: the member is at fault, we are, or our uplink may be.
+import { getSystemErrorMap, inspect } from 'node:util'
+
+/**
+ * To be thrown by a check that could not find out: the result counts neither as a success nor as a failure.
+ * Unknown results for longer than `unknownLimitMs` cause a `warning`.
+ */
+export class Inconclusive extends Error {
+  override readonly name = 'Inconclusive'
+}
+
+/** The `reason` of a check's signal when its time is up. */
+export class CheckTimeoutError extends Error {
+  override readonly name = 'TimeoutError'
+  readonly timeoutMs: number
+
+  constructor(timeoutMs: number) {
+    super(`no answer within ${timeoutMs} ms`)
+    this.timeoutMs = timeoutMs
+  }
+}
+
+/** `unreachable`: no route to the member's network; the member's fault only if others are reached. */
+export type Fault = 'failure' | 'unknown' | 'unreachable'
+
+const shortages = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
+const noRoute = new Set(['ENETUNREACH', 'ENETDOWN'])
+
+/** Says what a check's rejection means, by its class or by the `code` of the error or of its causes. */
+export function classify(error: unknown): Fault {
+  let fault: Fault = 'failure'
+  // Errors are wrapped a few times at most; the limit guards against a cause that leads back to itself.
+  for (let e = error, depth = 0; e instanceof Error && depth < 8; e = e.cause, depth++) {
+    if (e instanceof Inconclusive) return 'unknown'
+    const code = codeOf(e)
+    if (code !== undefined && shortages.has(code)) return 'unknown'
+    if (code !== undefined && noRoute.has(code)) fault = 'unreachable'
+  }
+  return fault
+}
+
+/** What to tell a person about a rejection: system errors in words, all others by their message. */
+export function describe(error: unknown): string {
+  if (!(error instanceof Error)) return `the check threw ${inspect(error)}`
+  const code = codeOf(error)
+  // Only errors of Node itself carry both: their messages ("connect ECONNREFUSED ...") read worse than libuv's words.
+  if (code !== undefined && 'syscall' in error) {
+    for (const [name, words] of getSystemErrorMap().values()) {
+      if (name === code) return shortages.has(code) ? `${words} (${code}), on our side` : words
+    }
+  }
+  return error.message === '' ? error.name : error.message
+}
+
+/** Why a check's signal was aborted, in words that follow "dns udp 10.1.0.1:53: ". */
+export function describeAbort(signal: AbortSignal): string {
+  const reason: unknown = signal.reason
+  if (reason instanceof CheckTimeoutError) return reason.message
+  if (reason instanceof Error && reason.name === 'TimeoutError') return 'no answer in time'
+  return 'stopped'
+}
+
+function codeOf(error: Error): string | undefined {
+  const code: unknown = 'code' in error ? error.code : undefined
+  return typeof code === 'string' ? code : undefined
+}

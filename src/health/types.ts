@@ -1,0 +1,164 @@
+// The values that pass between a health checker, its targets and its checks.
+
+/** `unknown` is the state of a member about which nothing has been decided yet. */
+export type HealthState = 'up' | 'down' | 'unknown'
+
+/** A server to check. */
+export interface HealthMember {
+  /** Identity, like `destinationKey`: `10.1.0.1:53`. Members with the same key share one check. */
+  readonly key: string
+  /** A literal IPv4 or IPv6 address: checks never resolve names. */
+  readonly address: string
+  /** 0 (a member of a fwmark service) is allowed if the check is given a port of its own. */
+  readonly port: number
+  /**
+   * What the target presumes before the first check; read when the checker starts or the member is added,
+   * later values are ignored. `up` (adopted from the kernel, say) stays until `fall` failures; `down` and
+   * `unknown` wait for `rise` successes. If several targets share the member, `up` wins over `unknown`, and
+   * `unknown` over `down`: what carries traffic is not cut before it has failed. Default `unknown`.
+   */
+  readonly state?: HealthState | undefined
+}
+
+/** What the checker has decided about a member: a level, not an edge. Applying it twice is harmless. */
+export interface Verdict {
+  readonly healthy: boolean
+  /** The target has accepted no verdict about this member since the checker started. */
+  readonly initial: boolean
+  /** The result that decided, in words: `dns udp 10.1.0.1:53: no answer within 500 ms`. */
+  readonly reason: string
+  /** When it was decided: milliseconds since the epoch. */
+  readonly at: number
+  /**
+   * Part of the configured weight that the member can carry, 0 to 1, from the last successful check. Absolute,
+   * never relative to the present weight. Absent: all of it, or not healthy.
+   */
+  readonly weightFactor?: number
+}
+
+/** Whoever wants to know: a `MirroredPool` or anything else. */
+export interface HealthTarget {
+  /** The members at this moment. */
+  members(): Iterable<HealthMember>
+  /**
+   * Called for each decision: once per member after its first one (`initial`), changed or not, then at each
+   * transition and whenever the weight factor of a healthy member changes. `member` is the target's own object.
+   * Calls come in the order of the decisions and do not wait for each other. If one throws or rejects, the
+   * checker warns and reports the verdict again with the member's next conclusive result.
+   */
+  report(member: HealthMember, verdict: Verdict): void | Promise<void>
+  /** Calls `listener` after each change of the member list, until the returned function is called. */
+  onMembers(listener: () => void): () => void
+}
+
+/** What a check may say about a healthy member. */
+export interface CheckSuccess {
+  /** 0 to 1, see {@link Verdict.weightFactor}. Values outside are clamped. */
+  readonly weightFactor?: number | undefined
+  /** In words, for `result` events and `status()`. */
+  readonly detail?: string | undefined
+}
+
+export interface CheckContext {
+  /**
+   * Aborted when the time is up (`reason.name` is `TimeoutError`), the member is removed or the checker stops.
+   * The check closes all it has opened and rejects; if it does not, the result counts all the same.
+   */
+  readonly signal: AbortSignal
+}
+
+/**
+ * One check of one member. Resolves: healthy. Rejects: not healthy, with the reason in the error's message.
+ * Rejects with `Inconclusive`, or an error whose `code` (or that of its `cause`) is a shortage of our own
+ * (EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL): unknown, which counts neither way.
+ */
+// biome-ignore lint/suspicious/noConfusingVoidType: a check that has nothing to add returns nothing
+export type Check = (member: HealthMember, context: CheckContext) => Promise<CheckSuccess | void>
+
+/** How a check ended: `unknown` means that we, not the member, were at fault. */
+export type CheckOutcome = 'success' | 'failure' | 'unknown'
+
+/** Event `result`: one check has ended. */
+export interface HealthResultEvent {
+  readonly member: HealthMember
+  /** Milliseconds since the epoch. */
+  readonly time: number
+  readonly outcome: CheckOutcome
+  /** Why, in words. */
+  readonly reason: string
+  readonly durationMs: number
+  /** The state after this result. */
+  readonly state: HealthState
+  /** Conclusive results of the same kind in a row, this one included. */
+  readonly successes: number
+  readonly failures: number
+  readonly weightFactor?: number
+}
+
+/** Event `transition`: a member has changed its state. */
+export interface HealthTransitionEvent {
+  readonly member: HealthMember
+  /** Milliseconds since the epoch. */
+  readonly time: number
+  readonly from: HealthState
+  readonly to: 'up' | 'down'
+  /** The first decision about this member since the checker started. */
+  readonly initial: boolean
+  /** The result that decided, in words. */
+  readonly reason: string
+}
+
+/**
+ * - `unknown`: a member's results have been unknown for longer than `unknownLimitMs`; its state is kept.
+ * - `undecided`: `ready()` has stopped waiting for some members.
+ * - `stuck`: a check has ignored its aborted signal and was abandoned; whatever it holds open is leaked.
+ * - `starved`: checks start more than an interval late: too many members for `maxInFlight`.
+ * - `target`: a target has refused a verdict, or could not list its members.
+ * - `listener`: a listener of this checker has thrown.
+ */
+export type HealthWarningCode =
+  | 'unknown'
+  | 'undecided'
+  | 'stuck'
+  | 'starved'
+  | 'target'
+  | 'listener'
+
+/** Event `warning`: once per spell, not once per result. */
+export interface HealthWarningEvent {
+  readonly code: HealthWarningCode
+  readonly message: string
+  /** Milliseconds since the epoch. */
+  readonly time: number
+  readonly member?: HealthMember
+  /** What was thrown, where something was. */
+  readonly error?: unknown
+}
+
+/** One row of `status()`, flat enough for `console.table`. */
+export interface HealthStatus {
+  readonly key: string
+  readonly state: HealthState
+  /** When it entered this state or was presumed to be in it: milliseconds since the epoch. */
+  readonly since: number
+  /** False until the first verdict since `start()`. */
+  readonly decided: boolean
+  /** Of the last check; `undefined` before the first one has ended. */
+  readonly last: CheckOutcome | undefined
+  /** The last check's result in words; empty before the first one. */
+  readonly reason: string
+  /** When the last check ended: milliseconds since the epoch. */
+  readonly lastAt: number | undefined
+  /** How long the last check took. */
+  readonly lastMs: number | undefined
+  /** Successes in a row; while not `up`, `rise` of them are needed. */
+  readonly successes: number
+  readonly rise: number
+  /** Failures in a row; while not `down`, `fall` of them are needed. */
+  readonly failures: number
+  readonly fall: number
+  /** A check is running or waiting for its turn. */
+  readonly inFlight: boolean
+  /** Part of the configured weight, see {@link Verdict.weightFactor}. */
+  readonly weightFactor: number
+}

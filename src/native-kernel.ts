@@ -1,0 +1,308 @@
+// The real kernel: requests to the addon's thread, deadlines, and their answers.
+import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { type IpvsCommand, IpvsError } from './errors.js'
+import { noModule, PERMISSION, readError } from './kernel-errors.js'
+import {
+  loadAddon,
+  type Layout,
+  NAMESPACE_KIND,
+  type NativeClient,
+  OUTCOME,
+  type RawFailures,
+  type RawTable,
+  READ_KIND,
+} from './native.js'
+import { ChangeWriter, TableReader } from './records.js'
+import type { DestinationStatus, ServiceStatus, Snapshot } from './types.js'
+import type { CheckedChange, CheckedServiceId } from './validate.js'
+
+const { errno } = constants
+
+/** Where a client lives; `scratch` is a new, empty namespace that ends with the client. */
+export interface NamespaceSpec {
+  readonly kind: keyof typeof NAMESPACE_KIND
+  readonly path?: string
+  readonly fd?: number
+}
+
+/** One change that was not applied. */
+export interface Failure {
+  readonly index: number
+  /** An errno, or one of {@link OUTCOME}. */
+  readonly code: number
+  /** Number of the command. */
+  readonly command: number
+}
+
+/** Why changes have no outcome of the kernel's: for messages. */
+export type Cut = 'answered' | 'deadline' | 'signal'
+
+export interface WriteResult {
+  readonly failures: readonly Failure[]
+  readonly cut: Cut
+}
+
+export interface WriteOptions {
+  readonly bulk: boolean
+  readonly deadlineMs: number
+  readonly signal: AbortSignal | undefined
+}
+
+type Finish = (error: number, failures: RawFailures, payload: RawTable | string | undefined) => void
+
+export class NativeKernel {
+  readonly #client: NativeClient
+  readonly #layout: Layout
+  readonly #pending = new Map<number, Finish>()
+  readonly #idle: (() => void)[] = []
+  #nextId = 1
+  #closed = false
+  /** Device and inode of the namespace. */
+  namespace = ''
+
+  private constructor(where: NamespaceSpec) {
+    const addon = loadAddon()
+    this.#layout = addon.layout
+    this.#client = new addon.Client(
+      NAMESPACE_KIND[where.kind],
+      where.path ?? '',
+      where.fd ?? -1,
+      (id, error, failures, payload) => this.#finish(id, error, failures, payload),
+    )
+  }
+
+  static async open(where: NamespaceSpec, deadlineMs: number): Promise<NativeKernel> {
+    const kernel = new NativeKernel(where)
+    try {
+      await kernel.#open(where, deadlineMs)
+    } catch (error) {
+      kernel.#closed = true
+      kernel.#client.stop()
+      throw error
+    }
+    return kernel
+  }
+
+  #open(where: NamespaceSpec, deadlineMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++
+      const timer = setTimeout(() => {
+        if (!this.#pending.delete(id)) return
+        const text = `opening took longer than ${deadlineMs} ms: is the kernel busy loading ip_vs?`
+        reject(new IpvsError('ERR_IPVS_TIMEOUT', text, { command: 'OPEN' }))
+      }, deadlineMs)
+      this.#pending.set(id, (error, _, payload) => {
+        clearTimeout(timer)
+        if (error !== 0) return reject(openError(error, where))
+        this.namespace = payload as string
+        resolve()
+      })
+      const error = this.#client.open(id)
+      if (error !== 0) this.#finish(id, error, undefined, undefined)
+    })
+  }
+
+  /**
+   * Sends changes; they have been checked while they are taken from `changes`, so that nothing is sent if one is bad.
+   * Always resolves.
+   */
+  write(changes: Iterable<CheckedChange>, count: number, options: WriteOptions): Promise<WriteResult> {
+    const records = this.#encode(changes, count)
+    const { bulk, deadlineMs, signal } = options
+    if (count === 0) return Promise.resolve({ failures: [], cut: 'answered' })
+    if (signal?.aborted) return Promise.resolve({ failures: allNotSent(count), cut: 'signal' })
+    return new Promise((resolve) => {
+      const id = this.#nextId++
+      let cut: Cut = 'answered'
+      const timer = setTimeout(() => {
+        const raw = this.#client.abandon(id)
+        if (raw === false) return // answered; on its way to us
+        cut = 'deadline'
+        this.#finish(id, 0, raw, undefined)
+      }, deadlineMs)
+      const withdraw = (): void => {
+        cut = 'signal'
+        this.#client.withdraw(id)
+      }
+      signal?.addEventListener('abort', withdraw, { once: true })
+      this.#pending.set(id, (_, failures) => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', withdraw)
+        resolve({ failures: decodeFailures(failures), cut })
+      })
+      this.#client.write(id, records, bulk)
+    })
+  }
+
+  /** Runs one batch on this thread. */
+  writeSync(changes: Iterable<CheckedChange>, count: number): readonly Failure[] {
+    const result = this.#client.runNow(this.#encode(changes, count))
+    if (typeof result !== 'number') return decodeFailures(result)
+    if (result === errno.E2BIG) {
+      throw new RangeError(
+        `applySync takes at most one netlink batch (about 1,000 changes, an ensure-… counts twice); received ${count}. ` +
+          'Use apply(), which sends as many batches as it takes',
+      )
+    }
+    throw new IpvsError(
+      'ERR_IPVS_BUSY',
+      'applySync cannot run while asynchronous calls are queued: await them first, or use apply()',
+    )
+  }
+
+  async service(id: CheckedServiceId, target: string, deadlineMs: number): Promise<ServiceStatus | undefined> {
+    const table = await this.#table('service', 'GET_SERVICE', target, deadlineMs, id)
+    return table?.services()[0]
+  }
+
+  async services(deadlineMs: number): Promise<ServiceStatus[]> {
+    return (await this.#table('services', 'GET_SERVICE', 'reading the services', deadlineMs))!.services()
+  }
+
+  async destinations(
+    id: CheckedServiceId,
+    target: string,
+    deadlineMs: number,
+  ): Promise<DestinationStatus[] | undefined> {
+    return (await this.#table('destinations', 'GET_DEST', target, deadlineMs, id))?.destinations()
+  }
+
+  async snapshot(deadlineMs: number): Promise<Snapshot> {
+    const raw = await this.#read('table', 'GET_SERVICE', 'reading the table', deadlineMs)
+    const { verified, attempts } = raw as RawTable
+    return { services: new TableReader(this.#layout, raw as RawTable).trees(), verified, attempts }
+  }
+
+  /** Text of each setting in /proc/sys/net/ipv4/vs of the client's namespace; empty where there is none. */
+  async sysctls(deadlineMs: number): Promise<Readonly<Record<string, string>>> {
+    const text = await this.#read('sysctls', 'GET_SERVICE', 'reading the sysctls', deadlineMs)
+    if (typeof text !== 'string') return {}
+    const lines = text.split('\n').filter((line) => line !== '')
+    return Object.fromEntries(lines.map((line) => line.split(/=(.*)/s, 2) as [string, string]))
+  }
+
+  /** Waits for what was accepted, each part up to its own deadline, then ends the thread. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    if (this.#pending.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+    if (this.#closed) return
+    this.#closed = true
+    this.#client.stop()
+  }
+
+  #encode(changes: Iterable<CheckedChange>, count: number): Uint8Array {
+    const writer = new ChangeWriter(this.#layout, count)
+    for (const change of changes) writer.add(change)
+    return writer.bytes
+  }
+
+  async #table(
+    kind: keyof typeof READ_KIND,
+    command: IpvsCommand,
+    target: string,
+    deadlineMs: number,
+    id?: CheckedServiceId,
+  ): Promise<TableReader | undefined> {
+    const raw = await this.#read(kind, command, target, deadlineMs, id)
+    return raw === undefined ? undefined : new TableReader(this.#layout, raw as RawTable)
+  }
+
+  /** Resolves with `undefined` if there is no such service, or no such file. */
+  #read(
+    kind: keyof typeof READ_KIND,
+    command: IpvsCommand,
+    target: string,
+    deadlineMs: number,
+    service?: CheckedServiceId,
+  ): Promise<RawTable | string | undefined> {
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++
+      const timer = setTimeout(() => {
+        if (this.#client.abandon(id) === false) return
+        this.#pending.delete(id)
+        this.#checkIdle()
+        const text = `${target}: no answer within ${deadlineMs} ms; the kernel is busy with another IPVS call`
+        reject(new IpvsError('ERR_IPVS_TIMEOUT', text, { command }))
+      }, deadlineMs)
+      this.#pending.set(id, (error, _, payload) => {
+        clearTimeout(timer)
+        if (error === 0) resolve(payload)
+        else if (error === errno.ESRCH || error === errno.ENOENT) resolve(undefined)
+        else reject(readError(error, command, target))
+      })
+      const record = service && ChangeWriter.identity(this.#layout, service)
+      this.#client.read(id, READ_KIND[kind], record)
+    })
+  }
+
+  #finish(id: number, error: number, failures: RawFailures, payload: RawTable | string | undefined): void {
+    const finish = this.#pending.get(id)
+    if (finish === undefined) return
+    this.#pending.delete(id)
+    finish(error, failures, payload)
+    this.#checkIdle()
+  }
+
+  #checkIdle(): void {
+    if (this.#pending.size > 0) return
+    for (const resolve of this.#idle.splice(0)) resolve()
+  }
+}
+
+function decodeFailures(raw: RawFailures): Failure[] {
+  const failures: Failure[] = []
+  if (raw === undefined) return failures
+  for (let i = 0; i < raw.length; i += 3) {
+    failures.push({ index: raw[i]!, code: raw[i + 1]!, command: raw[i + 2]! })
+  }
+  return failures
+}
+
+function allNotSent(count: number): Failure[] {
+  return Array.from({ length: count }, (_, index) => ({ index, code: OUTCOME.notSent, command: 0 }))
+}
+
+/** A negative number is an errno of entering the namespace, a positive one is IPVS's own. */
+function openError(error: number, where: NamespaceSpec): IpvsError {
+  const command = 'OPEN'
+  const name = where.path ?? `file descriptor ${where.fd}`
+  if (error < 0) {
+    switch (-error) {
+      case errno.EPERM:
+      case errno.EACCES: {
+        const text = `entering the network namespace ${name} needs root (CAP_SYS_ADMIN)`
+        return new IpvsError('ERR_IPVS_PERMISSION', text, { command, errno: error })
+      }
+      case errno.ENOENT:
+      case errno.EBADF:
+      case errno.EINVAL: {
+        const text = `there is no network namespace ${name}; "ip netns list" shows the named ones`
+        return new IpvsError('ERR_IPVS_NO_NAMESPACE', text, { command, errno: error })
+      }
+      default: {
+        const text = `the network namespace ${name} cannot be entered (errno ${-error})`
+        return new IpvsError('ERR_IPVS_KERNEL', text, { command, errno: error })
+      }
+    }
+  }
+  if (error === OUTCOME.noFamily || error === errno.EPROTONOSUPPORT) return noModule({ command })
+  if (error === errno.EPERM && inUserNamespace()) {
+    const text = `IPVS does not work from inside a user namespace (rootless container, unshare -U): ${PERMISSION}`
+    const options = { command, errno: -error, reason: 'user-namespace' } as const
+    return new IpvsError('ERR_IPVS_UNAVAILABLE', text, options)
+  }
+  if (error === errno.EPERM) {
+    return new IpvsError('ERR_IPVS_PERMISSION', `IPVS refused us: ${PERMISSION}`, { command, errno: -error })
+  }
+  return new IpvsError('ERR_IPVS_KERNEL', `IPVS could not be opened (errno ${error})`, { command, errno: -error })
+}
+
+/** The initial user namespace maps every id to itself. */
+export function inUserNamespace(): boolean {
+  try {
+    return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,136 @@
+// Finds the addon and gives it types. Loaded at the first open(), so that importing the package never fails.
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { IpvsError } from './errors.js'
+
+/** How a client's thread gets into its network namespace (native/net_namespace.h). */
+export const NAMESPACE_KIND = { current: 0, path: 1, descriptor: 2, scratch: 3 } as const
+
+/** What is read (native/worker.h: RequestKind). */
+export const READ_KIND = { service: 2, services: 3, destinations: 4, table: 5, sysctls: 6 } as const
+
+/** Results of a change beside an errno (native/record.h: Outcome). */
+export const OUTCOME = {
+  notSent: 10001,
+  unknown: 10002,
+  superseded: 10003,
+  noFamily: 10004,
+} as const
+
+/** Triples of index, errno or outcome, command; `undefined` if every change was applied. */
+export type RawFailures = Int32Array | undefined
+
+/** A table as bytes: rows as native/record.h lays them out. */
+export interface RawTable {
+  readonly services: Uint8Array
+  readonly destinations: Uint8Array
+  readonly verified: boolean
+  readonly attempts: number
+}
+
+export type OnCompletion = (
+  id: number,
+  error: number,
+  failures: RawFailures,
+  payload: RawTable | string | undefined,
+) => void
+
+/** A client's thread and sockets. Every request is answered once through the callback, unless it is abandoned. */
+export interface NativeClient {
+  /** Starts the thread; 0 or an errno. */
+  open(id: number): number
+  write(id: number, records: Uint8Array, bulk: boolean): void
+  read(id: number, kind: number, service?: Uint8Array): void
+  /** Takes back what is not sent yet. */
+  withdraw(id: number): void
+  /** Gives a request up at its deadline: `false` if it has been completed already. */
+  abandon(id: number): RawFailures | false
+  /** Runs changes on this thread: an errno, or the failures. */
+  runNow(records: Uint8Array): number | RawFailures
+  stop(): void
+}
+
+/** Sizes and offsets of the records, in bytes (native/addon.cc: Layout). */
+export type Layout = Readonly<
+  Record<
+    | 'change'
+    | 'op'
+    | 'joined'
+    | 'service'
+    | 'destination'
+    | 'serviceAf'
+    | 'serviceProtocol'
+    | 'serviceFwmark'
+    | 'serviceAddress'
+    | 'servicePort'
+    | 'serviceFlags'
+    | 'serviceTimeout'
+    | 'serviceNetmask'
+    | 'serviceScheduler'
+    | 'serviceEngine'
+    | 'destinationAf'
+    | 'destinationPort'
+    | 'destinationAddress'
+    | 'destinationMethod'
+    | 'destinationWeight'
+    | 'destinationUpper'
+    | 'destinationLower'
+    | 'destinationTunnelType'
+    | 'destinationTunnelPort'
+    | 'destinationTunnelFlags'
+    | 'serviceRow'
+    | 'serviceRowDestinations'
+    | 'serviceRowCounters'
+    | 'destinationRow'
+    | 'destinationRowActive'
+    | 'destinationRowInactive'
+    | 'destinationRowPersistent'
+    | 'destinationRowCounters',
+    number
+  >
+>
+
+export interface Addon {
+  readonly layout: Layout
+  readonly Client: new (
+    kind: number,
+    path: string,
+    fd: number,
+    onCompletion: OnCompletion,
+  ) => NativeClient
+}
+
+let addon: Addon | undefined
+
+/**
+ * The addon, loaded once.
+ *
+ * @throws IpvsError `ERR_IPVS_UNAVAILABLE` with reason `platform` or `no-binary`
+ */
+export function loadAddon(): Addon {
+  addon ??= load()
+  return addon
+}
+
+function load(): Addon {
+  if (process.platform !== 'linux') {
+    throw new IpvsError(
+      'ERR_IPVS_UNAVAILABLE',
+      `IPVS is part of the Linux kernel; this is ${process.platform}. Run this on Linux.`,
+      { reason: 'platform' },
+    )
+  }
+  try {
+    // node-gyp-build looks in build/Release and prebuilds/ of the package's folder, one above this file's.
+    const find = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => Addon
+    return find(fileURLToPath(new URL('..', import.meta.url)))
+  } catch (cause) {
+    const musl = "On musl systems other than Alpine set LIBC=musl so that the right binary is chosen. "
+    throw new IpvsError(
+      'ERR_IPVS_UNAVAILABLE',
+      `the native part of ipvs could not be loaded for ${process.platform}-${process.arch}: ${(cause as Error).message}. ` +
+        `${musl}To compile it here, install g++, make and python3 and run "npm rebuild ipvs".`,
+      { reason: 'no-binary', cause },
+    )
+  }
+}

@@ -1,0 +1,219 @@
+// Destinations: from what callers write to the numbers the kernel wants.
+import {
+  type AddressFamily,
+  AF_INET,
+  AF_INET6,
+  addressBytes,
+  isBroadcast,
+  isMulticast,
+  isUnspecified,
+} from '../address.js'
+import { rangeError, typeError } from '../errors.js'
+import type { ForwardingMethod } from '../types.js'
+import { checkInteger, checkName, readFields } from './options.js'
+import type { CheckedServiceId } from './service.js'
+
+/** Identity of a destination, checked. */
+export interface CheckedDestinationId {
+  readonly af: AddressFamily
+  /** 4 or 16 bytes. */
+  readonly address: Uint8Array
+  readonly port: number
+}
+
+/** A destination, checked, with every default filled in. */
+export interface CheckedDestination extends CheckedDestinationId {
+  /** IP_VS_CONN_F_*: masquerade 0, local 1, tunnel 2, direct 3. */
+  readonly method: number
+  readonly weight: number
+  readonly upperThreshold: number
+  readonly lowerThreshold: number
+  /** ipip 0, gue 1, gre 2. */
+  readonly tunnelType: number
+  /** 0 for none. */
+  readonly tunnelPort: number
+  /** none 0, standard 1, remote 2. */
+  readonly tunnelFlags: number
+}
+
+/** Forwarding methods (linux/ip_vs.h: IP_VS_CONN_F_*). */
+export const METHODS: ReadonlyMap<string, number> = new Map<ForwardingMethod, number>([
+  ['masquerade', 0],
+  ['local', 1],
+  ['tunnel', 2],
+  ['direct', 3],
+])
+
+/** Encapsulations (linux/ip_vs.h: IP_VS_CONN_F_TUNNEL_TYPE_*). */
+export const TUNNEL_TYPES: ReadonlyMap<string, number> = new Map([
+  ['ipip', 0],
+  ['gue', 1],
+  ['gre', 2],
+])
+
+/** Checksums of the outer header (linux/ip_vs.h: IP_VS_TUNNEL_ENCAP_FLAG_*). */
+export const TUNNEL_CHECKSUMS: ReadonlyMap<string, number> = new Map([
+  ['none', 0],
+  ['standard', 1],
+  ['remote', 2],
+])
+
+const TUNNEL = 2
+const DIRECT = 3
+const IPIP = 0
+const GUE = 1
+const REMOTE = 2
+const INT_MAX = 0x7fffffff
+
+const EXAMPLE = "{ address: '10.1.0.1', port: 53 }"
+
+interface CheckedTunnel {
+  readonly type: number
+  readonly port: number
+  readonly flags: number
+}
+
+const PLAIN_TUNNEL: CheckedTunnel = { type: IPIP, port: 0, flags: 0 }
+
+/**
+ * Checks the identity of a destination. Of a larger object, a `DestinationStatus` say, it reads the identity only.
+ * Port 0 is allowed: another program may have made such a destination, and it can be removed.
+ *
+ * @throws TypeError, RangeError
+ */
+export function checkDestinationId(value: unknown, option: string): CheckedDestinationId {
+  return identity(readFields(value, option, destinationFields(), EXAMPLE), option)
+}
+
+/**
+ * Checks a whole destination of `service`. Connection counts and `stats` are ignored, so that a seen destination
+ * can be written back.
+ *
+ * @throws TypeError, RangeError
+ */
+export function checkDestination(
+  value: unknown,
+  option: string,
+  service: CheckedServiceId,
+): CheckedDestination {
+  const fields = readFields(value, option, destinationFields(), EXAMPLE)
+  const id = identity(fields, option)
+  const method = checkName(fields.forwarding, `${option}.forwarding`, METHODS)
+  checkPlace(fields, option, id, method, service)
+
+  const upperThreshold = optionalCount(fields.upperThreshold, `${option}.upperThreshold`, 0)
+  const lowerThreshold = optionalCount(fields.lowerThreshold, `${option}.lowerThreshold`, 0)
+  // 0 as the upper one is no exception (ip_vs_ctl.c: ERANGE).
+  if (lowerThreshold > upperThreshold) {
+    const rule = `at most upperThreshold, which is ${upperThreshold}`
+    throw rangeError(`${option}.lowerThreshold`, rule, lowerThreshold)
+  }
+  const tunnel =
+    fields.tunnel === undefined
+      ? PLAIN_TUNNEL
+      : checkTunnel(fields.tunnel, `${option}.tunnel`, method)
+  return {
+    af: id.af,
+    address: id.address,
+    port: id.port,
+    method,
+    weight: optionalCount(fields.weight, `${option}.weight`, 1),
+    upperThreshold,
+    lowerThreshold,
+    tunnelType: tunnel.type,
+    tunnelPort: tunnel.port,
+    tunnelFlags: tunnel.flags,
+  }
+}
+
+type DestinationFields = ReturnType<typeof destinationFields>
+
+function destinationFields() {
+  const absent: unknown = undefined
+  return {
+    address: absent,
+    port: absent,
+    forwarding: absent,
+    weight: absent,
+    upperThreshold: absent,
+    lowerThreshold: absent,
+    tunnel: absent,
+    activeConnections: absent,
+    inactiveConnections: absent,
+    persistentConnections: absent,
+    stats: absent,
+  }
+}
+
+function tunnelFields() {
+  const absent: unknown = undefined
+  return { type: absent, port: absent, checksum: absent }
+}
+
+function identity(fields: DestinationFields, option: string): CheckedDestinationId {
+  const bytes = addressBytes(fields.address, `${option}.address`)
+  // Never local or unicast in any namespace, so always EINVAL (ip_vs_ctl.c: ip_vs_new_dest).
+  if (isUnspecified(bytes) || isMulticast(bytes) || isBroadcast(bytes)) {
+    const rule = 'the address of one server: not unspecified, multicast or broadcast'
+    throw rangeError(`${option}.address`, rule, fields.address)
+  }
+  return {
+    af: bytes.length === 4 ? AF_INET : AF_INET6,
+    address: bytes,
+    port: checkInteger(fields.port, `${option}.port`, 0, 65535),
+  }
+}
+
+/** The rules between a destination and its service. */
+function checkPlace(
+  fields: DestinationFields,
+  option: string,
+  id: CheckedDestinationId,
+  method: number,
+  service: CheckedServiceId,
+): void {
+  if (id.af !== service.af && method !== TUNNEL) {
+    const rule = 'of the same family as the service: only forwarding "tunnel" crosses families'
+    throw rangeError(`${option}.address`, rule, fields.address)
+  }
+  if (service.fwmark !== 0 || id.port === service.port) return
+  if (id.port === 0) {
+    const rule = 'an integer from 1 to 65535: port 0 is for port-0 and fwmark services'
+    throw rangeError(`${option}.port`, rule, id.port)
+  }
+  // The kernel takes it, and sends packets to the service's port all the same (ip_vs_xmit.c).
+  if (method === DIRECT || method === TUNNEL) {
+    const rule = `the service's port, ${service.port}: forwarding "${fields.forwarding}" does not rewrite packets`
+    throw rangeError(`${option}.port`, rule, id.port)
+  }
+}
+
+function checkTunnel(value: unknown, option: string, method: number): CheckedTunnel {
+  if (method !== TUNNEL) throw typeError(option, 'left out unless forwarding is "tunnel"', value)
+  const fields = readFields(value, option, tunnelFields(), "{ type: 'gue', port: 6080 }")
+  const type = checkName(fields.type, `${option}.type`, TUNNEL_TYPES)
+
+  let port = 0
+  if (type === GUE) port = checkInteger(fields.port, `${option}.port`, 1, 65535)
+  else if (fields.port !== undefined) {
+    throw typeError(`${option}.port`, 'left out: only tunnel type "gue" has a port', fields.port)
+  }
+
+  let flags = 0
+  if (fields.checksum !== undefined) {
+    flags = checkName(fields.checksum, `${option}.checksum`, TUNNEL_CHECKSUMS)
+    if (flags !== 0 && type === IPIP) {
+      const rule = '"none" or left out: tunnel type "ipip" has no checksum'
+      throw rangeError(`${option}.checksum`, rule, fields.checksum)
+    }
+    if (flags === REMOTE && type !== GUE) {
+      const rule = '"none" or "standard": only tunnel type "gue" has "remote"'
+      throw rangeError(`${option}.checksum`, rule, fields.checksum)
+    }
+  }
+  return { type, port, flags }
+}
+
+function optionalCount(value: unknown, option: string, absent: number): number {
+  return value === undefined ? absent : checkInteger(value, option, 0, INT_MAX)
+}

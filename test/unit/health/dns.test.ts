@@ -1,0 +1,348 @@
+import { createHook } from 'node:async_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { encode, TRUNCATED_RESPONSE } from 'dns-packet'
+import { describe, expect, it } from 'vitest'
+import { checks, type DnsCheckOptions } from '../../../src/health/checks/index.js'
+import { CheckTimeoutError, classify, Inconclusive } from '../../../src/health/outcome.js'
+import type { HealthMember } from '../../../src/health/types.js'
+import { answer, frame, leftOpen, outcomeOf, serve, tcpReply, udpReply } from './loopback.js'
+
+/** As the checker does it: time-out by an abort. Says that nothing was left open. */
+async function run(member: HealthMember, options: Partial<DnsCheckOptions> = {}, timeoutMs = 80) {
+  const controller = new AbortController()
+  const timer = setTimeout(() => controller.abort(new CheckTimeoutError(timeoutMs)), timeoutMs)
+  const check = checks.dns({ name: 'Example.org.', ...options })
+  const said = await outcomeOf(check(member, { signal: controller.signal }))
+  clearTimeout(timer)
+  expect(await leftOpen()).toEqual([])
+  return said.replaceAll(member.key, 'HOST')
+}
+
+const both = { udp: udpReply(), tcp: tcpReply() }
+const udpOnly = { protocols: ['udp'] } as const
+const tcpOnly = { protocols: ['tcp'] } as const
+
+describe('checks.dns', () => {
+  it('is healthy when both protocols answer', async () => {
+    const server = await serve(both)
+    expect(await run(server.member)).toBe('healthy: udp NOERROR, 1 answers; tcp NOERROR, 1 answers')
+    expect(server.queries).toHaveLength(2)
+    for (const query of server.queries) {
+      expect(query).toMatchObject({ type: 'query', flag_rd: true })
+      expect(query.questions).toEqual([{ name: 'example.org', type: 'A', class: 'IN' }])
+    }
+  })
+
+  it('works over IPv6', async () => {
+    const { member } = await serve(both, '::1')
+    expect(await run(member)).toBe('healthy: udp NOERROR, 1 answers; tcp NOERROR, 1 answers')
+  })
+
+  it('asks for the root and other types, without RD when told', async () => {
+    const server = await serve({ udp: udpReply() })
+    await run(server.member, { ...udpOnly, name: '.', type: 'SOA', recursionDesired: false })
+    expect(server.queries[0]?.questions).toEqual([{ name: '.', type: 'SOA', class: 'IN' }])
+    expect(server.queries[0]?.flag_rd).toBe(false)
+  })
+
+  it('uses a new random id and a new port each time', async () => {
+    const server = await serve({ udp: udpReply() })
+    for (let i = 0; i < 20; i++) await run(server.member, udpOnly)
+    expect(new Set(server.queries.map((query) => query.id)).size).toBeGreaterThan(15)
+  })
+
+  it('never asks the thread pool', async () => {
+    const { member } = await serve(both)
+    const seen = new Set<string>()
+    const hook = createHook({ init: (_id, type) => seen.add(type) }).enable()
+    await run(member)
+    hook.disable()
+    expect(seen).toContain('UDPWRAP')
+    expect([...seen].filter((type) => /GETADDRINFO|QUERYWRAP|FSREQ/.test(type))).toEqual([])
+  })
+
+  describe('names what failed', () => {
+    it('refused', async () => {
+      const { member } = await serve({})
+      expect(await run(member)).toBe(
+        'dns udp HOST: connection refused; dns tcp HOST: connection refused',
+      )
+    })
+
+    it('silent', async () => {
+      const { member } = await serve({ udp: () => {}, tcp: (socket) => socket.resume() })
+      expect(await run(member)).toBe(
+        'dns udp HOST: no answer within 80 ms; dns tcp HOST: no answer within 80 ms',
+      )
+    })
+
+    it('UDP up, TCP dead, and the reverse', async () => {
+      const udp = await serve({ udp: udpReply() })
+      expect(await run(udp.member)).toBe('dns tcp HOST: connection refused')
+      const tcp = await serve({ tcp: tcpReply() })
+      expect(await run(tcp.member)).toBe('dns udp HOST: connection refused')
+    })
+
+    it('too slow', async () => {
+      const { member } = await serve({
+        udp: (query, reply) => void sleep(150).then(() => reply(answer(query))),
+      })
+      expect(await run(member, udpOnly)).toBe('dns udp HOST: no answer within 80 ms')
+      // The same server in time.
+      expect(await run(member, udpOnly, 1000)).toBe('healthy: udp NOERROR, 1 answers')
+    })
+
+    it.each([
+      [1, 'FORMERR'],
+      [2, 'SERVFAIL'],
+      [3, 'NXDOMAIN'],
+      [5, 'REFUSED'],
+      [11, 'RCODE_11'],
+    ])('rcode %i as %s', async (rcode, word) => {
+      const reply = (query: Buffer) => answer(query, { rcode, answers: [] })
+      const { member } = await serve({ udp: udpReply(reply), tcp: tcpReply(reply) })
+      expect(await run(member)).toBe(`dns udp HOST: ${word}; dns tcp HOST: ${word}`)
+    })
+
+    it('an error reply without a question', async () => {
+      const { member } = await serve({
+        udp: udpReply((q) => answer(q, { rcode: 5, questions: [], answers: [] })),
+      })
+      expect(await run(member, udpOnly)).toBe('dns udp HOST: REFUSED')
+    })
+  })
+
+  it('accepts the rcodes it is told to accept, and only those', async () => {
+    const { member } = await serve({
+      udp: udpReply((query) => answer(query, { rcode: 3, answers: [] })),
+    })
+    expect(await run(member, { ...udpOnly, rcodes: ['NOERROR', 'NXDOMAIN'] })).toBe(
+      'healthy: udp NXDOMAIN, 0 answers',
+    )
+    const fine = await serve({ udp: udpReply() })
+    expect(await run(fine.member, { ...udpOnly, rcodes: ['NXDOMAIN'] })).toBe(
+      'dns udp HOST: NOERROR',
+    )
+  })
+
+  describe('ignores over UDP what is not its reply', () => {
+    const wrong: [string, (query: Buffer) => Buffer][] = [
+      ['wrong id', (query) => answer(query, { id: (query.readUInt16BE(0) + 1) & 0xffff })],
+      [
+        'wrong question',
+        (query) => answer(query, { questions: [{ name: 'other.org', type: 'A' }] }),
+      ],
+      [
+        'wrong question',
+        (query) => answer(query, { questions: [{ name: 'example.org', type: 'AAAA' }] }),
+      ],
+      ['wrong question', (query) => answer(query, { questions: [] })],
+      ['not a response to a query', (query) => query],
+      ['only 3 bytes', () => Buffer.from('abc')],
+      ['only 0 bytes', () => Buffer.alloc(0)],
+    ]
+    it.each(wrong)('%s', async (why, make) => {
+      const lying = await serve({ udp: udpReply(make) })
+      expect(await run(lying.member, udpOnly)).toBe(
+        `dns udp HOST: no answer within 80 ms (1 ignored: ${why})`,
+      )
+      const both = await serve({
+        udp: (query, reply) => {
+          reply(make(query))
+          reply(answer(query))
+        },
+      })
+      expect(await run(both.member, udpOnly)).toBe('healthy: udp NOERROR, 1 answers')
+    })
+
+    it.each(wrong)('but fails over TCP: %s', async (why, make) => {
+      const { member } = await serve({ tcp: tcpReply(make) })
+      expect(await run(member, tcpOnly)).toBe(`dns tcp HOST: malformed reply: ${why}`)
+    })
+  })
+
+  it('compares names without regard to case', async () => {
+    const { member } = await serve({
+      udp: udpReply((q) => answer(q, { questions: [{ name: 'EXAMPLE.ORG', type: 'A' }] })),
+    })
+    expect(await run(member, udpOnly)).toBe('healthy: udp NOERROR, 1 answers')
+  })
+
+  it('fails on a malformed reply that bears its id', async () => {
+    const cut = (query: Buffer) => answer(query).subarray(0, -3)
+    const { member } = await serve({ udp: udpReply(cut), tcp: tcpReply(cut) })
+    expect(await run(member)).toMatch(
+      /^dns udp HOST: malformed reply: .+; dns tcp HOST: malformed reply: .+/,
+    )
+    const garbage = await serve({
+      udp: udpReply((query) =>
+        Buffer.concat([query.subarray(0, 2), Buffer.from([0x80]), Buffer.alloc(40, 0xff)]),
+      ),
+    })
+    expect(await run(garbage.member, udpOnly)).toMatch(/^dns udp HOST: malformed reply: /)
+  })
+
+  it('takes a truncated reply over UDP as an answer, even one cut in the middle', async () => {
+    const truncated = (query: Buffer) =>
+      answer(query, { flags: TRUNCATED_RESPONSE }).subarray(0, -5)
+    const { member } = await serve({ udp: udpReply(truncated), tcp: tcpReply(truncated) })
+    expect(await run(member, { ...udpOnly, answer: 5 })).toBe('healthy: udp NOERROR, truncated')
+    expect(await run(member, tcpOnly)).toBe('dns tcp HOST: truncated reply')
+  })
+
+  describe('over TCP', () => {
+    it('reads a reply that comes byte by byte', async () => {
+      const bytes = (framed: Buffer) => [...framed].map((byte) => Buffer.from([byte]))
+      const { member } = await serve({ tcp: tcpReply(answer, bytes) })
+      expect(await run(member, tcpOnly, 2000)).toBe('healthy: tcp NOERROR, 1 answers')
+    })
+
+    it('reads the largest reply, and no further', async () => {
+      const data = Array.from({ length: 250 }, () => Buffer.alloc(255, 'x'))
+      const large = (query: Buffer) =>
+        answer(query, { answers: [{ type: 'TXT', name: 'example.org', data }] })
+      const { member } = await serve({
+        tcp: tcpReply(large, (framed) => [framed, Buffer.alloc(100_000)]),
+      })
+      expect(await run(member, tcpOnly, 1000)).toBe('healthy: tcp NOERROR, 1 answers')
+    })
+
+    it('says that the server hung up', async () => {
+      const early = await serve({ tcp: (socket) => socket.end() })
+      expect(await run(early.member, tcpOnly)).toBe(
+        'dns tcp HOST: the server closed the connection before it answered',
+      )
+      const midway = await serve({
+        tcp: (socket) =>
+          socket.once('data', (data) =>
+            socket.end(frame(answer(data.subarray(2))).subarray(0, 20)),
+          ),
+      })
+      expect(await run(midway.member, tcpOnly)).toBe(
+        'dns tcp HOST: the server closed the connection in the middle of its answer, after 20 bytes',
+      )
+    })
+
+    it('says that the server reset the connection', async () => {
+      const { member } = await serve({
+        tcp: (socket) => socket.once('data', () => socket.resetAndDestroy()),
+      })
+      expect(await run(member, tcpOnly)).toBe('dns tcp HOST: connection reset by peer')
+    })
+
+    it('times out in the middle of a reply', async () => {
+      const { member } = await serve({
+        tcp: tcpReply(answer, (framed) => [framed.subarray(0, 10)]),
+      })
+      expect(await run(member, tcpOnly)).toBe('dns tcp HOST: no answer within 80 ms')
+    })
+  })
+
+  describe("require: 'any'", () => {
+    it('is content with one, and withdraws the other', async () => {
+      const silent = await serve({ udp: udpReply(), tcp: (socket) => socket.resume() })
+      const before = performance.now()
+      expect(await run(silent.member, { require: 'any' }, 1000)).toBe(
+        'healthy: udp NOERROR, 1 answers',
+      )
+      expect(performance.now() - before).toBeLessThan(500)
+      const { member } = await serve({ tcp: tcpReply() })
+      expect(await run(member, { require: 'any' })).toBe('healthy: tcp NOERROR, 1 answers')
+    })
+
+    it('names both when both fail', async () => {
+      const { member } = await serve({ udp: () => {} })
+      expect(await run(member, { require: 'any' })).toBe(
+        'dns udp HOST: no answer within 80 ms; dns tcp HOST: connection refused',
+      )
+    })
+  })
+
+  describe('answer', () => {
+    const records = (query: Buffer) =>
+      answer(query, {
+        answers: [
+          { type: 'CNAME', name: 'example.org', data: 'Alias.example.org' },
+          { type: 'A', name: 'alias.example.org', data: '192.0.2.1' },
+          { type: 'A', name: 'alias.example.org', data: '192.0.2.2' },
+          { type: 'TXT', name: 'alias.example.org', data: ['a', 'b'] },
+        ],
+      })
+    it.each([
+      [{ answer: 2 }, 'healthy: udp NOERROR, 4 answers'],
+      [{ answer: 3 }, 'dns udp HOST: 2 A records, at least 3 expected'],
+      [{ answer: '192.0.2.2' }, 'healthy: udp NOERROR, 4 answers'],
+      [{ answer: ['192.0.2.2', '192.0.2.1'] }, 'healthy: udp NOERROR, 4 answers'],
+      [
+        { answer: ['192.0.2.2', '192.0.2.3'] },
+        'dns udp HOST: no A record 192.0.2.3, but 192.0.2.1, 192.0.2.2',
+      ],
+      [{ answer: 'alias.example.ORG.', type: 'CNAME' }, 'healthy: udp NOERROR, 4 answers'],
+      [{ answer: 'ab', type: 'TXT' }, 'healthy: udp NOERROR, 4 answers'],
+      [{ answer: '::1', type: 'AAAA' }, 'dns udp HOST: no AAAA record ::1, but none at all'],
+      [
+        { answer: (all: readonly unknown[]) => all.length === 4 },
+        'healthy: udp NOERROR, 4 answers',
+      ],
+      [{ answer: () => false }, 'dns udp HOST: the answers are not those expected'],
+      [{ answer: () => 'serial too old' }, 'dns udp HOST: serial too old'],
+    ] as [Partial<DnsCheckOptions>, string][])('%j: %s', async (options, expected) => {
+      const { member } = await serve({ udp: udpReply(records) })
+      expect(await run(member, { ...udpOnly, ...options })).toBe(expected)
+    })
+  })
+
+  it('says "no route" and shortages in a way the checker understands', async () => {
+    // 240.0.0.0/4 is refused by Linux itself; what else comes back depends on the machine.
+    const error = await checks
+      .dns({ name: '.' })(
+        { key: 'x', address: '2001:db8::1', port: 53 },
+        { signal: AbortSignal.timeout(50) },
+      )
+      .then(
+        () => undefined,
+        (e: unknown) => e,
+      )
+    const faults = {
+      unreachable: /network is unreachable/,
+      unknown: /address not available/,
+      failure: /no answer/,
+    }
+    const fault = classify(error)
+    expect((error as Error).message).toMatch(faults[fault])
+    if (fault === 'unknown') expect(error).toBeInstanceOf(Inconclusive)
+  })
+
+  it.each([
+    [{}, 'options.name'],
+    [{ name: '' }, 'options.name'],
+    [{ name: 'a..b' }, 'options.name'],
+    [{ name: `${'a'.repeat(64)}.org` }, 'options.name'],
+    [{ name: 'bücher.de' }, 'options.name'],
+    [{ name: 'a', type: 'a' }, 'options.type'],
+    [{ name: 'a', type: 'NOSUCH' }, 'options.type'],
+    [{ name: 'a', type: 'AXFR' }, 'options.type'],
+    [{ name: 'a', protocols: [] }, 'options.protocols'],
+    [{ name: 'a', protocols: ['tls'] }, 'options.protocols'],
+    [{ name: 'a', protocols: 'udp' }, 'options.protocols'],
+    [{ name: 'a', require: 'both' }, 'options.require'],
+    [{ name: 'a', rcodes: ['OK'] }, 'options.rcodes'],
+    [{ name: 'a', answer: [] }, 'options.answer'],
+    [{ name: 'a', answer: -1 }, 'options.answer'],
+    [{ name: 'a', type: 'SOA', answer: 'x' }, 'options.answer'],
+    [{ name: 'a', recursionDesired: 1 }, 'options.recursionDesired'],
+    [{ name: 'a', timeoutMs: 1 }, 'options.timeoutMs'],
+  ])('refuses %j', (options, option) => {
+    expect(() => checks.dns(options as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_IPVS_ARGUMENT', option }),
+    )
+  })
+
+  it('accepts a name of the greatest length', async () => {
+    const name = Array.from({ length: 4 }, () => 'a'.repeat(62)).join('.')
+    const server = await serve({ udp: udpReply() })
+    await run(server.member, { ...udpOnly, name })
+    expect(server.queries[0]?.questions?.[0]?.name).toBe(name)
+    expect(encode({ questions: [{ name, type: 'A' }] }).length).toBeLessThan(512)
+  })
+})

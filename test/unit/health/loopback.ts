@@ -1,0 +1,161 @@
+// Real servers on the loopback that misbehave as told, and a count of what is open.
+import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type DecodedPacket, decode, encode, type Packet } from 'dns-packet'
+import { afterEach } from 'vitest'
+import type { HealthMember } from '../../../src/health/types.js'
+
+type UdpHandler = (query: Buffer, reply: (message: Buffer) => void) => void
+type TcpHandler = (socket: Socket, server: LoopbackServer) => void
+
+export interface LoopbackServer {
+  readonly member: HealthMember
+  /** Speaks UDP. */
+  readonly udp: boolean
+  readonly queries: DecodedPacket[]
+  readonly connections: Set<Socket>
+  close(): Promise<void>
+}
+
+const open = new Set<LoopbackServer>()
+
+afterEach(async () => {
+  for (const server of open) await server.close()
+})
+
+/** Listens on one port for both protocols; a protocol without a handler is refused. */
+export async function serve(
+  handlers: { udp?: UdpHandler | undefined; tcp?: TcpHandler | undefined },
+  address = '127.0.0.1',
+): Promise<LoopbackServer> {
+  for (;;) {
+    const tcp = createServer()
+    tcp.listen(0, address)
+    await once(tcp, 'listening')
+    const { port } = tcp.address() as AddressInfo
+    const udp = createSocket(address.includes(':') ? 'udp6' : 'udp4')
+    try {
+      udp.bind(port, address)
+      await once(udp, 'listening')
+    } catch {
+      // Someone else has this port for UDP: take another.
+      tcp.close()
+      continue
+    }
+    return build(tcp, udp, address, port, handlers)
+  }
+}
+
+async function build(
+  tcp: Server,
+  udp: UdpSocket,
+  address: string,
+  port: number,
+  handlers: { udp?: UdpHandler | undefined; tcp?: TcpHandler | undefined },
+): Promise<LoopbackServer> {
+  const key = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+  const server: LoopbackServer = {
+    member: { key, address, port },
+    udp: handlers.udp !== undefined,
+    queries: [],
+    connections: new Set(),
+    async close() {
+      if (!open.delete(server)) return
+      for (const socket of server.connections) socket.destroy()
+      if (handlers.tcp !== undefined) tcp.close()
+      if (handlers.udp !== undefined) udp.close()
+    },
+  }
+  open.add(server)
+  if (handlers.tcp === undefined) {
+    tcp.close()
+    await once(tcp, 'close')
+  }
+  if (handlers.udp === undefined) {
+    udp.close()
+    await once(udp, 'close')
+  }
+  tcp.on('connection', (socket) => {
+    server.connections.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => server.connections.delete(socket))
+    handlers.tcp?.(socket, server)
+  })
+  udp.on('message', (message: Buffer, from: RemoteInfo) => {
+    server.queries.push(decode(message))
+    handlers.udp?.(message, (reply) => udp.send(reply, from.port, from.address))
+  })
+  return server
+}
+
+/** A reply to `query`: one A record 192.0.2.53, unless told otherwise. */
+export function answer(query: Buffer, change: Packet & { rcode?: number } = {}): Buffer {
+  const { id, questions } = decode(query)
+  const { rcode = 0, flags = 0, ...packet } = change
+  return encode({
+    type: 'response',
+    id,
+    questions,
+    answers: [{ type: 'A', name: questions?.[0]?.name ?? '.', ttl: 1, data: '192.0.2.53' }],
+    ...packet,
+    flags: flags | rcode,
+  })
+}
+
+/** A UDP handler that sends one reply. */
+export function udpReply(make: (query: Buffer) => Buffer = answer): UdpHandler {
+  return (query, reply) => reply(make(query))
+}
+
+/** A TCP handler that answers the first query with these pieces, 5 ms apart. */
+export function tcpReply(
+  make: (query: Buffer) => Buffer = answer,
+  pieces: (framed: Buffer) => Buffer[] = (framed) => [framed],
+): TcpHandler {
+  return (socket, server) => {
+    socket.once('data', async (data) => {
+      server.queries.push(decode(data.subarray(2)))
+      for (const piece of pieces(frame(make(data.subarray(2))))) {
+        if (!socket.destroyed) socket.write(piece)
+        await sleep(5)
+      }
+    })
+  }
+}
+
+export function frame(message: Buffer): Buffer {
+  const length = Buffer.alloc(2)
+  length.writeUInt16BE(message.length)
+  return Buffer.concat([length, message])
+}
+
+/**
+ * Sockets open in this process besides those of the servers, which is none when the checks have closed theirs.
+ * Closed ones leave in the next turns of the loop: waits for that, at most a second.
+ */
+export async function leftOpen(): Promise<string[]> {
+  for (let i = 0; i < 100 && list().length > 0; i++) await sleep(10)
+  return list()
+
+  function list(): string[] {
+    let servers = [...open].filter((server) => server.udp).length
+    return process
+      .getActiveResourcesInfo()
+      .filter(
+        (name) =>
+          /UDPWrap|TCPSocket|ConnectWrap/.test(name) && !(name === 'UDPWrap' && servers-- > 0),
+      )
+  }
+}
+
+/** Runs a check by itself and returns `healthy: detail` or the reason. */
+export async function outcomeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    const success = (await promise) as { detail?: string } | undefined
+    return `healthy: ${success?.detail}`
+  } catch (error) {
+    return (error as Error).message
+  }
+}

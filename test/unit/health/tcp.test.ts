@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest'
+import { checks } from '../../../src/health/checks/index.js'
+import { CheckTimeoutError } from '../../../src/health/outcome.js'
+import { leftOpen, outcomeOf, serve } from './loopback.js'
+
+const signal = new AbortController().signal
+
+describe('checks.tcp', () => {
+  it('is healthy when connected, and closes with a reset', async () => {
+    let seen: string | undefined
+    const server = await serve({
+      tcp: (socket) => {
+        socket.on('error', (error: NodeJS.ErrnoException) => {
+          seen = error.code
+        })
+        socket.resume()
+      },
+    })
+    expect(await outcomeOf(checks.tcp()(server.member, { signal }))).toBe('healthy: connected')
+    expect(await leftOpen()).toEqual([])
+    await expect.poll(() => seen).toBe('ECONNRESET')
+  })
+
+  it('says refused', async () => {
+    const { member } = await serve({})
+    expect(await outcomeOf(checks.tcp()(member, { signal }))).toBe(
+      `tcp ${member.key}: connection refused`,
+    )
+    expect(await leftOpen()).toEqual([])
+  })
+
+  it('works over IPv6', async () => {
+    const server = await serve({ tcp: () => {} }, '::1')
+    expect(await outcomeOf(checks.tcp()(server.member, { signal }))).toBe('healthy: connected')
+    await server.close()
+    const refused = await outcomeOf(checks.tcp()(server.member, { signal }))
+    expect(refused).toMatch(/^tcp \[::1\]:\d+: connection refused$/)
+  })
+
+  it('gives up at the abort and leaves nothing open', async () => {
+    // TEST-NET-1: nobody answers, and the abort comes before any error can.
+    const controller = new AbortController()
+    const member = { key: 'x', address: '192.0.2.1', port: 9 }
+    const check = outcomeOf(checks.tcp()(member, { signal: controller.signal }))
+    controller.abort(new CheckTimeoutError(50))
+    expect(await check).toBe('tcp 192.0.2.1:9: no answer within 50 ms (no connection)')
+    expect(await leftOpen()).toEqual([])
+  })
+
+  it('does not even begin with an aborted signal', async () => {
+    const server = await serve({ tcp: () => {} })
+    const check = checks.tcp()(server.member, { signal: AbortSignal.abort() })
+    expect(await outcomeOf(check)).toBe(`tcp ${server.member.key}: stopped`)
+    expect(server.connections.size).toBe(0)
+  })
+
+  it('connects to another port or place when told', async () => {
+    const { member } = await serve({ tcp: () => {} })
+    const other = { key: 'x', address: '127.0.0.2', port: 0 }
+    const { address, port } = member
+    const elsewhere = { address, port }
+    expect(await outcomeOf(checks.tcp({ port })({ ...other, address }, { signal }))).toBe(
+      'healthy: connected',
+    )
+    expect(await outcomeOf(checks.tcp({ connect: elsewhere })(other, { signal }))).toBe(
+      'healthy: connected',
+    )
+    expect(await outcomeOf(checks.tcp({ connect: () => elsewhere })(other, { signal }))).toBe(
+      'healthy: connected',
+    )
+    expect(await outcomeOf(checks.tcp()(other, { signal }))).toMatch(/member\.port.*1 to 65535/)
+  })
+
+  it.each([
+    [{ port: 0 }, 'options.port'],
+    [{ port: '53' }, 'options.port'],
+    [{ ports: 53 }, 'options.ports'],
+    [{ connect: { address: 'localhost', port: 1 } }, 'options.connect.address'],
+    [{ connect: { address: '127.0.0.1', port: 70_000 } }, 'options.connect.port'],
+    [{ connect: '127.0.0.1:53' }, 'options.connect'],
+    [{ port: 1, connect: { address: '127.0.0.1', port: 1 } }, 'options.port'],
+  ])('refuses %j', (options, option) => {
+    expect(() => checks.tcp(options as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_IPVS_ARGUMENT', option }),
+    )
+  })
+})

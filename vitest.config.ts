@@ -1,0 +1,28 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+// Tests read the TypeScript sources, the addon is the one in build/Release.
+const ipvs = fileURLToPath(new URL('./src/index.ts', import.meta.url))
+
+export default defineConfig({
+  cacheDir: 'build/vite',
+  test: {
+    projects: [
+      {
+        resolve: { alias: [{ find: /^ipvs$/, replacement: ipvs }] },
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'] },
+      },
+      {
+        resolve: { alias: [{ find: /^ipvs$/, replacement: ipvs }] },
+        test: {
+          // One guest, one CPU: files run one after the other in one worker each.
+          name: 'kernel',
+          include: ['test/kernel/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+})
