@@ -4,16 +4,7 @@
   "targets": [
     {
       "target_name": "ipvs",
-      "sources": [
-        "native/addon.cc",
-        "native/channel.cc",
-        "native/genl.cc",
-        "native/ipvs_codec.cc",
-        "native/net_namespace.cc",
-        "native/netlink_socket.cc",
-        "native/sysctls.cc",
-        "native/worker.cc"
-      ],
+      "sources": ["<!@(node -p \"require('fs').readdirSync('native').filter(f => f.endsWith('.cc')).map(f => 'native/' + f).join(' ')\")"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS"],
       "cflags": ["-Wall", "-Wextra", "-Werror", "-O2"],

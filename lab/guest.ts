@@ -3,9 +3,11 @@ import {
   createWriteStream,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statfsSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { constants } from 'node:os'
@@ -59,6 +61,7 @@ export async function runInGuest(command: string[], options: GuestOptions = {}):
   const name = `${new Date().toISOString().replace(/\D/g, '').slice(0, 14)}-${process.pid}-${++runs}`
   const runDir = path.join(checkout, 'build/lab', name)
   mkdirSync(runDir, { recursive: true })
+  forgetOldRuns()
   // Owner only: it holds the caller's environment.
   writeFileSync(path.join(runDir, 'start'), startFile(command, options, terminal), { mode: 0o600 })
 
@@ -190,7 +193,7 @@ function guestEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
     USER: 'root',
     LOGNAME: 'root',
     // For `modprobe` by hand; the kernel's own calls go through /run/lab/modprobe.
-    MODPROBE_OPTIONS: `-d ${cache}/modules`,
+    MODPROBE_OPTIONS: '-d /run/lab',
     // Inside, the kernel we are on is the one to use.
     IPVS_KERNEL: 'host',
   }
@@ -244,6 +247,16 @@ function lendTerminal(line: Duplex, control: Duplex, giveUp: () => void): () => 
   return () => {
     process.stdin.off('data', onKeys).setRawMode(false).pause()
     process.stdout.off('resize', onResize)
+  }
+}
+
+/** What crashed guests left is kept for a week. */
+function forgetOldRuns(): void {
+  const folder = path.join(checkout, 'build/lab')
+  for (const name of readdirSync(folder)) {
+    const run = path.join(folder, name)
+    const changed = statSync(run, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()
+    if (changed < Date.now() - 7 * 24 * 3600_000) rmSync(run, { recursive: true, force: true })
   }
 }
 

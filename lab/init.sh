@@ -41,14 +41,15 @@ for i in "${!keep[@]}"; do
 done
 chmod 1777 /tmp /var/tmp /dev/shm
 mkdir -p /run/lab/home /run/lock
+ln -s "$checkout/.cache/lab/modules/lib" /run/lab/lib # where modprobe -d /run/lab looks
 
 # The kernel loads modules through this script: schedulers, veth, conntrack and the rest come by
 # themselves, from any namespace, without a /lib/modules on the host.
 for word in "${env[@]}"; do
   case $word in PATH=* | LD_LIBRARY_PATH=* | MODPROBE_OPTIONS=*) export "$word" ;; esac
 done
-printf '#!/bin/bash\nexport LD_LIBRARY_PATH=%q\nexec %q %s "$@"\n' \
-  "$LD_LIBRARY_PATH" "$(type -P modprobe)" "$MODPROBE_OPTIONS" >/run/lab/modprobe
+printf '#!/bin/bash\nexport LD_LIBRARY_PATH=%q\nexec %q -d /run/lab "$@"\n' \
+  "$LD_LIBRARY_PATH" "$(type -P modprobe)" >/run/lab/modprobe
 chmod +x /run/lab/modprobe
 echo /run/lab/modprobe >/proc/sys/kernel/modprobe
 echo ipvs-lab >/proc/sys/kernel/hostname

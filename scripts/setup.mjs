@@ -15,20 +15,21 @@ const purposes = ['demo', 'lab', 'test']
 
 /**
  * @param {{ purpose?: string, install?: boolean, tolerant?: boolean }} options
- *   tolerant: go on after TypeScript errors, which tsc -b emits past; someone else reports them.
+ *   tolerant: go on after TypeScript errors, which tsc -b emits past; the caller reports them.
  */
 export async function setup({ purpose, install = true, tolerant = false } = {}) {
   await withLock(async () => {
     await installPackages()
     if (purposes.includes(purpose)) await fetchLab()
-    await buildAddon({ install })
-    await compileTypeScript().catch((error) => {
-      // The lab must stay usable while the library is being changed.
-      if (purpose === 'lab')
-        process.stderr.write(`${error.message}\n\nThe lab runs all the same.\n`)
-      else if (!tolerant) throw error
-    })
+    await buildAddon({ install }).catch((error) => unlessLab(purpose, error))
+    await compileTypeScript().catch((error) => tolerant || unlessLab(purpose, error))
   })
+}
+
+/** The lab must stay usable while the library is being changed, so its errors are only shown. */
+function unlessLab(purpose, error) {
+  if (purpose !== 'lab' || !(error instanceof SetupError)) throw error
+  process.stderr.write(`${error.message}\n\nThe lab is started all the same.\n`)
 }
 
 /** Runs it with our terminal; ^C goes to both, and we stay to pass on its exit status. */

@@ -128,9 +128,11 @@ function late(
   // A success after the deadline is none.
   const error = end !== undefined && 'error' in end ? end.error : abortReason
   const reason = describe(error)
-  // With less than half of its time the member had no fair chance to answer.
-  if (blockedMs > timeoutMs / 2) {
-    const blocked = `${reason}, but our own event loop was blocked for ${Math.round(blockedMs)} ms meanwhile`
+  // A timer that was late says the same as the measurement, and is exact.
+  const lostMs = Math.max(blockedMs, durationMs - timeoutMs)
+  // With less than half of its time the member had no fair chance to answer. Timers are always a little late.
+  if (lostMs > Math.max(10, timeoutMs / 2)) {
+    const blocked = `${reason}, but our own event loop was blocked for ${Math.round(lostMs)} ms meanwhile`
     return { outcome: 'unknown', reason: blocked, durationMs, weightFactor: 1 }
   }
   return { outcome: classify(error), reason, durationMs, weightFactor: 1 }

@@ -1,14 +1,17 @@
 // How long the event loop was blocked: a check that saw no answer meanwhile has proved nothing.
 
-/** A block shorter than this is not noticed. Also the price: 20 wake-ups a second while checks are running. */
-const tickMs = 50
-
 /** Measures while at least one user is inside `enter` and `leave`. */
 export class LoopLag {
+  readonly #tickMs: number
   #users = 0
   #blockedMs = 0
   #lastTick = 0
   #timer: NodeJS.Timeout | undefined
+
+  /** A block shorter than `tickMs` is not noticed, of a longer one up to as much is missed. */
+  constructor(tickMs: number) {
+    this.#tickMs = tickMs
+  }
 
   enter(): void {
     if (this.#users++ > 0) return
@@ -16,7 +19,7 @@ export class LoopLag {
     this.#timer = setInterval(() => {
       this.#blockedMs = this.blockedMs()
       this.#lastTick = performance.now()
-    }, tickMs).unref()
+    }, this.#tickMs).unref()
   }
 
   leave(): void {
@@ -28,7 +31,7 @@ export class LoopLag {
   /** Ever growing; compare two readings. */
   blockedMs(): number {
     // The tick that is due now may run after the timer that asks.
-    const late = performance.now() - this.#lastTick - tickMs
-    return late < tickMs ? this.#blockedMs : this.#blockedMs + late
+    const late = performance.now() - this.#lastTick - this.#tickMs
+    return late < this.#tickMs ? this.#blockedMs : this.#blockedMs + late
   }
 }

@@ -31,7 +31,7 @@ export class Run {
   readonly #settings: Settings
   readonly #announce: Announce
   readonly #slots: Slots
-  readonly #lag = new LoopLag()
+  readonly #lag: LoopLag
   readonly #watched = new Map<string, Watched>()
   readonly #loops = new Set<Promise<void>>()
   readonly #unsubscribe: (() => void)[] = []
@@ -49,6 +49,8 @@ export class Run {
     this.#settings = settings
     this.#announce = announce
     this.#slots = new Slots(settings.maxInFlight)
+    // Fine enough for this time limit, and no more than 500 wake-ups a second.
+    this.#lag = new LoopLag(Math.min(50, Math.max(2, settings.timeoutMs / 10)))
     const listed = listMembers(targets)
     for (const target of targets) this.#unsubscribe.push(target.onMembers(() => this.#resyncSoon()))
     this.#sync(listed)

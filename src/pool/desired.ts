@@ -1,0 +1,35 @@
+// What the kernel should hold of a server, from the administrator's word, its health and its weight.
+import type { HealthState } from '../health/types.js'
+import type { AdminState, DownAction } from './types.js'
+
+/** Everything that decides about one server. */
+export interface Intent {
+  readonly admin: AdminState
+  readonly health: HealthState
+  /** As configured. */
+  readonly weight: number
+  /** Part of the weight that the last check grants, 0 to 1. */
+  readonly factor: number
+  /** The server has been taken out of the pool. */
+  readonly leaving: boolean
+}
+
+/**
+ * The weight a front should give to a server; `absent`: it should not be there; `as-is`: nothing has been decided
+ * about it yet, so it stays as it was found.
+ */
+export function desiredWeight(intent: Intent, onDown: DownAction): number | 'absent' | 'as-is' {
+  if (intent.leaving) return 'absent'
+  if (intent.admin === 'maintenance' || intent.health === 'down') {
+    return onDown === 'remove' ? 'absent' : 0
+  }
+  if (intent.health === 'unknown') return 'as-is'
+  return effectiveWeight(intent)
+}
+
+/** What is left of the configured weight. */
+export function effectiveWeight({ admin, health, weight, factor }: Intent): number {
+  if (admin !== 'ready' || health !== 'up' || weight === 0) return 0
+  // A healthy server with a weight never falls to 0, which would be "down".
+  return Math.max(1, Math.round(weight * factor))
+}

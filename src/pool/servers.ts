@@ -1,0 +1,56 @@
+// Servers as callers spell them.
+import { parseAddress } from '../address.js'
+import { rangeError } from '../errors.js'
+import { checkInteger, checkOptions } from '../validate.js'
+
+/** A server, read. The weights are checked where they meet a front. */
+export interface ServerSpec {
+  /** Canonical. */
+  readonly address: string
+  /** `undefined`: each front's own. */
+  readonly port: number | undefined
+  readonly weight: unknown
+  readonly upperThreshold: unknown
+  readonly lowerThreshold: unknown
+}
+
+/**
+ * Reads `'10.1.0.1'`, `'10.1.0.1:53'`, `'[2001:db8::1]:53'`, `'2001:db8::1'` or an object.
+ *
+ * @throws TypeError, RangeError
+ */
+export function readServer(value: unknown, option: string): ServerSpec {
+  if (typeof value === 'string') return readSpelling(value, option)
+  const fields = checkOptions(value ?? null, option, [
+    'address',
+    'port',
+    'weight',
+    'upperThreshold',
+    'lowerThreshold',
+  ])
+  const { weight, upperThreshold, lowerThreshold } = fields
+  const address = parseAddress(fields.address, `${option}.address`).text
+  const port =
+    fields.port === undefined ? undefined : checkInteger(fields.port, `${option}.port`, 0, 65535)
+  return { address, port, weight, upperThreshold, lowerThreshold }
+}
+
+function readSpelling(text: string, option: string): ServerSpec {
+  const match = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(text)
+  const port = match?.[3] === undefined ? undefined : Number(match[3])
+  if (port !== undefined && (port < 1 || port > 65535)) {
+    throw rangeError(option, 'a server with a port from 1 to 65535, or without a port', text)
+  }
+  return {
+    address: parseAddress(match?.[1] ?? match?.[2] ?? text, option).text,
+    port,
+    weight: undefined,
+    upperThreshold: undefined,
+    lowerThreshold: undefined,
+  }
+}
+
+/** `10.1.0.1:53`, `[2001:db8::1]:53`: the key of a destination, for an address that is canonical already. */
+export function endpointKey(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}

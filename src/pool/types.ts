@@ -1,0 +1,239 @@
+// What callers of MirroredPool give and get: options, events, status.
+import type { Ipvs } from '../client.js'
+import type { FieldDifference } from '../diff.js'
+import type { HealthState } from '../health/types.js'
+import type {
+  Destination,
+  Family,
+  ForwardingMethod,
+  Persistence,
+  Protocol,
+  Scheduler,
+  SchedulerFlag,
+  Service,
+  Tunnel,
+} from '../types.js'
+
+/** What a pool uses of its client. */
+export type PoolClient = Pick<
+  Ipvs,
+  'apply' | 'service' | 'destinations' | 'sysctls' | 'namespace'
+>
+
+/** An address or a firewall mark under which clients reach the pool. */
+export type PoolFront =
+  | {
+      readonly address: string
+      readonly port: number
+      /** One service each. Default `['tcp', 'udp']`. */
+      readonly protocols?: readonly Protocol[] | undefined
+      readonly fwmark?: never
+      readonly family?: never
+    }
+  | {
+      /** One service for every protocol that bears the mark: the only mirror that is truly atomic. */
+      readonly fwmark: number
+      /** Default `'ipv4'`. */
+      readonly family?: Family | undefined
+      readonly address?: never
+      readonly port?: never
+      readonly protocols?: never
+    }
+
+/** A server of the pool. */
+export interface PoolServer {
+  readonly address: string
+  /** Default: each front's own port; 0 behind a firewall mark. Another port needs forwarding `masquerade` or `local`. */
+  readonly port?: number | undefined
+  /** Weight while it is up and ready, 0 to 2147483647. Default 1. */
+  readonly weight?: number | undefined
+  /** No new connections above this many; 0 (the default) means no limit. */
+  readonly upperThreshold?: number | undefined
+  /** New connections again below this many; 0 (the default) lets the kernel use 75 % of the upper one. */
+  readonly lowerThreshold?: number | undefined
+}
+
+/**
+ * What happens to a server that is down: `remove` takes it out; `quiesce` sets its weight to 0, so that what is
+ * established goes on. For UDP `quiesce` is no failover: a client that keeps its port stays on the dead server.
+ */
+export type DownAction = 'remove' | 'quiesce'
+
+interface CommonOptions {
+  /** Name in events and messages. Default: the fronts' keys. */
+  readonly name?: string | undefined
+  readonly scheduler: Scheduler
+  readonly forwarding: ForwardingMethod
+  /** `'10.1.0.1'` (each front's port), `'10.1.0.1:5353'`, `'[2001:db8::1]:53'` or an object. May be empty. */
+  readonly servers: readonly (string | PoolServer)[]
+  readonly persistence?: Persistence | undefined
+  /**
+   * Default for schedulers `sh` and `mh`: their fallback flag, because without it the clients of a server with
+   * weight 0 are refused instead of moved. `[]` for none.
+   */
+  readonly schedulerFlags?: readonly SchedulerFlag[] | undefined
+  /**
+   * One-packet scheduling of the UDP and firewall-mark services. Default: true for UDP port 53 with forwarding
+   * `direct` or `tunnel`, scheduler rr, wrr, mh or sh and no persistence, if the pool creates the service; a
+   * service that exists keeps what it has.
+   */
+  readonly onePacket?: boolean | undefined
+  /** Only with forwarding `tunnel`. Default `{ type: 'ipip' }`. */
+  readonly tunnel?: Tunnel | undefined
+  /**
+   * Servers at the start: `up` (default; you vouch for them), `down`, or `adopt`: those with a weight above 0 in the
+   * kernel stay up, the others wait for their first `up`, and nothing that is not listed is removed before every
+   * server has had its first verdict.
+   */
+  readonly initial?: 'up' | 'adopt' | 'down' | undefined
+  /** Default `'remove'`. A firewall-mark service is quiesced only if both protocols are. */
+  readonly onDown?:
+    | DownAction
+    | { readonly tcp?: DownAction | undefined; readonly udp?: DownAction | undefined }
+    | undefined
+}
+
+/** Options of {@link MirroredPool.open}. */
+export type MirroredPoolOptions = CommonOptions &
+  (
+    | {
+        readonly address: string
+        readonly port: number
+        /** One service each. Default `['tcp', 'udp']`. */
+        readonly protocols?: readonly Protocol[] | undefined
+        readonly fronts?: never
+      }
+    | {
+        /** Several addresses or marks in front of the same servers. */
+        readonly fronts: readonly PoolFront[]
+        readonly address?: never
+        readonly port?: never
+        readonly protocols?: never
+      }
+  )
+
+/** The administrator's word: `drain` gives weight 0 while the server is healthy, `maintenance` counts as down. */
+export type AdminState = 'ready' | 'drain' | 'maintenance'
+
+/** What a front holds of a server, as far as the pool knows: its weight, or that it is not there. */
+export type Held = number | 'absent' | 'unknown'
+
+/** A server's state in events. */
+export interface PoolServerState {
+  readonly admin: AdminState
+  readonly health: HealthState
+  /** As configured. */
+  readonly weight: number
+  /** What admin, health and the check's weight factor leave of it. */
+  readonly effectiveWeight: number
+}
+
+/** What moved the pool: a method, a health verdict, `open`, `reconcile`, or the repair of a failed change. */
+export type PoolCause = 'call' | 'health' | 'open' | 'reconcile' | 'repair'
+
+export interface PoolEvent<State = unknown> {
+  /** 1, 2, 3… for each pool: the order of what happened in the kernel. */
+  readonly sequence: number
+  /** Milliseconds since the epoch. */
+  readonly time: number
+  /** Name of the pool. */
+  readonly pool: string
+  /** Key of the server, where it is about one: `10.1.0.1:53`. */
+  readonly server?: string
+  readonly cause: PoolCause
+  /** In words, where somebody gave a reason: that of a health verdict. */
+  readonly reason?: string
+  /** It belongs to the opening of the pool, or to a server's first verdict. */
+  readonly initial: boolean
+  readonly before: State
+  readonly after: State
+}
+
+/** Events `up` and `down`: a server's health has changed, and the kernel holds it. */
+export interface PoolServerEvent extends PoolEvent<PoolServerState> {
+  readonly server: string
+}
+
+/** Event `drift`: the kernel held something else than the pool's. */
+export interface PoolDriftEvent extends PoolEvent<Service | Destination | undefined> {
+  /** Key of the service: `udp 192.0.2.1:53`. */
+  readonly service: string
+  /** Key of the destination; absent if it is about the service itself. */
+  readonly destination?: string
+  readonly found: 'different' | 'missing' | 'undeclared'
+  /** With `different`: in what. */
+  readonly differences: readonly FieldDifference[]
+  /** False if putting it right has failed; the pool tries again. */
+  readonly repaired: boolean
+}
+
+/** Event `diverged`: a change went through on some fronts only, so that they disagree until the pool has repaired it. */
+export interface PoolDivergedEvent extends PoolEvent<Readonly<Record<string, Held>>> {
+  readonly server: string
+  /** What failed, by key of the service. */
+  readonly errors: readonly { readonly service: string; readonly error: Error }[]
+}
+
+/**
+ * - `udp-black-hole`: UDP clients of a removed server lose their packets for up to 300 s.
+ * - `udp-quiesce`: weight 0 does not move UDP clients away from a dead server.
+ * - `persistent-quiesce`: persistence keeps sending new connections to a server with weight 0.
+ * - `one-packet-scheduler`: with this scheduler, one-packet scheduling sends everything to one server.
+ * - `one-packet-live`: one-packet scheduling was changed on a live service; old entries stay.
+ * - `hash-refuses`: without a fallback flag, clients of a server with weight 0 are refused.
+ */
+export type PoolWarningCode =
+  | 'udp-black-hole'
+  | 'udp-quiesce'
+  | 'persistent-quiesce'
+  | 'one-packet-scheduler'
+  | 'one-packet-live'
+  | 'hash-refuses'
+
+/** Something that will hurt clients. */
+export interface PoolWarning {
+  readonly code: PoolWarningCode
+  /** What happens, and what to do. */
+  readonly message: string
+}
+
+/** Event `warning`, once for each code until it is gone. */
+export interface PoolWarningEvent extends PoolEvent<undefined>, PoolWarning {}
+
+/** Event `error`: the kernel does not hold what the pool wants (it tries again), or a listener has thrown. */
+export interface PoolErrorEvent extends PoolEvent<undefined> {
+  readonly error: unknown
+}
+
+export interface MirroredPoolEvents {
+  up: [event: PoolServerEvent]
+  down: [event: PoolServerEvent]
+  drift: [event: PoolDriftEvent]
+  diverged: [event: PoolDivergedEvent]
+  warning: [event: PoolWarningEvent]
+  error: [event: PoolErrorEvent]
+}
+
+/** One row of {@link PoolStatus}. */
+export interface PoolServerStatus extends PoolServerState {
+  readonly server: string
+  /** What each front holds, by key of its service; includes what is under way. */
+  readonly fronts: Readonly<Record<string, Held>>
+  /** When its health or admin state last changed: milliseconds since the epoch. */
+  readonly since: number
+  /** Reason of the last verdict. */
+  readonly reason: string
+  /** The change that has failed, until it is repaired. */
+  readonly error: string | undefined
+}
+
+/** What the pool wants and knows, at this moment. */
+export interface PoolStatus {
+  readonly pool: string
+  /** Keys of the services. */
+  readonly fronts: readonly string[]
+  readonly servers: readonly PoolServerStatus[]
+  /** The kernel has confirmed everything the pool wants. Says nothing about what others changed since. */
+  readonly converged: boolean
+  readonly warnings: readonly PoolWarning[]
+}
