@@ -15,21 +15,20 @@ const purposes = ['demo', 'lab', 'test']
 
 /**
  * @param {{ purpose?: string, install?: boolean, tolerant?: boolean }} options
- *   tolerant: go on after TypeScript errors, which tsc -b emits past; the caller reports them.
+ *   tolerant: show the library's own build errors and go on. The lab must stay usable while the
+ *   library is being changed, and the test gates report such errors themselves.
  */
-export async function setup({ purpose, install = true, tolerant = false } = {}) {
+export async function setup({ purpose, install = true, tolerant = purpose === 'lab' } = {}) {
+  const orShow = (error) => {
+    if (!tolerant || !(error instanceof SetupError)) throw error
+    process.stderr.write(`${error.message}\n\nGoing on all the same.\n`)
+  }
   await withLock(async () => {
     await installPackages()
     if (purposes.includes(purpose)) await fetchLab()
-    await buildAddon({ install }).catch((error) => unlessLab(purpose, error))
-    await compileTypeScript().catch((error) => tolerant || unlessLab(purpose, error))
+    await buildAddon({ install }).catch(orShow)
+    await compileTypeScript().catch(orShow)
   })
-}
-
-/** The lab must stay usable while the library is being changed, so its errors are only shown. */
-function unlessLab(purpose, error) {
-  if (purpose !== 'lab' || !(error instanceof SetupError)) throw error
-  process.stderr.write(`${error.message}\n\nThe lab is started all the same.\n`)
 }
 
 /** Runs it with our terminal; ^C goes to both, and we stay to pass on its exit status. */

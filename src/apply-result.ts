@@ -25,7 +25,10 @@ export class Applied implements ApplyResult {
 
   get outcomes(): readonly ChangeOutcome[] {
     if (this.#outcomes === undefined) {
-      const outcomes: ChangeOutcome[] = this.#changes.map((change) => ({ change, status: 'applied' }))
+      const outcomes: ChangeOutcome[] = this.#changes.map((change) => ({
+        change,
+        status: 'applied',
+      }))
       for (const { index, change, error } of this.errors) {
         outcomes[index] = { change, status: statusOf(error), error }
       }

@@ -20,6 +20,7 @@ import type {
   ServiceStatus,
   Snapshot,
 } from './types.js'
+import { readFields } from './validate/options.js'
 import {
   type CheckedChange,
   checkChange,
@@ -27,7 +28,6 @@ import {
   checkOptions,
   checkServiceId,
 } from './validate.js'
-import { readFields } from './validate/options.js'
 
 /** Default of `deadlineMs`. */
 const DEADLINE_MS = 5000
@@ -166,12 +166,20 @@ export class Ipvs implements AsyncDisposable {
   }
 
   /** @throws IpvsError `ERR_IPVS_EXISTS`, `ERR_IPVS_NO_SERVICE`, `ERR_IPVS_INVALID`… */
-  async addDestination(id: ServiceId, destination: Destination, options?: CallOptions): Promise<void> {
+  async addDestination(
+    id: ServiceId,
+    destination: Destination,
+    options?: CallOptions,
+  ): Promise<void> {
     await this.#one({ op: 'add-destination', service: id, destination }, options)
   }
 
   /** Sets every field of a destination. @throws IpvsError `ERR_IPVS_NO_DESTINATION`, `ERR_IPVS_NO_SERVICE`… */
-  async replaceDestination(id: ServiceId, destination: Destination, options?: CallOptions): Promise<void> {
+  async replaceDestination(
+    id: ServiceId,
+    destination: Destination,
+    options?: CallOptions,
+  ): Promise<void> {
     await this.#one({ op: 'replace-destination', service: id, destination }, options)
   }
 
@@ -183,7 +191,9 @@ export class Ipvs implements AsyncDisposable {
   async updateDestination(
     id: ServiceId,
     destination: DestinationId,
-    patch: { readonly [K in Exclude<keyof Destination, keyof DestinationId>]?: Destination[K] | undefined },
+    patch: {
+      readonly [K in Exclude<keyof Destination, keyof DestinationId>]?: Destination[K] | undefined
+    },
     options?: CallOptions,
   ): Promise<void> {
     checkPatch(patch, ['forwarding', 'weight', 'upperThreshold', 'lowerThreshold', 'tunnel'])
@@ -201,7 +211,11 @@ export class Ipvs implements AsyncDisposable {
   }
 
   /** @throws IpvsError `ERR_IPVS_NO_DESTINATION`, `ERR_IPVS_NO_SERVICE` */
-  async removeDestination(id: ServiceId, destination: DestinationId, options?: CallOptions): Promise<void> {
+  async removeDestination(
+    id: ServiceId,
+    destination: DestinationId,
+    options?: CallOptions,
+  ): Promise<void> {
     await this.#one({ op: 'remove-destination', service: id, destination }, options)
   }
 
@@ -213,7 +227,12 @@ export class Ipvs implements AsyncDisposable {
    * @throws IpvsApplyError with `onError: 'throw'`
    */
   async apply(changes: readonly Change[], options?: ApplyOptions): Promise<ApplyResult> {
-    const checked = checkOptions(options, 'options', ['onError', 'priority', 'signal', 'deadlineMs'])
+    const checked = checkOptions(options, 'options', [
+      'onError',
+      'priority',
+      'signal',
+      'deadlineMs',
+    ])
     const deadlineMs = checkDeadline(checked.deadlineMs, this.#deadlineMs)
     checkOneOf(checked.onError, 'options.onError', 'throw')
     checkOneOf(checked.priority, 'options.priority', 'bulk')

@@ -125,12 +125,20 @@ export function isExists(error: unknown): boolean {
 }
 
 /** A value of the wrong type. */
-export function typeError(option: string, expected: string, value: unknown): TypeError & ArgumentError {
+export function typeError(
+  option: string,
+  expected: string,
+  value: unknown,
+): TypeError & ArgumentError {
   return argumentError(TypeError, option, `must be ${expected}`, value)
 }
 
 /** A value of the right type that lies outside what is allowed. */
-export function rangeError(option: string, expected: string, value: unknown): RangeError & ArgumentError {
+export function rangeError(
+  option: string,
+  expected: string,
+  value: unknown,
+): RangeError & ArgumentError {
   return argumentError(RangeError, option, `must be ${expected}`, value)
 }
 
@@ -148,10 +156,12 @@ function argumentError<E extends Error>(
 }
 
 function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
+  if (typeof value === 'string')
+    return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'symbol') return value.toString()
   if (typeof value === 'function') return 'a function'
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
+  if (typeof value === 'object' && value !== null)
+    return Array.isArray(value) ? 'an array' : 'an object'
   return String(value)
 }

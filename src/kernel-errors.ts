@@ -1,6 +1,6 @@
 // What an errno means, by the command that gave it, and what to do about it. The kernel sends no text for these.
 import { constants } from 'node:os'
-import { IpvsError, type IpvsCommand, type IpvsErrorCode } from './errors.js'
+import { type IpvsCommand, IpvsError, type IpvsErrorCode } from './errors.js'
 import { destinationKey, serviceKey } from './identity.js'
 import { OUTCOME } from './native.js'
 import type { Change } from './types.js'
@@ -68,11 +68,18 @@ export function readError(code: number, command: IpvsCommand, target: string): I
     case errno.ENOBUFS:
       return new IpvsError('ERR_IPVS_MEMORY', `${target}: ${MEMORY}`, options)
     default:
-      return new IpvsError('ERR_IPVS_KERNEL', `${target}: the kernel answered errno ${code}`, options)
+      return new IpvsError(
+        'ERR_IPVS_KERNEL',
+        `${target}: the kernel answered errno ${code}`,
+        options,
+      )
   }
 }
 
-export function noModule(options: { change?: Change; command?: IpvsCommand | undefined }): IpvsError {
+export function noModule(options: {
+  change?: Change
+  command?: IpvsCommand | undefined
+}): IpvsError {
   return new IpvsError(
     'ERR_IPVS_UNAVAILABLE',
     'this kernel has no IPVS: the module ip_vs is not built, not installed or not allowed to load. ' +

@@ -4,8 +4,8 @@ import { constants } from 'node:os'
 import { type IpvsCommand, IpvsError } from './errors.js'
 import { noModule, PERMISSION, readError } from './kernel-errors.js'
 import {
-  loadAddon,
   type Layout,
+  loadAddon,
   NAMESPACE_KIND,
   type NativeClient,
   OUTCOME,
@@ -107,7 +107,11 @@ export class NativeKernel {
    * Sends changes; they have been checked while they are taken from `changes`, so that nothing is sent if one is bad.
    * Always resolves.
    */
-  write(changes: Iterable<CheckedChange>, count: number, options: WriteOptions): Promise<WriteResult> {
+  write(
+    changes: Iterable<CheckedChange>,
+    count: number,
+    options: WriteOptions,
+  ): Promise<WriteResult> {
     const records = this.#encode(changes, count)
     const { bulk, deadlineMs, signal } = options
     if (count === 0) return Promise.resolve({ failures: [], cut: 'answered' })
@@ -151,13 +155,22 @@ export class NativeKernel {
     )
   }
 
-  async service(id: CheckedServiceId, target: string, deadlineMs: number): Promise<ServiceStatus | undefined> {
+  async service(
+    id: CheckedServiceId,
+    target: string,
+    deadlineMs: number,
+  ): Promise<ServiceStatus | undefined> {
     const table = await this.#table('service', 'GET_SERVICE', target, deadlineMs, id)
     return table?.services()[0]
   }
 
   async services(deadlineMs: number): Promise<ServiceStatus[]> {
-    return (await this.#table('services', 'GET_SERVICE', 'reading the services', deadlineMs))!.services()
+    return (await this.#table(
+      'services',
+      'GET_SERVICE',
+      'reading the services',
+      deadlineMs,
+    ))!.services()
   }
 
   async destinations(
@@ -236,7 +249,12 @@ export class NativeKernel {
     })
   }
 
-  #finish(id: number, error: number, failures: RawFailures, payload: RawTable | string | undefined): void {
+  #finish(
+    id: number,
+    error: number,
+    failures: RawFailures,
+    payload: RawTable | string | undefined,
+  ): void {
     const finish = this.#pending.get(id)
     if (finish === undefined) return
     this.#pending.delete(id)
@@ -293,9 +311,15 @@ function openError(error: number, where: NamespaceSpec): IpvsError {
     return new IpvsError('ERR_IPVS_UNAVAILABLE', text, options)
   }
   if (error === errno.EPERM) {
-    return new IpvsError('ERR_IPVS_PERMISSION', `IPVS refused us: ${PERMISSION}`, { command, errno: -error })
+    return new IpvsError('ERR_IPVS_PERMISSION', `IPVS refused us: ${PERMISSION}`, {
+      command,
+      errno: -error,
+    })
   }
-  return new IpvsError('ERR_IPVS_KERNEL', `IPVS could not be opened (errno ${error})`, { command, errno: -error })
+  return new IpvsError('ERR_IPVS_KERNEL', `IPVS could not be opened (errno ${error})`, {
+    command,
+    errno: -error,
+  })
 }
 
 /** The initial user namespace maps every id to itself. */

@@ -125,7 +125,8 @@ function load(): Addon {
     const find = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => Addon
     return find(fileURLToPath(new URL('..', import.meta.url)))
   } catch (cause) {
-    const musl = "On musl systems other than Alpine set LIBC=musl so that the right binary is chosen. "
+    const musl =
+      'On musl systems other than Alpine set LIBC=musl so that the right binary is chosen. '
     throw new IpvsError(
       'ERR_IPVS_UNAVAILABLE',
       `the native part of ipvs could not be loaded for ${process.platform}-${process.arch}: ${(cause as Error).message}. ` +

@@ -80,7 +80,9 @@ async function trySchedulers(names: readonly string[], advice: string[]) {
       const { failures } = await kernel.write([change], 1, options)
       works[scheduler] = failures.length === 0
       if (failures.length === 0) continue
-      advice.push(`scheduler "${scheduler}" is not available: try "modprobe ip_vs_${scheduler}" as root on the host`)
+      advice.push(
+        `scheduler "${scheduler}" is not available: try "modprobe ip_vs_${scheduler}" as root on the host`,
+      )
     }
   } catch (error) {
     const reason = error instanceof IpvsError ? error.message : String(error)
@@ -93,6 +95,7 @@ async function trySchedulers(names: readonly string[], advice: string[]) {
 
 function checkSchedulers(value: unknown): readonly string[] {
   if (value === undefined) return []
-  if (!Array.isArray(value)) throw typeError('options.schedulers', 'an array of scheduler names', value)
+  if (!Array.isArray(value))
+    throw typeError('options.schedulers', 'an array of scheduler names', value)
   return value.map((name, index) => checkModuleName(name, `options.schedulers[${index}]`, 'wrr'))
 }

@@ -55,7 +55,11 @@ function destinationHolds(change: Change, observed: DestinationStatus | undefine
   }
 }
 
-function remember<T>(map: Map<string, Promise<T>>, key: string, read: () => Promise<T>): Promise<T> {
+function remember<T>(
+  map: Map<string, Promise<T>>,
+  key: string,
+  read: () => Promise<T>,
+): Promise<T> {
   const known = map.get(key)
   if (known !== undefined) return known
   const fresh = read()

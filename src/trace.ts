@@ -13,7 +13,8 @@ export function traceChanges(result: ApplyResult): void {
 }
 
 function show(change: Change): string {
-  if (!('destination' in change)) return `${change.op} ${serviceKey(change.service)} ${settings(change.service)}`
+  if (!('destination' in change))
+    return `${change.op} ${serviceKey(change.service)} ${settings(change.service)}`
   const target = `${change.op} ${serviceKey(change.service)} -> ${destinationKey(change.destination)}`
   return `${target} ${settings(change.destination)}`
 }

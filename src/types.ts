@@ -170,7 +170,9 @@ export interface DestinationStatus extends Destination {
 }
 
 /** A service and its destinations as the kernel shows them. */
-export type ServiceTreeStatus = ServiceStatus & { readonly destinations: readonly DestinationStatus[] }
+export type ServiceTreeStatus = ServiceStatus & {
+  readonly destinations: readonly DestinationStatus[]
+}
 
 /**
  * One change of the table. `add`, `replace` and `remove` are strict, as the kernel is; `replace` sets every field,
@@ -209,7 +211,11 @@ export interface ApplyResult {
   readonly total: number
   readonly applied: number
   readonly failed: number
-  readonly errors: readonly { readonly index: number; readonly change: Change; readonly error: Error }[]
+  readonly errors: readonly {
+    readonly index: number
+    readonly change: Change
+    readonly error: Error
+  }[]
   /** One entry per change, made when first read. */
   readonly outcomes: readonly ChangeOutcome[]
 }

@@ -10,6 +10,7 @@ import {
   checkServiceId,
   PROTOCOLS,
 } from '../validate.js'
+import type { Seat } from './member.js'
 import type { DownAction } from './types.js'
 
 export interface Front {
@@ -23,8 +24,10 @@ export interface Front {
   known: Service | 'absent' | 'unknown'
   /** A difference may be our own doing: writing it has failed. */
   doubt: boolean
+  /** The servers' places, by key of the destination; those of leaving servers too. */
+  readonly seats: Map<string, Seat>
   /** Destinations that are no servers of the pool, by key, as last seen. */
-  undeclared: Map<string, Destination>
+  undeclared: ReadonlyMap<string, Destination>
 }
 
 export type FrontId = Pick<Front, 'id' | 'key' | 'checked'>

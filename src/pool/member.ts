@@ -1,7 +1,6 @@
 // A server of the pool and its seats: one destination in each front.
-import { rangeError } from '../errors.js'
 import type { HealthState } from '../health/types.js'
-import { type Destination, type DestinationId } from '../types.js'
+import type { Destination, DestinationId } from '../types.js'
 import { checkDestination } from '../validate.js'
 import { desiredWeight, effectiveWeight, type Intent } from './desired.js'
 import type { Front } from './front.js'
@@ -51,7 +50,7 @@ export class Member implements Intent {
   readonly seats: readonly Seat[]
   admin: AdminState = 'ready'
   health: HealthState
-  weight = 1
+  weight: number
   factor = 1
   leaving = false
   /** Has had its first verdict. */
@@ -65,7 +64,7 @@ export class Member implements Intent {
   owed: Owed | undefined
   /** The last submission that concerned it. Never rejects. */
   latest: Promise<unknown> = Promise.resolve()
-  #template: Omit<Destination, 'address' | 'port' | 'weight'>
+  readonly #template: Omit<Destination, 'address' | 'port' | 'weight'>
 
   /** @throws TypeError, RangeError if the server does not fit every front */
   constructor(spec: ServerSpec, option: string, settings: Settings, health: HealthState) {
@@ -73,15 +72,18 @@ export class Member implements Intent {
     this.port = spec.port ?? settings.port
     this.key = endpointKey(this.address, this.port)
     this.health = health
-    this.#template = checkTemplate(spec, option, settings)
-    this.weight = (spec.weight as number | undefined) ?? 1
+    const { weight, ...template } = readTemplate(spec, settings)
+    this.#template = template
+    this.weight = weight
     this.seats = settings.fronts.map((front): Seat => {
       const port = spec.port ?? front.id.port ?? 0
+      const id = { address: this.address, port }
+      checkDestination({ ...id, ...template, weight }, option, front.checked)
       return {
         front,
         member: this,
         key: endpointKey(this.address, port),
-        id: { address: this.address, port },
+        id,
         known: 'unknown',
         pending: 0,
         version: 0,
@@ -101,4 +103,15 @@ export class Member implements Intent {
     const { admin, health, weight } = this
     return { admin, health, weight, effectiveWeight: effectiveWeight(this) }
   }
+}
+
+type Template = Required<Pick<Destination, 'weight'>> &
+  Omit<Destination, 'address' | 'port' | 'weight'>
+
+/** Not checked yet: what is wrong with it shows where it meets a front. */
+function readTemplate(spec: ServerSpec, { forwarding, tunnel }: Settings): Template {
+  const { weight = 1, upperThreshold = 0, lowerThreshold = 0 } = spec
+  const thresholds = { upperThreshold, lowerThreshold }
+  const template = { weight, forwarding, ...thresholds, ...(tunnel === undefined ? {} : { tunnel }) }
+  return template as Template
 }

@@ -160,7 +160,8 @@ export interface PoolDriftEvent extends PoolEvent<Service | Destination | undefi
   readonly service: string
   /** Key of the destination; absent if it is about the service itself. */
   readonly destination?: string
-  readonly found: 'different' | 'missing' | 'undeclared'
+  /** `unexpected`: it is there and should not be. */
+  readonly found: 'different' | 'missing' | 'unexpected'
   /** With `different`: in what. */
   readonly differences: readonly FieldDifference[]
   /** False if putting it right has failed; the pool tries again. */

@@ -95,7 +95,7 @@ async function askAll(
     protocols.map((protocol) => ask(protocol, endpoint, rules, signal)),
   )
   const errors = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as Error] : []))
-  if (errors.length > 0) throw join(errors, 'all')
+  if (errors.length > 0) throw joinErrors(errors, 'all')
   return ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : [])).join('; ')
 }
 
@@ -115,7 +115,7 @@ async function askAny(
       protocols.map((protocol) => ask(protocol, endpoint, rules, rest.signal)),
     )
   } catch (error) {
-    throw join((error as AggregateError).errors, 'any')
+    throw joinErrors((error as AggregateError).errors, 'any')
   } finally {
     signal.removeEventListener('abort', stop)
     rest.abort()
@@ -126,7 +126,7 @@ async function askAny(
  * One error for several. If all are required, one true failure settles it, whatever else is unknown; if any would
  * do, one unknown leaves it open.
  */
-function join(errors: readonly Error[], require: 'all' | 'any'): Error {
+export function joinErrors(errors: readonly Error[], require: 'all' | 'any'): Error {
   const message = errors.map((error) => error.message).join('; ')
   const faults = errors.map(classify)
   const unknown =

@@ -559,6 +559,35 @@ describe('targets', () => {
     ])
   })
 
+  it('repeats only the latest verdict', async () => {
+    const servers = new TestServers()
+    const target = new TestTarget(member(1, 'up'))
+    let refuse: ((error: Error) => void) | undefined
+    target.onReport = (_member, { healthy }) =>
+      healthy ? new Promise((_resolve, reject) => (refuse = reject)) : undefined
+    const { checker } = build(target, { check: servers.check })
+    checker.start()
+    await pass(0)
+    servers.bad.set(one, new Error('no'))
+    await pass(3000)
+    refuse?.(new Error('superseded'))
+    await pass(3000)
+    expect(target.log()).toEqual([`${one} up!`, `${one} down`])
+  })
+
+  it('passes the present object of the target', async () => {
+    const servers = new TestServers()
+    const target = new TestTarget(member(1, 'up'))
+    const { checker } = build(target, { check: servers.check })
+    checker.start()
+    await pass(0)
+    target.change(member(1, 'up'))
+    servers.bad.set(one, new Error('no'))
+    await pass(3000)
+    expect(target.reports[1]?.member).toBe(target.list[0])
+    expect(target.reports[1]?.member).not.toBe(target.reports[0]?.member)
+  })
+
   it('does not wait for reports', async () => {
     const servers = new TestServers()
     const target = new TestTarget(member(1, 'up'))

@@ -1,0 +1,153 @@
+// What is to be changed, from what is wanted and what is known. Pure: nothing is sent and nothing remembered here.
+import { destinationDiff, type FieldDifference, serviceDiff } from '../diff.js'
+import type { Change, Destination, Service } from '../types.js'
+import type { Front } from './front.js'
+import type { Known, Member, Seat } from './member.js'
+
+/** What was found instead of the pool's own. */
+export interface Drift {
+  readonly service: string
+  readonly destination?: string
+  readonly found: 'different' | 'missing' | 'unexpected'
+  readonly differences: readonly FieldDifference[]
+  readonly before: Service | Destination | undefined
+  readonly after: Service | Destination | undefined
+}
+
+/** One change, and what it is about: a seat, or else a service or an undeclared destination. */
+export interface Step {
+  readonly change: Change
+  readonly front: Front
+  readonly seat?: Seat
+  /** What the seat held before. */
+  readonly was?: Known
+  readonly drift?: Drift | undefined
+}
+
+/** The kernel holds what is wanted of the seat, as far as the pool knows. */
+export function seatHolds(seat: Seat): boolean {
+  return seat.known !== 'unknown' && seatChange(seat, false) === undefined
+}
+
+export function frontHolds({ known, service }: Front): boolean {
+  return typeof known === 'object' && serviceDiff(service, known).length === 0
+}
+
+/** The changes of one server over all fronts, next to each other. */
+export function memberSteps(member: Member, strict: boolean): Step[] {
+  const steps: Step[] = []
+  for (const seat of member.seats) {
+    const change = seatChange(seat, strict)
+    if (change !== undefined) steps.push({ change, front: seat.front, seat, was: seat.known })
+  }
+  return steps
+}
+
+/**
+ * The changes after a read of the kernel: services, then servers that gain, then servers that lose, then what is
+ * not declared. Nothing leaves before what replaces it is there.
+ *
+ * @param opening what is missing has not been there before: no drift
+ * @param hold what is not declared stays
+ */
+export function plan(
+  fronts: readonly Front[],
+  members: Iterable<Member>,
+  { opening, hold }: { readonly opening: boolean; readonly hold: boolean },
+): Step[] {
+  const steps = fronts.flatMap((front) => serviceSteps(front, opening))
+  const losing: Step[] = []
+  for (const member of members) {
+    const own = memberSteps(member, false)
+    const into = own.every(loses) ? losing : steps
+    for (const step of own) into.push({ ...step, drift: seatDrift(step.seat!, opening) })
+  }
+  const undeclared = hold ? [] : fronts.flatMap(undeclaredSteps)
+  return [...steps, ...losing, ...undeclared.sort(byDestination)]
+}
+
+/**
+ * The change that makes a seat what it should be. Strict, it fails if the kernel is not what the pool believes,
+ * which is how a flip finds out without a read.
+ */
+function seatChange(seat: Seat, strict: boolean): Change | undefined {
+  const { known, front, id } = seat
+  // Another seat has taken over the destination.
+  if (front.seats.get(seat.key) !== seat) return undefined
+  const wanted = seat.member.wanted(seat)
+  if (wanted === 'as-is') return undefined
+  const service = front.id
+  const sure = strict && known !== 'unknown'
+  if (wanted === 'absent') {
+    if (known === 'absent') return undefined
+    const op = sure ? 'remove-destination' : 'ensure-no-destination'
+    return { op, service, destination: id }
+  }
+  if (typeof known === 'object') {
+    if (destinationDiff(wanted, known).length === 0) return undefined
+    return { op: 'replace-destination', service, destination: wanted }
+  }
+  return { op: sure ? 'add-destination' : 'ensure-destination', service, destination: wanted }
+}
+
+function loses({ change, was }: Step): boolean {
+  if (change.op === 'remove-destination' || change.op === 'ensure-no-destination') return true
+  if (change.op !== 'replace-destination') return false
+  return change.destination.weight === 0 && typeof was === 'object' && was.weight !== 0
+}
+
+function seatDrift(seat: Seat, opening: boolean): Drift | undefined {
+  const { front, known } = seat
+  // With the whole service missing, its destinations are no news.
+  if (known === 'unknown' || seat.doubt || front.known === 'absent') return undefined
+  const about = { service: front.key, destination: seat.key }
+  const wanted = seat.member.wanted(seat) as Destination | 'absent'
+  if (known === 'absent') {
+    if (opening) return undefined
+    return { ...about, found: 'missing', differences: [], before: undefined, after: wanted as Destination }
+  }
+  if (wanted === 'absent') {
+    return { ...about, found: 'unexpected', differences: [], before: known, after: undefined }
+  }
+  const differences = destinationDiff(wanted, known)
+  return { ...about, found: 'different', differences, before: known, after: wanted }
+}
+
+function serviceSteps(front: Front, opening: boolean): Step[] {
+  const { known, service, doubt } = front
+  if (frontHolds(front)) return []
+  const about = { service: front.key, after: service }
+  if (typeof known !== 'object') {
+    const drift: Drift = { ...about, found: 'missing', differences: [], before: undefined }
+    const news = known === 'absent' && !opening && !doubt
+    return [{ change: { op: 'ensure-service', service }, front, drift: news ? drift : undefined }]
+  }
+  const differences = serviceDiff(service, known)
+  const drift: Drift = { ...about, found: 'different', differences, before: known }
+  return [{ change: { op: 'replace-service', service }, front, drift: doubt ? undefined : drift }]
+}
+
+function undeclaredSteps(front: Front): Step[] {
+  return [...front.undeclared].map(([key, seen]): Step => {
+    const destination = { address: seen.address, port: seen.port }
+    return {
+      change: { op: 'ensure-no-destination', service: front.id, destination },
+      front,
+      drift: {
+        service: front.key,
+        destination: key,
+        found: 'unexpected',
+        differences: [],
+        before: seen,
+        after: undefined,
+      },
+    }
+  })
+}
+
+/** Stable: the protocols of one server stay in their order. */
+function byDestination(a: Step, b: Step): number {
+  const left = a.drift?.destination ?? ''
+  const right = b.drift?.destination ?? ''
+  return left < right ? -1 : left > right ? 1 : 0
+}

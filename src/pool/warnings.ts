@@ -1,0 +1,63 @@
+// Settings that will hurt clients some day, explained while there is time.
+import type { Front } from './front.js'
+import { carries } from './front.js'
+import type { PoolWarning } from './types.js'
+
+/** Schedulers that compare connection counts, which one-packet scheduling leaves at 0. */
+const COUNTING = new Set(['lc', 'wlc', 'sed', 'nq'])
+
+/**
+ * What there is to warn about.
+ *
+ * @param sysctls of the namespace; an absent one is not judged
+ * @param draining some server has weight 0 by the administrator's word
+ */
+export function settingsWarnings(
+  fronts: readonly Front[],
+  sysctls: Readonly<Record<string, string>>,
+  draining: boolean,
+): PoolWarning[] {
+  const warnings: PoolWarning[] = []
+  const warn = (code: PoolWarning['code'], about: readonly Front[], message: string) => {
+    if (about.length === 0) return
+    warnings.push({ code, message: `${about.map(({ key }) => key).join(', ')}: ${message}` })
+  }
+
+  const udp = fronts.filter((front) => carries(front, 'udp'))
+  const { expire_nodest_conn: expireNodest, expire_quiescent_template: expireTemplate } = sysctls
+  warn(
+    'udp-black-hole',
+    expireNodest === '0' ? udp.filter(({ service }) => service.onePacket !== true) : [],
+    'when a server is removed, its UDP clients lose their packets for up to 300 s; run `sysctl -w net.ipv4.vs.expire_nodest_conn=1` in this network namespace',
+  )
+  warn(
+    'udp-quiesce',
+    udp.filter(({ service, onDown }) => onDown === 'quiesce' && service.onePacket !== true),
+    "weight 0 is no failover for UDP: a client that keeps its port stays on the dead server; use onDown: { udp: 'remove' }",
+  )
+  warn(
+    'persistent-quiesce',
+    expireTemplate === '0'
+      ? fronts.filter(
+          ({ service, onDown }) =>
+            service.persistence !== undefined && (draining || onDown === 'quiesce'),
+        )
+      : [],
+    'persistence keeps sending new connections to a server with weight 0; run `sysctl -w net.ipv4.vs.expire_quiescent_template=1` in this network namespace',
+  )
+  warn(
+    'one-packet-scheduler',
+    udp.filter(({ service }) => service.onePacket === true && COUNTING.has(service.scheduler)),
+    'with one-packet scheduling this scheduler sends everything to one server, because connections count as 0; use rr, wrr, mh or sh',
+  )
+  warn(
+    'hash-refuses',
+    fronts.filter(({ service }) => {
+      const { scheduler, schedulerFlags = [] } = service
+      if (scheduler !== 'sh' && scheduler !== 'mh') return false
+      return !schedulerFlags.includes(`${scheduler}-fallback`)
+    }),
+    'clients of a server with weight 0 (a drain, say) are refused, not moved; add sh-fallback or mh-fallback to schedulerFlags, or leave schedulerFlags out',
+  )
+  return warnings
+}

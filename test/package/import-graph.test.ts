@@ -1,0 +1,64 @@
+// Nothing that `import 'ipvs'` reaches, and nothing in the addon, can start a process.
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { builtinModules, createRequire } from 'node:module'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+
+const checkout = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Every module reached from a file by import, export … from, import() or require, with the builtins. */
+function graph(entry: string): { files: Set<string>; builtins: Set<string> } {
+  const files = new Set<string>()
+  const builtins = new Set<string>()
+  const queue = [entry]
+  for (const file of queue) {
+    if (files.has(file)) continue
+    files.add(file)
+    if (!/\.[cm]?js$/.test(file)) continue
+    const code = readFileSync(file, 'utf8')
+    const pattern =
+      /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*|createRequire\([^)]*\)\(\s*)['"]([^'"]+)['"]/g
+    for (const [, name] of code.matchAll(pattern)) {
+      const bare = name!.replace(/^node:/, '')
+      if (name!.startsWith('node:') || builtinModules.includes(bare)) builtins.add(bare)
+      else queue.push(createRequire(file).resolve(name!))
+    }
+  }
+  return { files, builtins }
+}
+
+test('the import graph of ipvs never reaches child_process, cluster or a shell', () => {
+  const { files, builtins } = graph(path.join(checkout, 'dist/index.js'))
+  expect(files.size).toBeGreaterThan(20)
+  // The walk does see builtins and packages: these are known to be there.
+  expect([...builtins]).toEqual(expect.arrayContaining(['module', 'dgram', 'net']))
+  expect([...files].some((file) => file.includes('node-gyp-build'))).toBe(true)
+  for (const forbidden of ['child_process', 'cluster']) expect(builtins).not.toContain(forbidden)
+})
+
+test('the walk would notice', () => {
+  expect(
+    graph(fileURLToPath(import.meta.url).replace(/package\/.*$/, 'package/starts-a-process.js'))
+      .builtins,
+  ).toContain('child_process')
+})
+
+test('nothing under native/ can start a process', () => {
+  const forbidden = /\b(system|popen|fork|vfork|posix_spawnp?|exec[lv]p?e?|execveat|clone3?)\s*\(/
+  for (const file of readdirSync(path.join(checkout, 'native')).filter((name) =>
+    /\.(cc|h)$/.test(name),
+  )) {
+    expect(readFileSync(path.join(checkout, 'native', file), 'utf8'), file).not.toMatch(forbidden)
+  }
+  const symbols = execFileSync(
+    'nm',
+    ['-D', '--undefined-only', path.join(checkout, 'build/Release/ipvs.node')],
+    { encoding: 'utf8' },
+  )
+  expect(symbols).toMatch(/recvmmsg/)
+  expect(symbols).not.toMatch(
+    / (system|popen|fork|vfork|posix_spawnp?|exec[lv]p?e?|execveat)(@|$)/m,
+  )
+})

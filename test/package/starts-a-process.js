@@ -1,0 +1,2 @@
+// What the import-graph test must find.
+import 'node:child_process'
