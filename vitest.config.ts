@@ -7,6 +7,7 @@ const ipvs = fileURLToPath(new URL('./src/index.ts', import.meta.url))
 export default defineConfig({
   cacheDir: 'build/vite',
   test: {
+    reporters: ['default', './test/skips.ts'],
     projects: [
       {
         resolve: { alias: [{ find: /^ipvs$/, replacement: ipvs }] },

@@ -10,8 +10,10 @@ import { compileTypeScript, installPackages } from './steps/javascript.mjs'
 import { fetchLab } from './steps/lab.mjs'
 import { withLock } from './steps/lock.mjs'
 import { checkout, SetupError } from './steps/step.mjs'
+import { needTools } from './steps/tools.mjs'
 
 const purposes = ['demo', 'lab', 'test']
+const testTools = [{ program: 'cmake', debian: 'cmake' }]
 
 /**
  * @param {{ purpose?: string, install?: boolean, tolerant?: boolean }} options
@@ -26,6 +28,7 @@ export async function setup({ purpose, install = true, tolerant = purpose === 'l
   await withLock(async () => {
     await installPackages()
     if (purposes.includes(purpose)) await fetchLab()
+    if (purpose === 'test') await needTools('The native tests cannot run', testTools, install)
     await buildAddon({ install }).catch(orShow)
     await compileTypeScript().catch(orShow)
   })
@@ -52,13 +55,22 @@ function readArguments(words) {
     const word = words.shift()
     if (word === '--for') options.purpose = words.shift()
     else if (word === '--no-install') options.install = false
-    else if (word === '--') options.tool = words.splice(0)
+    else if (word === '--') options.tool = takeNoInstall(words.splice(0), options)
     else throw new SetupError(`setup: unknown argument "${word}"`)
   }
   if (options.purpose !== undefined && !purposes.includes(options.purpose)) {
     throw new SetupError(`setup: --for ${options.purpose}: it can be ${purposes.join(', ')}.`)
   }
   return options
+}
+
+/** `npm run demo -- --no-install` puts it among the tool's own options: it counts before any other word. */
+function takeNoInstall(words, options) {
+  const end = words.findIndex((word, index) => index > 0 && !word.startsWith('-'))
+  const at = words.indexOf('--no-install')
+  if (at === -1 || (end !== -1 && at > end)) return words
+  options.install = false
+  return words.toSpliced(at, 1)
 }
 
 if (process.argv[1] && path.resolve(process.argv[1]) === path.join(checkout, 'scripts/setup.mjs')) {

@@ -1,11 +1,10 @@
 // npm test [-- GATE...]: makes the checkout ready, runs every gate (or the named ones), even after
 // one failed, and ends with a table.
-import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { run, setup } from './setup.mjs'
 import { checkout, SetupError } from './steps/step.mjs'
 
-// `in: 'lab'`: on a kernel that has IPVS, as root (docs/lab.md). `needs`: skipped while this is not there.
+// `in: 'lab'`: on a kernel that has IPVS, as root (docs/lab.md).
 const gates = [
   {
     name: 'typecheck',
@@ -16,13 +15,14 @@ const gates = [
   },
   { name: 'lint', commands: [['biome', 'check', '--error-on-warnings', '.']] },
   { name: 'unit', commands: [['vitest', 'run', '--project', 'unit']] },
+  // The wire core by itself, under AddressSanitizer and UndefinedBehaviorSanitizer.
+  { name: 'native', commands: [['npm', 'run', '--silent', 'test:native']] },
   {
     name: 'kernel',
     commands: [['vitest', 'run', '--project', 'kernel']],
     in: 'lab',
-    needs: 'test/kernel',
   },
-  { name: 'package', commands: [['vitest', 'run', '--project', 'package']], needs: 'test/package' },
+  { name: 'package', commands: [['vitest', 'run', '--project', 'package']] },
 ]
 
 // A gate that takes longer hangs. The longest takes a few minutes on a slow machine.
@@ -33,13 +33,10 @@ const paint = (code, text) => (color ? `\x1b[${code}m${text}\x1b[0m` : text)
 let interrupted = false
 
 async function runGate(gate) {
-  if (gate.needs && !existsSync(path.join(checkout, gate.needs))) {
-    process.stdout.write(`There is no ${gate.needs} here.\n`)
-    return 'skipped'
-  }
   for (const [program, ...args] of gate.commands) {
     process.stdout.write(`$ ${[program, ...args].join(' ')}${gate.in ? '   (in the lab)' : ''}\n`)
-    const command = [path.join(checkout, 'node_modules/.bin', program), ...args]
+    const file = program === 'npm' ? program : path.join(checkout, 'node_modules/.bin', program)
+    const command = [file, ...args]
     const status = gate.in === 'lab' ? await runInLab(command) : await runHere(command)
     if (interrupted || status !== 0) return 'failed'
   }
@@ -70,9 +67,11 @@ function pickGates(names) {
 }
 
 async function main() {
-  const picked = pickGates(process.argv.slice(2))
+  const words = process.argv.slice(2)
+  const install = !words.includes('--no-install')
+  const picked = pickGates(words.filter((word) => word !== '--no-install'))
   const lab = picked.some((gate) => gate.in === 'lab')
-  await setup({ purpose: lab ? 'test' : undefined, tolerant: true })
+  await setup({ install, purpose: lab ? 'test' : undefined, tolerant: true })
   process.on('SIGINT', () => {
     interrupted = true
   })
@@ -93,14 +92,16 @@ async function main() {
   }
   process.stdout.write('\n')
   for (const { name, result, seconds } of results) {
-    const shown = paint({ passed: 32, failed: 31, skipped: 33 }[result], result.padEnd(8))
+    const shown = paint({ passed: 32, failed: 31 }[result], result.padEnd(8))
     process.stdout.write(`${name.padEnd(12)} ${shown} ${seconds.padStart(7)} s\n`)
   }
   if (interrupted) {
     process.stdout.write('Interrupted; the rest was not run.\n')
     return 130
   }
-  return results.some(({ result }) => result === 'failed') ? 1 : 0
+  const failed = results.filter(({ result }) => result === 'failed').length
+  process.stdout.write(`gates: ${results.length - failed} passed, ${failed} failed\n`)
+  return failed === 0 ? 0 : 1
 }
 
 try {

@@ -1,4 +1,5 @@
 // The compact records that pass to and from the addon: checked changes to bytes, bytes to observed values.
+import { inspect } from 'node:util'
 import { AF_INET, formatAddress, formatNetmask } from './address.js'
 import type { Layout, RawTable } from './native.js'
 import type {
@@ -288,6 +289,11 @@ class ReadStats implements Stats {
   }
   get outByteRate(): number {
     return Number(this.#counter(9))
+  }
+
+  /** What `console.log` shows. */
+  [inspect.custom](): object {
+    return this.toJSON()
   }
 
   toJSON(): Record<string, string | number> {

@@ -1,7 +1,8 @@
 // build/Release/ipvs.node, from native/. Downloads nothing.
 import { existsSync, readdirSync, statSync, utimesSync } from 'node:fs'
 import path from 'node:path'
-import { checkout, logged, programFolders, SetupError, step } from './step.mjs'
+import { checkout, logged, SetupError, step } from './step.mjs'
+import { needTools } from './tools.mjs'
 
 const tools = [
   { program: 'g++', debian: 'g++' },
@@ -15,7 +16,7 @@ export async function buildAddon({ install }) {
   const gyp = path.join(checkout, 'binding.gyp')
   // Before the addon exists there is nothing to build.
   if (!existsSync(gyp) || upToDate(gyp)) return
-  await needTools(install)
+  await needTools('The native addon cannot be built', tools, install)
   // Not `rebuild`: that begins by deleting all of build/, guests' files and logs included.
   await step('Building the native addon', () =>
     logged(
@@ -49,26 +50,4 @@ function headerFolder() {
       `Use a Node that brings its headers (nodejs.org's archives and images, NodeSource, nvm), ` +
       `Debian's libnode-dev, or set npm_config_nodedir to a folder that has include/node.`,
   )
-}
-
-async function needTools(install) {
-  const missing = tools.filter(
-    ({ program }) => !programFolders().some((folder) => existsSync(path.join(folder, program))),
-  )
-  if (missing.length === 0) return
-  const names = missing.map(({ program }) => program).join(', ')
-  const packages = missing.map(({ debian }) => debian)
-  const hand = `apt-get install -y ${packages.join(' ')}`
-  if (!install || process.getuid() !== 0 || !existsSync('/usr/bin/apt-get')) {
-    throw new SetupError(
-      `The native addon cannot be built: ${names} not found. Install ${missing.length > 1 ? 'them' : 'it'}, ` +
-        `on Debian or Ubuntu as root: ${hand}`,
-    )
-  }
-  process.stderr.write(`${names} not found; installing with: ${hand}\n`)
-  const env = { DEBIAN_FRONTEND: 'noninteractive' }
-  await step(`Installing ${packages.join(', ')}`, async () => {
-    await logged('apt-tools', 'apt-get', ['update'], { env })
-    await logged('apt-tools', 'apt-get', ['install', '-y', ...packages], { env, append: true })
-  })
 }

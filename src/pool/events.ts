@@ -22,8 +22,9 @@ export class Events {
   readonly #emitter: EventEmitter<MirroredPoolEvents>
   readonly #pool: string
   #sequence = 0
+  #opening = true
   /** Events of the opening: nobody can have listened yet. */
-  #held: (() => void)[] | undefined = []
+  readonly #held: (() => void)[] = []
 
   constructor(emitter: EventEmitter<MirroredPoolEvents>, pool: string) {
     this.#emitter = emitter
@@ -34,19 +35,22 @@ export class Events {
     const stamp = { sequence: ++this.#sequence, time: Date.now(), pool: this.#pool }
     const stamped = { ...stamp, ...event } as EventOf<K>
     if (channels[name].hasSubscribers) channels[name].publish(stamped)
-    if (this.#held === undefined) this.#emit(name, stamped)
-    else this.#held.push(() => this.#emit(name, stamped))
+    if (this.#opening) {
+      this.#held.push(() => this.#emit(name, stamped))
+      return
+    }
+    this.#flush()
+    this.#emit(name, stamped)
   }
 
   /** Calls the listeners that were attached right after the opening with what happened in it. */
-  release(): void {
-    setImmediate(() => this.flush())
+  opened(): void {
+    this.#opening = false
+    if (this.#held.length > 0) setImmediate(() => this.#flush())
   }
 
-  flush(): void {
-    const held = this.#held ?? []
-    this.#held = undefined
-    for (const emit of held) emit()
+  #flush(): void {
+    for (const emit of this.#held.splice(0)) emit()
   }
 
   #emit<K extends Name>(name: K, event: EventOf<K>): void {

@@ -27,7 +27,7 @@ export interface Front {
   /** The servers' places, by key of the destination; those of leaving servers too. */
   readonly seats: Map<string, Seat>
   /** Destinations that are no servers of the pool, by key, as last seen. */
-  undeclared: ReadonlyMap<string, Destination>
+  undeclared: Map<string, Destination>
 }
 
 export type FrontId = Pick<Front, 'id' | 'key' | 'checked'>

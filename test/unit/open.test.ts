@@ -6,8 +6,12 @@ import { loadAddon } from '../../src/native.js'
 
 const hostHasIpvs = existsSync('/proc/net/ip_vs')
 
-describe.skipIf(process.platform !== 'linux')('on a Linux without IPVS', () => {
-  test.skipIf(hostHasIpvs)('open() rejects with the reason and what to do', async () => {
+const here = process.platform !== 'linux' || hostHasIpvs
+const why = `this machine has IPVS or is not Linux (${process.platform})`
+
+describe('on a Linux without IPVS', () => {
+  test('open() rejects with the reason and what to do', async ({ skip }) => {
+    skip(here, why)
     await expect(Ipvs.open()).rejects.toMatchObject({
       code: 'ERR_IPVS_UNAVAILABLE',
       reason: 'no-module',
@@ -16,7 +20,8 @@ describe.skipIf(process.platform !== 'linux')('on a Linux without IPVS', () => {
     })
   })
 
-  test.skipIf(hostHasIpvs)('probe() does not reject, and advises', async () => {
+  test('probe() does not reject, and advises', async ({ skip }) => {
+    skip(here, why)
     const found = await Ipvs.probe({ schedulers: ['rr'] })
     expect(found).toMatchObject({ available: false, module: false, schedulers: {}, sysctls: {} })
     expect(found.advice.join()).toMatch(/modprobe ip_vs/)

@@ -1,0 +1,20 @@
+// A reporter that lets no skip pass in silence: every skipped test is listed with its reason at the end, and with
+// IPVS_SKIPS_FAIL=1, as in CI, any skip fails the run.
+import type { Reporter, TestModule } from 'vitest/node'
+
+export default class Skips implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const skipped = modules.flatMap((module) =>
+      [...module.children.allTests('skipped')].map((test) => {
+        const result = test.result()
+        const note = result.state === 'skipped' ? result.note : undefined
+        return `  ${module.relativeModuleId} > ${test.fullName}: ${note ?? 'no reason given'}`
+      }),
+    )
+    if (skipped.length === 0) return
+    process.stdout.write(`\n${skipped.length} skipped:\n${skipped.join('\n')}\n`)
+    if (process.env.IPVS_SKIPS_FAIL !== '1') return
+    process.stdout.write('IPVS_SKIPS_FAIL=1: a skip is a failure.\n')
+    process.exitCode = 1
+  }
+}
