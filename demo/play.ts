@@ -20,7 +20,6 @@ import {
   type Server,
   servers,
   setLink,
-  startIn,
   startServer,
 } from './topology.js'
 import { judge, type Phase } from './verdict.js'
@@ -63,13 +62,15 @@ async function play(): Promise<number> {
   await buildNetwork()
   timeline.say('Starting dnsmasq on dns1, dns2 and dns3.')
   for (const server of servers) dnsmasq.set(server, await startServer(server))
-  timeline.say('Starting the director (pool and health checks), the sampler and the clients.')
+  timeline.begin('start: the director (pool and health checks), the sampler and the clients start')
   const actors: Actors = {
     sampler: new Actor('sampler', 'director', [], take),
     clients: new Actor('clients', 'client', [], take),
     director: new Actor('director', 'director', options.sabotage ? ['--sabotage'] : [], take),
   }
-  const failed = Promise.race([actors.sampler, actors.clients, actors.director].map(({ failure }) => failure))
+  const failed = Promise.race(
+    [actors.sampler, actors.clients, actors.director].map(({ failure }) => failure),
+  )
   await Promise.race([perform(actors), failed])
   if (samplerEnd === undefined) throw new Error('The sampler has ended without its last word.')
 
@@ -90,9 +91,8 @@ interface Actors {
 async function perform({ sampler, clients, director }: Actors): Promise<void> {
   await Promise.all([sampler.ready, clients.ready, director.ready])
   await until(() => servers.every((server) => holds(server, 'up')), flipLimitMs)
-  timeline.begin()
   clients.order('go')
-
+  timeline.askingBegins()
   await phase('steady', 'three servers answer on TCP and UDP')
   await phase('dns2 killed', 'kill -9 of dnsmasq on dns2', 'dns2', 'down', async () => {
     dnsmasq.get('dns2')?.kill('SIGKILL')
@@ -131,7 +131,8 @@ async function phase(
     await act()
     expected = { server, to, causeAt }
     const seen = await until(() => holds(server, to), flipLimitMs)
-    if (!seen) timeline.line(now(), `${server} is not ${to} on both protocols: no longer waited for`)
+    if (!seen)
+      timeline.line(now(), `${server} is not ${to} on both protocols: no longer waited for`)
   }
   await sleep(dwellMs)
   phases.push({ name, from, to: now(), ...(expected && { expected }) })

@@ -37,28 +37,31 @@ export class Timeline {
   #lastTold: Table | undefined
   #counts = new Map<ClientName, { answered: number; lost: number }>()
   #timers: NodeJS.Timeout[] = []
-  /** When the first phase began. */
+  /** The zero of all times shown. */
   start = Number.NaN
 
   constructor(write: (text: string) => void) {
     this.#write = write
   }
 
-  /** Before the first phase: without time and table. */
+  /** Without time and table. */
   say(text: string): void {
     this.#write(`${text}\n`)
   }
 
-  begin(): void {
+  begin(text: string): void {
     this.start = now()
-    const clients = clientNames.join(' | ')
-    this.#write(`\n${dim(`Each second, what became of the queries of: ${clients}`)}\n\n`)
-    this.#write(`${bold('     time  IPVS on TCP     IPVS on UDP     what happens')}\n`)
-    this.#waiting.push({ at: this.start, text: '', table: this.#lastTold ?? this.#table })
-    this.#timers = [
-      setInterval(() => this.#flush(now() - holdBackMs), 100),
-      setInterval(() => this.#tellCounts(), 1000),
-    ]
+    this.#write(`\n${bold('     time  IPVS on TCP     IPVS on UDP     what happens')}\n`)
+    this.line(this.start, bold(`── ${text}`))
+    this.#timers = [setInterval(() => this.#flush(now() - holdBackMs), 100)]
+  }
+
+  /** From now on the clients ask. */
+  askingBegins(): void {
+    const text =
+      '   (each second: how many queries each client got an answer to, and how many it lost)'
+    this.line(now(), dim(text))
+    this.#timers.push(setInterval(() => this.#tellCounts(), 1000))
   }
 
   /** Prints what is still held back. */
@@ -92,9 +95,12 @@ export class Timeline {
     for (const text of texts) this.#waiting.push({ at: table.at, text, table })
   }
 
-  controller({ at, event, server = 'pool', text }: ControllerMessage): void {
+  controller({ at, event, server, text }: ControllerMessage): void {
     const bad = ['diverged', 'drift', 'error', 'warning'].includes(event)
-    this.line(at, (bad ? red : String)(`director: ${server} ${event}${text && `: ${text}`}`))
+    this.line(
+      at,
+      (bad ? red : String)(`director: ${server ?? 'pool'} ${event}${text && `: ${text}`}`),
+    )
   }
 
   queries(queries: readonly Query[]): void {
@@ -109,10 +115,10 @@ export class Timeline {
   #tellCounts(): void {
     const parts = clientNames.map((name) => {
       const { answered, lost } = this.#counts.get(name) ?? { answered: 0, lost: 0 }
-      const text = dim(`${String(answered).padStart(2)} answered`)
-      return lost === 0 ? text : `${text}${red(`, ${lost} lost`)}`
+      const text = dim(`${String(answered).padStart(2)} ${name}`)
+      return lost === 0 ? text : `${text}${red(` (${lost} lost)`)}`
     })
-    this.line(now(), dim('  ') + parts.join(dim(' | ')))
+    this.line(now(), `   ${parts.join(dim(' | '))}`)
     this.#counts.clear()
   }
 
@@ -121,7 +127,6 @@ export class Timeline {
     while (this.#waiting.length > 0 && this.#waiting[0]!.at <= until) {
       const { at, text, table } = this.#waiting.shift()!
       if (table !== undefined) this.#table = table
-      if (text === '' || Number.isNaN(this.start)) continue
       const { tcp, udp } = this.#table
       const time = `${seconds(at - this.start).padStart(7)} s`
       this.#write(`${time}  ${cells(tcp, udp)}  ${cells(udp, tcp)}  ${text}\n`)
@@ -147,7 +152,7 @@ interface Ending {
   /** Output of `ipvsadm -Ln`. */
   readonly ipvsadm: string
   readonly samplerEnd: SamplerEndMessage
-  /** When the first phase began: the zero of all times shown. */
+  /** The zero of all times shown. */
   readonly start: number
 }
 
@@ -161,10 +166,7 @@ export function printSummary(verdict: Verdict, { ipvsadm, samplerEnd, start }: E
       ['Queries', '', 'asked', 'answered', 'lost', 'lost after the flip', 'answered by'],
       phases.flatMap((phase) => phaseRows(phase)),
     ),
-    table(
-      ['Flips', '', 'after the cause', 'TCP at', 'UDP at', 'apart', 'seen within'],
-      flipRows,
-    ),
+    table(['Flips', '', 'after the cause', 'TCP at', 'UDP at', 'apart', 'seen within'], flipRows),
     `The table was read ${samples} times; around the flips at least every ${samplerGapMs.toFixed(1)} ms (at worst, elsewhere: ${longestGap.toFixed(1)} ms).`,
     `Samples with different servers on TCP and UDP: ${mismatches}.`,
     '',
@@ -234,7 +236,7 @@ function verdictSentence({ phases, problems, flips }: Verdict): string {
 const microseconds = ({ tcpAt, udpAt }: Flip) =>
   tcpAt === undefined || udpAt === undefined ? null : Math.round(Math.abs(udpAt - tcpAt) * 1000)
 
-/** Times in milliseconds since the first phase; `null`: it was not seen. */
+/** Times in milliseconds since the director was started; `null`: it was not seen. */
 export function resultLine(verdict: Verdict, start: number): string {
   const { phases, flips, samplerGapMs, mismatches, problems } = verdict
   const since = (at: number | undefined) => (at === undefined ? null : round(at - start))

@@ -31,7 +31,7 @@ async function sample(): Promise<void> {
   let before = now()
   tell({ type: 'ready' })
   while (running) {
-    const text = buffer.latin1Slice(0, readSync(file, buffer, 0, buffer.length, 0))
+    const text = buffer.toString('latin1', 0, readSync(file, buffer, 0, buffer.length, 0))
     const at = now()
     longestGap = Math.max(longestGap, at - before)
     const tcp = membersOf('TCP', text)

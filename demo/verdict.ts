@@ -17,7 +17,11 @@ export interface Phase {
   readonly from: number
   readonly to: number
   /** The flip that has to follow, and when its cause happened. */
-  readonly expected?: { readonly server: Server; readonly to: 'up' | 'down'; readonly causeAt: number }
+  readonly expected?: {
+    readonly server: Server
+    readonly to: 'up' | 'down'
+    readonly causeAt: number
+  }
 }
 
 /** A server's change on both protocols, by the sampler's clock; `undefined`: not seen there. */
@@ -97,7 +101,10 @@ function findFlips(tables: readonly TableMessage[], phases: readonly Phase[]) {
       const of = flips.get(phase)!
       const side = protocol === 'tcp' ? 'tcpAt' : 'udpAt'
       let flip = of.find((one) => one.server === server && one.to === to && one[side] === undefined)
-      if (flip === undefined) of.push((flip = { server, to, gap: 0 }))
+      if (flip === undefined) {
+        flip = { server, to, gap: 0 }
+        of.push(flip)
+      }
       flip[side] = table.at
       flip.gap = Math.max(flip.gap, table.at - table.before)
     }
@@ -194,7 +201,8 @@ function findProblems(
     const rest = [...seen]
     const at = rest.findIndex(({ server, to }) => server === expected?.server && to === expected.to)
     if (at >= 0) rest.splice(at, 1)
-    for (const { server, to } of rest) problems.push(`${name}: ${server} went ${to} without a cause.`)
+    for (const { server, to } of rest)
+      problems.push(`${name}: ${server} went ${to} without a cause.`)
   }
   if (verdict.mismatches > 0) {
     problems.push(`${verdict.mismatches} samples had different servers on TCP and on UDP.`)
@@ -206,7 +214,9 @@ function findProblems(
   for (const protocol of ['tcp', 'udp'] as const) {
     if (`${shown[protocol]}` === `${servers}`) continue
     const has = shown[protocol].join(', ') || 'no server'
-    problems.push(`At the end ipvsadm -Ln shows ${has} on ${protocol.toUpperCase()}, not all three.`)
+    problems.push(
+      `At the end ipvsadm -Ln shows ${has} on ${protocol.toUpperCase()}, not all three.`,
+    )
   }
   return problems
 }

@@ -6,9 +6,14 @@ import { desiredWeight, effectiveWeight, type Intent } from './desired.js'
 import type { Front } from './front.js'
 import type { Settings } from './options.js'
 import { endpointKey, type ServerSpec } from './servers.js'
-import type { AdminState, PoolServerState } from './types.js'
+import type { AdminState, Held, PoolServerState } from './types.js'
 
 export type Known = Destination | 'absent' | 'unknown'
+
+/** For people: the weight, or why there is none. */
+export function held(known: Known): Held {
+  return typeof known === 'object' ? (known.weight ?? 1) : known
+}
 
 /** The place of a server in one front. */
 export interface Seat {
@@ -21,6 +26,8 @@ export interface Seat {
   known: Known
   /** Changes under way. */
   pending: number
+  /** Those among them that a flip goes past, so that what they assume need not be there yet. */
+  overtakable: number
   /** Of the last submission or answer: a read that was requested earlier says nothing about this seat. */
   version: number
   /** Of the last submission: only its answer tells what the kernel holds. */
@@ -86,6 +93,7 @@ export class Member implements Intent {
         id,
         known: 'unknown',
         pending: 0,
+        overtakable: 0,
         version: 0,
         ticket: 0,
         doubt: false,
@@ -112,6 +120,11 @@ type Template = Required<Pick<Destination, 'weight'>> &
 function readTemplate(spec: ServerSpec, { forwarding, tunnel }: Settings): Template {
   const { weight = 1, upperThreshold = 0, lowerThreshold = 0 } = spec
   const thresholds = { upperThreshold, lowerThreshold }
-  const template = { weight, forwarding, ...thresholds, ...(tunnel === undefined ? {} : { tunnel }) }
+  const template = {
+    weight,
+    forwarding,
+    ...thresholds,
+    ...(tunnel === undefined ? {} : { tunnel }),
+  }
   return template as Template
 }

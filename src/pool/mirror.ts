@@ -1,10 +1,11 @@
 // Keeps the kernel equal to what the members' states say: flips at once, reads and repairs when something was off.
-import { IpvsError, isExists, isNotFound } from '../errors.js'
+import { IpvsError } from '../errors.js'
 import type { ApplyResult, Change } from '../types.js'
 import type { Front } from './front.js'
-import type { Known, Member } from './member.js'
+import { codeOf, isFailure, Ledger, type Split } from './ledger.js'
+import type { Member } from './member.js'
 import { observe, take } from './observe.js'
-import { type Drift, frontHolds, memberSteps, plan, type Step, seatHolds } from './plan.js'
+import { type Drift, frontHolds, memberSteps, plan, seatHolds } from './plan.js'
 import type { PoolCause, PoolClient } from './types.js'
 
 /** A result of `reconcile`: what was changed, and what became of it. */
@@ -16,14 +17,12 @@ export interface MirrorListener {
   read(): void
   drift(drift: Drift, repaired: boolean, cause: PoolCause): void
   /** A change went through on some of a member's fronts only. */
-  diverged(member: Member, errors: SplitErrors, cause: PoolCause): void
+  diverged(member: Member, split: Split): void
   /** Everything tried at once has failed. More will be tried later. */
   failed(error: unknown, member: Member | undefined): void
   /** The kernel holds everything. */
   converged(): void
 }
-
-export type SplitErrors = readonly { readonly service: string; readonly error: Error }[]
 
 const ATTEMPTS = 3
 const FIRST_RETRY_MS = 1000
@@ -45,11 +44,9 @@ export class Mirror {
   readonly #client: PoolClient
   readonly #fronts: readonly Front[]
   readonly #listener: MirrorListener
+  readonly #ledger: Ledger
   /** Taken out, and not known to be gone from the kernel. */
   readonly #leaving = new Set<Member>()
-  /** Counts submissions and answers, so that a read can be told from what happened after it was requested. */
-  #clock = 0
-  readonly #inFlight = new Set<Promise<unknown>>()
   #reading = false
   #opened = false
   #closed = false
@@ -57,8 +54,6 @@ export class Mirror {
   #next: Promise<ReconcileResult> | undefined
   #repairing: Promise<void> | undefined
   #attempts = 0
-  /** Why the last attempt to repair has failed, where no member is to blame. */
-  #failure: unknown
   #retry: NodeJS.Timeout | undefined
   #retryMs = FIRST_RETRY_MS
 
@@ -66,6 +61,10 @@ export class Mirror {
     this.#client = client
     this.#fronts = fronts
     this.#listener = listener
+    this.#ledger = new Ledger(client, {
+      diverged: (member, split) => listener.diverged(member, split),
+      settled: () => this.#forgetGone(),
+    })
   }
 
   /** Makes the kernel hold the pool for the first time. Rejects if it does not after some attempts. */
@@ -106,7 +105,7 @@ export class Mirror {
    */
   async flip(member: Member, cause: PoolCause): Promise<void> {
     const steps = memberSteps(member, true)
-    if (steps.length > 0) this.#send(steps, cause).catch(ignore)
+    if (steps.length > 0) this.#ledger.send(steps, cause).catch(ignore)
     await member.latest
     if (member.seats.every(seatHolds)) return
     await this.#repair()
@@ -122,14 +121,14 @@ export class Mirror {
 
   /** The kernel has confirmed everything. */
   get converged(): boolean {
-    return this.#inFlight.size === 0 && this.#holds()
+    return this.#ledger.inFlight.size === 0 && this.#holds()
   }
 
   /** Changes nothing any more, and waits for what is under way. */
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#retry)
-    await Promise.all([this.#running, this.#repairing, ...this.#inFlight])
+    await Promise.all([this.#running, this.#repairing, ...this.#ledger.inFlight])
   }
 
   /** Reads and repairs until the kernel holds everything, some times at once and then ever less often. */
@@ -145,7 +144,7 @@ export class Mirror {
       try {
         await this.#nextPass('repair')
       } catch (error) {
-        this.#failure = error
+        this.#ledger.failure = error
       }
       if (this.#holds()) break
     }
@@ -159,7 +158,7 @@ export class Mirror {
     for (const member of failed) this.#listener.failed(member.error, member)
     if (failed.length === 0) this.#listener.failed(this.#errorOf([]), undefined)
     // A client that is closed stays closed.
-    if (this.#failure instanceof IpvsError && this.#failure.code === 'ERR_IPVS_CLOSED') return
+    if (codeOf(this.#ledger.failure) === 'ERR_IPVS_CLOSED') return
     clearTimeout(this.#retry)
     this.#retry = setTimeout(() => this.#repair(1), this.#retryMs).unref()
     this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS)
@@ -180,9 +179,9 @@ export class Mirror {
 
   async #pass(cause: PoolCause): Promise<ReconcileResult> {
     // A read says nothing about seats where something is under way.
-    await Promise.all(this.#inFlight)
+    await Promise.all(this.#ledger.inFlight)
     this.#forgetGone()
-    const since = this.#clock
+    const since = this.#ledger.clock
     this.#reading = true
     const reading = this.#closed ? Promise.reject(closed()) : observe(this.#client, this.#fronts)
     const observed = await reading.finally(() => {
@@ -199,7 +198,7 @@ export class Mirror {
       front.doubt = false
       for (const seat of front.seats.values()) seat.doubt = false
     }
-    const result = steps.length === 0 ? NOTHING : await this.#send(steps, cause, 'bulk')
+    const result = steps.length === 0 ? NOTHING : await this.#ledger.send(steps, cause, 'bulk')
     const failed = new Set(result.errors.filter(isFailure).map(({ index }) => index))
     for (const [index, { drift }] of steps.entries()) {
       if (drift !== undefined) this.#listener.drift(drift, !failed.has(index), cause)
@@ -216,97 +215,6 @@ export class Mirror {
         return result.outcomes
       },
     }
-  }
-
-  #send(steps: readonly Step[], cause: PoolCause, priority?: 'bulk'): Promise<ApplyResult> {
-    const ticket = ++this.#clock
-    for (const { seat, change } of steps) {
-      if (seat === undefined) continue
-      seat.known = outcome(change)
-      seat.pending++
-      seat.version = ticket
-      seat.ticket = ticket
-    }
-    const changes = steps.map(({ change }) => change)
-    const sent = this.#client.apply(changes, priority === undefined ? {} : { priority }).then(
-      (result) => {
-        const errors = new Map(result.errors.map(({ index, error }) => [index, error]))
-        this.#settle(steps, ticket, errors, cause)
-        return result
-      },
-      (error: Error) => {
-        this.#failure = error
-        this.#settle(steps, ticket, new Map(steps.map((_, index) => [index, error])), cause)
-        throw error
-      },
-    )
-    const settled = sent.then(ignore, ignore)
-    for (const { seat } of steps) if (seat !== undefined) seat.member.latest = settled
-    this.#inFlight.add(settled)
-    settled.then(() => this.#inFlight.delete(settled))
-    return sent
-  }
-
-  /** Takes the answers to a submission into what is known. */
-  #settle(
-    steps: readonly Step[],
-    ticket: number,
-    errors: ReadonlyMap<number, Error>,
-    cause: PoolCause,
-  ): void {
-    const version = ++this.#clock
-    const touched = new Map<Member, Failed[]>()
-    for (const [index, step] of steps.entries()) {
-      const { seat } = step
-      let error = errors.get(index)
-      if (seat === undefined) {
-        this.#settleFront(step, error)
-        continue
-      }
-      // Somebody was faster: it is gone, as it should be.
-      if (codeOf(error) === 'ERR_IPVS_NO_DESTINATION' && outcome(step.change) === 'absent') {
-        error = undefined
-      }
-      seat.pending--
-      seat.version = version
-      if (seat.ticket === ticket) {
-        seat.doubt = error !== undefined && !tellsOfOthers(error)
-        if (error !== undefined) seat.known = 'unknown'
-      }
-      const failed = touched.get(seat.member) ?? []
-      touched.set(seat.member, failed)
-      if (error !== undefined && isFailure({ error })) failed.push({ step, error })
-    }
-    for (const [member, failed] of touched) this.#settleMember(member, failed, cause)
-    this.#forgetGone()
-  }
-
-  #settleFront({ front, change, drift }: Step, error: Error | undefined): void {
-    if (error !== undefined && isFailure({ error })) this.#failure = error
-    if (change.op === 'ensure-service' || change.op === 'replace-service') {
-      front.known = error === undefined ? change.service : 'unknown'
-      front.doubt = error !== undefined && !tellsOfOthers(error)
-    } else if (error === undefined && drift?.destination !== undefined) {
-      front.undeclared.delete(drift.destination)
-    }
-  }
-
-  #settleMember(member: Member, failed: readonly Failed[], cause: PoolCause): void {
-    const first = failed[0]
-    if (first === undefined) {
-      if (!member.seats.every(seatHolds)) return
-      member.error = undefined
-      member.diverged = false
-      return
-    }
-    member.error = first.error
-    const apart = failed.filter(
-      ({ step, error }) => !(outcome(step.change) === 'absent' && isNotFound(error)),
-    )
-    if (member.diverged || apart.length === 0 || apart.length === member.seats.length) return
-    member.diverged = true
-    const errors = apart.map(({ step, error }) => ({ service: step.front.key, error }))
-    this.#listener.diverged(member, errors, cause)
   }
 
   /** Reads that are under way may still show those, so that they are not forgotten meanwhile. */
@@ -333,7 +241,7 @@ export class Mirror {
       member.error = undefined
       member.diverged = false
     }
-    this.#failure = undefined
+    this.#ledger.failure = undefined
     clearTimeout(this.#retry)
     this.#retryMs = FIRST_RETRY_MS
     this.#listener.converged()
@@ -345,42 +253,12 @@ export class Mirror {
 
   #errorOf(members: readonly Member[]): unknown {
     if (this.#closed) return closed()
-    const error = members.find((member) => member.error !== undefined)?.error ?? this.#failure
+    const error =
+      members.find((member) => member.error !== undefined)?.error ?? this.#ledger.failure
     if (error !== undefined) return error
     const text = 'another writer of this client keeps changing what the pool owns'
     return new IpvsError('ERR_IPVS_SUPERSEDED', text)
   }
-}
-
-interface Failed {
-  readonly step: Step
-  readonly error: Error
-}
-
-/** What the kernel holds of a destination after a change. */
-function outcome(change: Change): Known {
-  switch (change.op) {
-    case 'add-destination':
-    case 'replace-destination':
-    case 'ensure-destination':
-      return change.destination
-    default:
-      return 'absent'
-  }
-}
-
-function codeOf(error: Error | undefined): string | undefined {
-  return error instanceof IpvsError ? error.code : undefined
-}
-
-/** A bulk change that a later one has made superfluous has not failed. */
-function isFailure({ error }: { readonly error: Error }): boolean {
-  return codeOf(error) !== 'ERR_IPVS_SUPERSEDED'
-}
-
-/** The failure shows that the kernel was not what the pool had left there. */
-function tellsOfOthers(error: Error): boolean {
-  return isNotFound(error) || isExists(error)
 }
 
 function closed(): IpvsError {

@@ -106,7 +106,9 @@ function serviceSettings(fields: Record<string, unknown>): ServiceSettings {
 /** The caller's object may change later. */
 function own(value: unknown): unknown {
   if (Array.isArray(value)) return [...value]
-  return Object.prototype.toString.call(value) === '[object Object]' ? { ...(value as object) } : value
+  return Object.prototype.toString.call(value) === '[object Object]'
+    ? { ...(value as object) }
+    : value
 }
 
 /** Without it, clients that are hashed to a server with weight 0 are refused (ip_vs_sh.c, ip_vs_mh.c). */
@@ -153,8 +155,7 @@ interface DownActions {
 
 function readDownActions(value: unknown): DownActions {
   if (value === undefined || typeof value === 'string') {
-    const action =
-      value === undefined ? 'remove' : checkName(value, 'options.onDown', DOWN_ACTIONS)
+    const action = value === undefined ? 'remove' : checkName(value, 'options.onDown', DOWN_ACTIONS)
     return { tcp: action, udp: action, sctp: action }
   }
   const { tcp, udp } = checkOptions(value, 'options.onDown', ['tcp', 'udp'])

@@ -77,7 +77,7 @@ function seatChange(seat: Seat, strict: boolean): Change | undefined {
   const wanted = seat.member.wanted(seat)
   if (wanted === 'as-is') return undefined
   const service = front.id
-  const sure = strict && known !== 'unknown'
+  const sure = strict && known !== 'unknown' && seat.overtakable === 0
   if (wanted === 'absent') {
     if (known === 'absent') return undefined
     const op = sure ? 'remove-destination' : 'ensure-no-destination'
@@ -85,7 +85,8 @@ function seatChange(seat: Seat, strict: boolean): Change | undefined {
   }
   if (typeof known === 'object') {
     if (destinationDiff(wanted, known).length === 0) return undefined
-    return { op: 'replace-destination', service, destination: wanted }
+    const op = strict && !sure ? 'ensure-destination' : 'replace-destination'
+    return { op, service, destination: wanted }
   }
   return { op: sure ? 'add-destination' : 'ensure-destination', service, destination: wanted }
 }
@@ -104,7 +105,13 @@ function seatDrift(seat: Seat, opening: boolean): Drift | undefined {
   const wanted = seat.member.wanted(seat) as Destination | 'absent'
   if (known === 'absent') {
     if (opening) return undefined
-    return { ...about, found: 'missing', differences: [], before: undefined, after: wanted as Destination }
+    return {
+      ...about,
+      found: 'missing',
+      differences: [],
+      before: undefined,
+      after: wanted as Destination,
+    }
   }
   if (wanted === 'absent') {
     return { ...about, found: 'unexpected', differences: [], before: known, after: undefined }

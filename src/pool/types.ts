@@ -15,10 +15,7 @@ import type {
 } from '../types.js'
 
 /** What a pool uses of its client. */
-export type PoolClient = Pick<
-  Ipvs,
-  'apply' | 'service' | 'destinations' | 'sysctls' | 'namespace'
->
+export type PoolClient = Pick<Ipvs, 'apply' | 'service' | 'destinations' | 'sysctls' | 'namespace'>
 
 /** An address or a firewall mark under which clients reach the pool. */
 export type PoolFront =

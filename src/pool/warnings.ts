@@ -6,6 +6,28 @@ import type { PoolWarning } from './types.js'
 /** Schedulers that compare connection counts, which one-packet scheduling leaves at 0. */
 const COUNTING = new Set(['lc', 'wlc', 'sed', 'nq'])
 
+/** The warnings that hold at present. */
+export class Warnings {
+  #settings: readonly PoolWarning[] = []
+  /** About a change that was made: it cannot be told from the settings any more. */
+  readonly #past: PoolWarning[] = []
+
+  get all(): readonly PoolWarning[] {
+    return [...this.#settings, ...this.#past]
+  }
+
+  /** Judges the settings anew, and returns what was not there the last time. */
+  judge(...about: Parameters<typeof settingsWarnings>): PoolWarning[] {
+    const known = new Set(this.#settings.map(({ code }) => code))
+    this.#settings = settingsWarnings(...about)
+    return this.#settings.filter(({ code }) => !known.has(code))
+  }
+
+  add(warning: PoolWarning): void {
+    this.#past.push(warning)
+  }
+}
+
 /**
  * What there is to warn about.
  *
@@ -52,10 +74,9 @@ export function settingsWarnings(
   )
   warn(
     'hash-refuses',
-    fronts.filter(({ service }) => {
-      const { scheduler, schedulerFlags = [] } = service
+    fronts.filter(({ service: { scheduler, schedulerFlags = [] } }) => {
       if (scheduler !== 'sh' && scheduler !== 'mh') return false
-      return !schedulerFlags.includes(`${scheduler}-fallback`)
+      return !schedulerFlags.some((flag) => flag.endsWith('-fallback'))
     }),
     'clients of a server with weight 0 (a drain, say) are refused, not moved; add sh-fallback or mh-fallback to schedulerFlags, or leave schedulerFlags out',
   )

@@ -327,7 +327,8 @@ kernelSuite('changes', () => {
 
   test('a port-0 service of a persistent virtual server takes a destination with port 0', async () => {
     const service: Service = {
-      ...TCP,
+      protocol: 'tcp',
+      address: '192.0.2.1',
       port: 0,
       scheduler: 'rr',
       persistence: { timeoutSeconds: 60 },

@@ -9,7 +9,7 @@ import type {
   ServiceTree,
 } from '../../src/types.js'
 
-/** Sorted lines of `ipvsadm -Sn` for these services. A local destination shows as `-g`: see {@link procLines}. */
+/** Sorted lines of `ipvsadm -Sn` for these services. A local destination shows as `-g`: see {@link procDestinations}. */
 export function ruleLines(trees: readonly ServiceTree[]): string[] {
   return trees
     .flatMap((tree) => [
@@ -20,7 +20,8 @@ export function ruleLines(trees: readonly ServiceTree[]): string[] {
 }
 
 function serviceRule(id: ServiceId): string {
-  if (id.fwmark !== undefined) return `-f ${id.fwmark}${id.family === 'ipv6' ? ' -6' : ''}`
+  // `| 0`: ipvsadm prints a large mark as a negative number.
+  if (id.fwmark !== undefined) return `-f ${id.fwmark | 0}${id.family === 'ipv6' ? ' -6' : ''}`
   const option = { tcp: '-t', udp: '-u', sctp: '--sctp-service' }[id.protocol]
   return `${option} ${endpoint(id)}`
 }

@@ -1,7 +1,7 @@
 // One TCP connection of a check: made to a literal address, closed with a reset on every path.
 import { connect, type Socket } from 'node:net'
 import { describe, describeAbort } from '../outcome.js'
-import type { Endpoint } from './endpoint.js'
+import type { CheckEndpoint } from './endpoint.js'
 
 /** What `talk` gets to end the connection; only the first call counts. */
 export interface Ending<T> {
@@ -17,7 +17,7 @@ export interface Ending<T> {
  * @throws Error (rejects) with `label`, a colon and the reason; its `cause` is the system error, if it was one.
  */
 export function withConnection<T>(
-  endpoint: Endpoint,
+  endpoint: CheckEndpoint,
   label: string,
   signal: AbortSignal,
   talk: (socket: Socket, ending: Ending<T>) => void,

@@ -1,7 +1,7 @@
 // One DNS query over TCP, on a connection of its own.
 import { withConnection } from './connection.js'
 import { type DnsQuestion, type DnsReply, encodeQuery, readReply } from './dns-message.js'
-import type { Endpoint } from './endpoint.js'
+import type { CheckEndpoint } from './endpoint.js'
 
 /**
  * Connects, sends one query and reads one reply. Anything but the reply to this query is a failure: nobody else can
@@ -10,7 +10,7 @@ import type { Endpoint } from './endpoint.js'
  * @throws Error (rejects) with `label`, a colon and the reason; its `cause` is the system error, if it was one.
  */
 export function askOverTcp(
-  endpoint: Endpoint,
+  endpoint: CheckEndpoint,
   question: DnsQuestion,
   id: number,
   label: string,

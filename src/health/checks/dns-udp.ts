@@ -2,7 +2,7 @@
 import { createSocket } from 'node:dgram'
 import { describe, describeAbort } from '../outcome.js'
 import { type DnsQuestion, type DnsReply, encodeQuery, readReply } from './dns-message.js'
-import type { Endpoint } from './endpoint.js'
+import type { CheckEndpoint } from './endpoint.js'
 
 /**
  * Sends one query and waits for its reply, until the abort: there is no second try inside a check. Datagrams that
@@ -11,7 +11,7 @@ import type { Endpoint } from './endpoint.js'
  * @throws Error (rejects) with `label`, a colon and the reason; its `cause` is the system error, if it was one.
  */
 export function askOverUdp(
-  endpoint: Endpoint,
+  endpoint: CheckEndpoint,
   question: DnsQuestion,
   id: number,
   label: string,

@@ -9,11 +9,16 @@ import { type AnswerCheck, type DnsAnswerRule, readAnswerRule } from './dns-answ
 import { type DnsQuestion, type DnsRcode, encodeQuery, plainName, rcodes } from './dns-message.js'
 import { askOverTcp } from './dns-tcp.js'
 import { askOverUdp } from './dns-udp.js'
-import { type Endpoint, type EndpointOptions, formatEndpoint, readEndpoint } from './endpoint.js'
+import {
+  type CheckEndpoint,
+  type CheckEndpointOptions,
+  formatEndpoint,
+  readEndpoint,
+} from './endpoint.js'
 
 export type DnsCheckProtocol = 'udp' | 'tcp'
 
-export interface DnsCheckOptions extends EndpointOptions {
+export interface DnsCheckOptions extends CheckEndpointOptions {
   /** The name to ask for, at most 253 ASCII characters, such as `example.org`; `.` is the root. */
   readonly name: string
   /** Record type to ask for, in class IN. Default `A`. */
@@ -87,7 +92,7 @@ export function dns(options: DnsCheckOptions): Check {
 /** Waits for every protocol, so that the reason names each one that fails. */
 async function askAll(
   protocols: readonly DnsCheckProtocol[],
-  endpoint: Endpoint,
+  endpoint: CheckEndpoint,
   rules: Rules,
   signal: AbortSignal,
 ): Promise<string> {
@@ -102,7 +107,7 @@ async function askAll(
 /** The first good reply is enough; the rest is then withdrawn. */
 async function askAny(
   protocols: readonly DnsCheckProtocol[],
-  endpoint: Endpoint,
+  endpoint: CheckEndpoint,
   rules: Rules,
   signal: AbortSignal,
 ): Promise<string> {
@@ -141,7 +146,7 @@ export function joinErrors(errors: readonly Error[], require: 'all' | 'any'): Er
 
 async function ask(
   protocol: DnsCheckProtocol,
-  endpoint: Endpoint,
+  endpoint: CheckEndpoint,
   { question, rcodes, answer }: Rules,
   signal: AbortSignal,
 ): Promise<string> {

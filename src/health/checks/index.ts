@@ -7,5 +7,5 @@ export const checks = { tcp, dns } as const
 export type { DnsCheckOptions, DnsCheckProtocol } from './dns.js'
 export type { DnsAnswerRule } from './dns-answer.js'
 export type { DnsRcode } from './dns-message.js'
-export type { Endpoint, EndpointOptions } from './endpoint.js'
+export type { CheckEndpoint, CheckEndpointOptions } from './endpoint.js'
 export type { TcpCheckOptions } from './tcp.js'

@@ -2,9 +2,9 @@
 import { checkOptions } from '../../validate.js'
 import type { Check } from '../types.js'
 import { withConnection } from './connection.js'
-import { type EndpointOptions, formatEndpoint, readEndpoint } from './endpoint.js'
+import { type CheckEndpointOptions, formatEndpoint, readEndpoint } from './endpoint.js'
 
-export type TcpCheckOptions = EndpointOptions
+export type TcpCheckOptions = CheckEndpointOptions
 
 /**
  * Healthy when a TCP connection is made. It is closed with a reset at once, nothing is sent.
