@@ -121,7 +121,8 @@ async function phase(
   to?: 'up' | 'down',
   act?: () => Promise<void>,
 ): Promise<void> {
-  const from = now()
+  // Without a gap: no query is to fall between two phases.
+  const from = phases.at(-1)?.to ?? now()
   timeline.phase(from, name, text)
   let expected: Phase['expected']
   if (server !== undefined && to !== undefined && act !== undefined) {

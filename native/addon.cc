@@ -62,7 +62,7 @@ class Client : public Napi::ObjectWrap<Client> {
   }
 
   ~Client() override {
-    if (worker_ == nullptr) return;
+    if (worker_ == nullptr || cleaned_) return;
     napi_remove_env_cleanup_hook(env_, Cleanup, this);
     Release();
   }
@@ -73,7 +73,8 @@ class Client : public Napi::ObjectWrap<Client> {
     auto* self = static_cast<Client*>(data);
     self->worker_->Silence();
     self->worker_->Stop();
-    self->deliver_ = nullptr;
+    self->deliver_ = nullptr;  // Node ends it itself
+    self->cleaned_ = true;
   }
 
   void Release() {
@@ -81,6 +82,8 @@ class Client : public Napi::ObjectWrap<Client> {
     worker_->Stop();
     if (deliver_ != nullptr) napi_release_threadsafe_function(deliver_, napi_tsfn_abort);
     deliver_ = nullptr;
+    // The callback holds the JavaScript object that holds us.
+    on_completion_.Reset();
   }
 
   void Begin() {
@@ -180,7 +183,8 @@ class Client : public Napi::ObjectWrap<Client> {
   Napi::FunctionReference on_completion_;
   napi_threadsafe_function deliver_ = nullptr;
   std::shared_ptr<Worker> worker_;
-  uint32_t pending_ = 0;
+  uint32_t pending_ = 0;  // the process stays alive while there are any
+  bool cleaned_ = false;
 };
 
 Napi::Object Layout(Napi::Env env) {

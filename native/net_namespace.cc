@@ -12,7 +12,7 @@ int NetNamespace::Enter() {
   if (kind == Kind::kCurrent) return 0;
   if (kind == Kind::kScratch) return unshare(CLONE_NEWNET) == 0 ? 0 : errno;
   const int fd = kind == Kind::kPath ? open(path.c_str(), O_RDONLY | O_CLOEXEC) : descriptor;
-  if (fd < 0) return errno;
+  if (fd < 0) return kind == Kind::kPath ? errno : EBADF;  // not open when the client was made
   const int error = setns(fd, CLONE_NEWNET) == 0 ? 0 : errno;
   close(fd);
   descriptor = -1;

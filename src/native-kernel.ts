@@ -149,6 +149,7 @@ export class NativeKernel {
           'Use apply(), which sends as many batches as it takes',
       )
     }
+    if (result === OUTCOME.noFamily) throw noModule({})
     throw new IpvsError(
       'ERR_IPVS_BUSY',
       'applySync cannot run while asynchronous calls are queued: await them first, or use apply()',
@@ -293,6 +294,7 @@ function openError(error: number, where: NamespaceSpec): IpvsError {
         return new IpvsError('ERR_IPVS_PERMISSION', text, { command, errno: error })
       }
       case errno.ENOENT:
+      case errno.ENOTDIR:
       case errno.EBADF:
       case errno.EINVAL: {
         const text = `there is no network namespace ${name}; "ip netns list" shows the named ones`
