@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Message } from './messages.js'
-import { startIn } from './topology.js'
+import { endGroup, startIn } from './topology.js'
 
 export class Actor {
   readonly #process: ChildProcess
@@ -65,7 +65,7 @@ export class Actor {
   async stop(): Promise<void> {
     this.#stopping = true
     this.order('stop')
-    const tooLong = setTimeout(() => this.#process.kill('SIGKILL'), 10_000)
+    const tooLong = setTimeout(() => endGroup(this.#process), 10_000)
     await this.#ended
     clearTimeout(tooLong)
   }

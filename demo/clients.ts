@@ -2,16 +2,15 @@
 // client's namespace, begins at the order `go` and tells what became of every query.
 import { createSocket, type Socket } from 'node:dgram'
 import { connect } from 'node:net'
-import { type ClientName, now, onOrders, type Query, tell } from './messages.js'
+import { type ClientName, now, onOrders, patienceMs, type Query, tell } from './messages.js'
 import { port, questionName, type Server, serverAt, vip } from './topology.js'
 
-/** A query without an answer after this is lost. */
-const patienceMs = 1000
 const fixedPort = 5353
+/** Together with everything else about half of what the guest's one CPU can do: the rest is reserve. */
 const perSecond: Record<ClientName, number> = {
-  'UDP, new ports': 60,
-  'UDP, one port': 60,
-  TCP: 20,
+  'UDP, new ports': 50,
+  'UDP, one port': 50,
+  TCP: 10,
 }
 
 interface Pending {

@@ -28,9 +28,9 @@ pool.on('error', ({ error }) => report('error', String(error)))
 
 const checker = new HealthChecker(pool, {
   check: checks.dns({ name: questionName, answer: 1 }),
-  intervalMs: 250,
-  timeoutMs: 250,
-  retryDelayMs: 100,
+  intervalMs: 500,
+  timeoutMs: 500,
+  retryDelayMs: 150,
   rise: 2,
   fall: 3,
 })

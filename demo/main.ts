@@ -1,4 +1,5 @@
 // npm run demo: starts the play (play.ts) on a kernel that has IPVS, as root.
+import { availableParallelism, loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { runInLab } from '../lab/host.js'
@@ -37,7 +38,7 @@ async function main(): Promise<number> {
   }
   const play = fileURLToPath(new URL('./play.js', import.meta.url))
   const flags = [...(values.json ? ['--json'] : []), ...(values.sabotage ? ['--sabotage'] : [])]
-  return runInLab([process.execPath, play, ...flags, '--seconds', values.seconds], {
+  const status = await runInLab([process.execPath, play, ...flags, '--seconds', values.seconds], {
     env: {
       ...process.env,
       DEMO_STARTED: String(Date.now()),
@@ -48,6 +49,14 @@ async function main(): Promise<number> {
     // ^C is to end the guest, not to be typed into it.
     terminal: false,
   })
+  const [load] = loadavg()
+  if (status === 1 && !values.sabotage && load! > availableParallelism()) {
+    process.stderr.write(
+      `demo: this machine is busy (load ${load!.toFixed(1)} on ${availableParallelism()} CPUs). ` +
+        'Health checks and queries time out when the guest gets no CPU: try again when it is idle.\n',
+    )
+  }
+  return status
 }
 
 /** Inside the guest, output is a pipe: whether it ends in a terminal is known here only. */

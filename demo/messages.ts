@@ -33,6 +33,9 @@ export interface SamplerEndMessage {
 export const clientNames = ['UDP, new ports', 'UDP, one port', 'TCP'] as const
 export type ClientName = (typeof clientNames)[number]
 
+/** A query without an answer after this is lost. */
+export const patienceMs = 2000
+
 export interface Query {
   readonly client: ClientName
   readonly sentAt: number

@@ -1,6 +1,7 @@
 // The play itself, inside the kernel that has IPVS: builds the network, starts everybody, lets
 // servers fail and recover, and has the report written.
 import type { ChildProcess } from 'node:child_process'
+import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Actor } from './actor.js'
@@ -16,6 +17,7 @@ import { printSummary, resultLine, Timeline } from './report.js'
 import {
   buildNetwork,
   endAll,
+  endGroup,
   run,
   type Server,
   servers,
@@ -45,14 +47,22 @@ const controller: ControllerMessage[] = []
 let samplerEnd: SamplerEndMessage | undefined
 const dnsmasq = new Map<Server, ChildProcess>()
 
+// ^C on a host's own kernel: the actors are in groups of their own and do not get it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => leave(128 + constants.signals[signal]))
+}
 try {
-  process.exitCode = await play()
+  leave(await play())
 } catch (error) {
   timeline.end()
   process.stderr.write(`demo: ${error instanceof Error ? error.message : error}\n`)
-  process.exitCode = 1
-} finally {
+  leave(1)
+}
+
+/** At once: whatever is still open does not matter any more. What was written has been (pipes are synchronous). */
+function leave(status: number): never {
   endAll()
+  process.exit(status)
 }
 
 async function play(): Promise<number> {
@@ -95,7 +105,7 @@ async function perform({ sampler, clients, director }: Actors): Promise<void> {
   timeline.askingBegins()
   await phase('steady', 'three servers answer on TCP and UDP')
   await phase('dns2 killed', 'kill -9 of dnsmasq on dns2', 'dns2', 'down', async () => {
-    dnsmasq.get('dns2')?.kill('SIGKILL')
+    endGroup(dnsmasq.get('dns2')!)
   })
   await phase('dns2 back', 'dnsmasq on dns2 is started again', 'dns2', 'up', async () => {
     dnsmasq.set('dns2', await startServer('dns2'))

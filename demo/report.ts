@@ -4,6 +4,7 @@ import {
   type ControllerMessage,
   clientNames,
   now,
+  patienceMs,
   type Query,
   type SamplerEndMessage,
   type Table,
@@ -58,9 +59,8 @@ export class Timeline {
 
   /** From now on the clients ask. */
   askingBegins(): void {
-    const text =
-      '   (each second: how many queries each client got an answer to, and how many it lost)'
-    this.line(now(), dim(text))
+    const late = `lost ones show when they are given up, after ${patienceMs / 1000} s`
+    this.line(now(), dim(`   (each second: queries answered, by client; ${late})`))
     this.#timers.push(setInterval(() => this.#tellCounts(), 1000))
   }
 
@@ -229,7 +229,7 @@ function verdictSentence({ phases, problems, flips }: Verdict): string {
   if (problems.length > 0) {
     return red(bold(`It did not hold: ${problems.length} problems, see above.`))
   }
-  const story = `${asked} queries, ${lost} lost before IPVS was told of a failure, none after`
+  const story = `${asked} queries, ${lost} lost until the checks saw the failure, none after the flip`
   return green(bold(`All held: ${flips.length} flips, TCP and UDP always together; ${story}.`))
 }
 

@@ -81,6 +81,8 @@ export async function setLink(server: Server, state: 'up' | 'down'): Promise<voi
 /** Starts a program in a namespace; `ip netns exec` becomes the program, so the pid is its own. */
 export function startIn(namespace: string, command: string[]): ChildProcess {
   const child = spawn('ip', ['netns', 'exec', namespace, ...command], {
+    // A group of its own, see endGroup().
+    detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   started.add(child)
@@ -91,9 +93,18 @@ export function startIn(namespace: string, command: string[]): ChildProcess {
 
 const started = new Set<ChildProcess>()
 
+/** Ends it with all it has started: dnsmasq has a process of its own for each TCP connection. */
+export function endGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+  } catch {
+    // Already gone.
+  }
+}
+
 /** On a host's own kernel nothing else ends them. */
 export function endAll(): void {
-  for (const child of started) child.kill('SIGKILL')
+  for (const child of started) endGroup(child)
 }
 
 /** Starts dnsmasq on a server; resolves when it says that it has started. */

@@ -111,6 +111,9 @@ void Worker::Loop(uint32_t open_id) {
   }
   normal_.clear();
   bulk_.clear();
+  // Now, not when JavaScript's garbage collector gets round to the Client.
+  changes_channel_.Close();
+  reads_channel_.Close();
 }
 
 void Worker::Submit(Request request) {

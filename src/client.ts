@@ -341,8 +341,12 @@ export class Ipvs implements AsyncDisposable {
 
 const LOST = 'its answer was lost (the socket buffer overflowed)'
 
-function* checkAll(changes: readonly Change[]): Generator<CheckedChange> {
+function checkAll(changes: readonly Change[]): Generator<CheckedChange> {
   if (!Array.isArray(changes)) throw typeError('changes', 'an array of changes', changes)
+  return checkEach(changes)
+}
+
+function* checkEach(changes: readonly Change[]): Generator<CheckedChange> {
   for (let i = 0; i < changes.length; i++) yield checkChange(changes[i], `changes[${i}]`)
 }
 

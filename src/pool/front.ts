@@ -24,6 +24,8 @@ export interface Front {
   known: Service | 'absent' | 'unknown'
   /** A difference may be our own doing: writing it has failed. */
   doubt: boolean
+  /** Why the service could not be written, until it could. */
+  error: Error | undefined
   /** The servers' places, by key of the destination; those of leaving servers too. */
   readonly seats: Map<string, Seat>
   /** Destinations that are no servers of the pool, by key, as last seen. */

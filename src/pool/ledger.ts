@@ -19,7 +19,7 @@ export class Ledger {
   clock = 0
   /** Batches without an answer yet. They never reject. */
   readonly inFlight = new Set<Promise<unknown>>()
-  /** The last failure that no member is to blame for. */
+  /** The last failure that belongs to no service and no server of the pool. */
   failure: unknown
   readonly #client: PoolClient
   readonly #listener: LedgerListener
@@ -99,11 +99,13 @@ export class Ledger {
   }
 
   #settleFront({ front, change, drift }: Step, error: Error | undefined): void {
-    if (error !== undefined && isFailure({ error })) this.failure = error
     if (change.op === 'ensure-service' || change.op === 'replace-service') {
       front.known = error === undefined ? change.service : 'unknown'
       front.doubt = error !== undefined && !tellsOfOthers(error)
-    } else if (error === undefined && drift?.destination !== undefined) {
+      front.error = error
+    } else if (error !== undefined) {
+      if (isFailure({ error })) this.failure = error
+    } else if (drift?.destination !== undefined) {
       front.undeclared.delete(drift.destination)
     }
   }

@@ -1,5 +1,5 @@
 // Keeps the kernel equal to what the members' states say: flips at once, reads and repairs when something was off.
-import { IpvsError } from '../errors.js'
+import { IpvsError, isNotFound } from '../errors.js'
 import type { ApplyResult, Change } from '../types.js'
 import type { Front } from './front.js'
 import { codeOf, isFailure, Ledger, type Split } from './ledger.js'
@@ -154,9 +154,14 @@ export class Mirror {
   }
 
   #repairLater(): void {
-    const failed = this.#everyone().filter(({ error }) => error !== undefined)
-    for (const member of failed) this.#listener.failed(member.error, member)
-    if (failed.length === 0) this.#listener.failed(this.#errorOf([]), undefined)
+    const services = this.#fronts.filter(({ error }) => error !== undefined)
+    for (const { error } of services) this.#listener.failed(error, undefined)
+    const servers = this.#everyone().filter(
+      // Those of a service that cannot be made are no news.
+      ({ error }) => error !== undefined && !(services.length > 0 && isNotFound(error)),
+    )
+    for (const member of servers) this.#listener.failed(member.error, member)
+    if (services.length + servers.length === 0) this.#listener.failed(this.#errorOf([]), undefined)
     // A client that is closed stays closed.
     if (codeOf(this.#ledger.failure) === 'ERR_IPVS_CLOSED') return
     clearTimeout(this.#retry)
@@ -237,6 +242,7 @@ export class Mirror {
   }
 
   #healed(): void {
+    for (const front of this.#fronts) front.error = undefined
     for (const member of this.#everyone()) {
       member.error = undefined
       member.diverged = false
@@ -253,8 +259,8 @@ export class Mirror {
 
   #errorOf(members: readonly Member[]): unknown {
     if (this.#closed) return closed()
-    const error =
-      members.find((member) => member.error !== undefined)?.error ?? this.#ledger.failure
+    const failed = [...this.#fronts, ...members].find((it) => it.error !== undefined)
+    const error = failed?.error ?? this.#ledger.failure
     if (error !== undefined) return error
     const text = 'another writer of this client keeps changing what the pool owns'
     return new IpvsError('ERR_IPVS_SUPERSEDED', text)

@@ -72,6 +72,7 @@ export function readOptions(options: unknown): Settings {
         service: one && carries(id, 'udp') ? { ...service, onePacket: true } : service,
         known: 'unknown',
         doubt: false,
+        error: undefined,
         seats: new Map(),
         undeclared: new Map(),
       }

@@ -54,6 +54,8 @@ export class MirroredPool
   readonly #events: Events
   readonly #release: () => void
   readonly #memberListeners = new Set<() => void>()
+  /** With `adopt`: without a verdict so far. */
+  readonly #undecided = new Set<Member>()
   #sysctls: Readonly<Record<string, string>> = {}
   readonly #warnings = new Warnings()
   #closing: Promise<void> | undefined
@@ -71,7 +73,7 @@ export class MirroredPool
     try {
       pool.#sysctls = await client.sysctls()
       await pool.#mirror.open()
-      pool.#judgeSettings('open')
+      pool.#judgeSettings('open', false)
     } catch (error) {
       pool.#closing = pool.#mirror.close()
       pool.#release()
@@ -135,7 +137,7 @@ export class MirroredPool
     const checked = checkName(admin, 'admin', ADMIN_STATES)
     if (member.admin !== checked) member.since = Date.now()
     member.admin = checked
-    this.#judgeSettings('call')
+    if (checked === 'drain') this.#judgeSettings('call', true)
     await this.#flip(member, undefined)
   }
 
@@ -147,7 +149,10 @@ export class MirroredPool
   async add(server: string | PoolServer): Promise<void> {
     this.#checkOpen()
     const member = this.#join(readServer(server, 'server'), 'server')
-    if (this.#settings.initial === 'adopt') member.health = presumedHealth(member)
+    if (this.#settings.initial === 'adopt') {
+      member.health = presumedHealth(member)
+      this.#undecided.add(member)
+    }
     this.#membersChanged()
     await this.#flip(member, undefined)
   }
@@ -156,6 +161,7 @@ export class MirroredPool
   async remove(server: string | PoolServer): Promise<void> {
     const member = this.#member(server)
     this.#mirror.leave(member)
+    this.#undecided.delete(member)
     this.#membersChanged()
     await this.#flip(member, undefined)
   }
@@ -167,7 +173,7 @@ export class MirroredPool
   async reconcile(): Promise<ReconcileResult> {
     this.#checkOpen()
     this.#sysctls = await this.#client.sysctls()
-    this.#judgeSettings('reconcile')
+    this.#judgeSettings('reconcile', this.#draining())
     return this.#mirror.reconcile('reconcile')
   }
 
@@ -240,6 +246,7 @@ export class MirroredPool
     member.health = health
     member.factor = factor
     member.decided = true
+    this.#undecided.delete(member)
     member.reason = reason ?? ''
     const about = { server: member.key, cause, initial, before, after: member.state() }
     const event = reason === undefined ? about : { ...about, reason }
@@ -275,8 +282,7 @@ export class MirroredPool
 
   /** With every server decided, what is not declared may go. */
   async #endHold(cause: 'call' | 'health'): Promise<void> {
-    const { hold, members } = this.#mirror
-    if (!hold || [...members.values()].some(({ decided }) => !decided)) return
+    if (!this.#mirror.hold || this.#undecided.size > 0) return
     this.#mirror.hold = false
     // Whoever reports the last verdict has no part in this: what fails here is an `error` and tried again.
     await this.#mirror.reconcile(cause).catch(() => {})
@@ -294,13 +300,18 @@ export class MirroredPool
       this.#events.publish('warning', { ...warning, ...STATELESS, cause: 'open', initial: true })
     }
     if (initial !== 'adopt') return
-    const members = [...this.#mirror.members.values()]
-    for (const member of members) member.health = presumedHealth(member)
-    this.#mirror.hold = members.length > 0
+    for (const member of this.#mirror.members.values()) {
+      member.health = presumedHealth(member)
+      this.#undecided.add(member)
+    }
+    this.#mirror.hold = this.#undecided.size > 0
   }
 
-  #judgeSettings(cause: 'open' | 'call' | 'reconcile'): void {
-    const draining = [...this.#mirror.members.values()].some(({ admin }) => admin === 'drain')
+  #draining(): boolean {
+    return [...this.#mirror.members.values()].some(({ admin }) => admin === 'drain')
+  }
+
+  #judgeSettings(cause: 'open' | 'call' | 'reconcile', draining: boolean): void {
     for (const warning of this.#warnings.judge(this.#settings.fronts, this.#sysctls, draining)) {
       const initial = cause === 'open'
       this.#events.publish('warning', { ...warning, ...STATELESS, cause, initial })

@@ -227,7 +227,10 @@ describe('an installed package', () => {
     const linux = spawnSync(process.execPath, [script], {
       cwd: installed,
       encoding: 'utf8',
-      env: { PATH: path.dirname(process.execPath) + ':/bin:/usr/bin' },
+      // As npm runs it: with the commands of its dependencies at hand.
+      env: {
+        PATH: `${checkout}/node_modules/.bin:${path.dirname(process.execPath)}:/bin:/usr/bin`,
+      },
     })
     expect(linux.status, linux.stderr).toBe(0)
     expect(readdirSync(installed)).not.toContain('build')

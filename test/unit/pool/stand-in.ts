@@ -34,7 +34,10 @@ export class StandIn implements PoolClient {
   readonly tables = new Map<string, Entry>()
   /** What was executed, batch by batch. */
   readonly batches: Change[][] = []
-  readonly values: Record<string, string> = { expire_nodest_conn: '1', expire_quiescent_template: '1' }
+  readonly values: Record<string, string> = {
+    expire_nodest_conn: '1',
+    expire_quiescent_template: '1',
+  }
   /** Makes changes fail; with `lost` they are executed all the same. */
   fail: ((change: Change) => { error: Error; lost?: boolean } | undefined) | undefined
   failRead: (() => Error | undefined) | undefined
@@ -54,7 +57,9 @@ export class StandIn implements PoolClient {
     return this.#enqueue(order, bulk, () => {
       const outcomes = changes.map((change): ChangeOutcome => {
         const error = this.#execute(change, bulk ? order : undefined)
-        return error === undefined ? { change, status: 'applied' } : { change, status: 'failed', error }
+        return error === undefined
+          ? { change, status: 'applied' }
+          : { change, status: 'failed', error }
       })
       this.batches.push(
         outcomes.filter(({ error }) => code(error) !== 'ERR_IPVS_SUPERSEDED').map((o) => o.change),
@@ -139,7 +144,10 @@ export class StandIn implements PoolClient {
 
   #next(): void {
     this.before?.()
-    const at = Math.max(0, this.#queue.findIndex(({ bulk }) => !bulk))
+    const at = Math.max(
+      0,
+      this.#queue.findIndex(({ bulk }) => !bulk),
+    )
     this.#queue[at]!.run()
     this.#queue.splice(at, 1)
     if (this.#queue.length > 0) setImmediate(() => this.#next())
@@ -158,11 +166,13 @@ export class StandIn implements PoolClient {
   #change(change: Change): Error | undefined {
     const key = serviceKey(change.service)
     const entry = this.tables.get(key)
-    const error = (code: IpvsErrorCode) => new IpvsError(code, `${change.op} ${key}: ${code}`, { change })
+    const error = (code: IpvsErrorCode) =>
+      new IpvsError(code, `${change.op} ${key}: ${code}`, { change })
     switch (change.op) {
       case 'add-service':
       case 'ensure-service':
-        if (entry === undefined) this.tables.set(key, { service: change.service, destinations: new Map() })
+        if (entry === undefined)
+          this.tables.set(key, { service: change.service, destinations: new Map() })
         else if (change.op === 'ensure-service') entry.service = change.service
         else return error('ERR_IPVS_EXISTS')
         return undefined
@@ -172,7 +182,8 @@ export class StandIn implements PoolClient {
         return undefined
       case 'remove-service':
       case 'ensure-no-service':
-        if (!this.tables.delete(key) && change.op === 'remove-service') return error('ERR_IPVS_NO_SERVICE')
+        if (!this.tables.delete(key) && change.op === 'remove-service')
+          return error('ERR_IPVS_NO_SERVICE')
         return undefined
     }
     if (entry === undefined) {
@@ -190,7 +201,9 @@ export class StandIn implements PoolClient {
       case 'remove-destination':
       case 'ensure-no-destination':
         entry.destinations.delete(id)
-        return there || change.op === 'ensure-no-destination' ? undefined : error('ERR_IPVS_NO_DESTINATION')
+        return there || change.op === 'ensure-no-destination'
+          ? undefined
+          : error('ERR_IPVS_NO_DESTINATION')
     }
     entry.destinations.set(id, change.destination as Destination)
     return undefined

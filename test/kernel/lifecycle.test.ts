@@ -1,0 +1,262 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { Ipvs } from '../../src/client.js'
+import type { IpvsError } from '../../src/errors.js'
+import type { ApplyResult, Change, Destination, Service } from '../../src/types.js'
+import { kernelSuite, type Namespace, namespace } from './namespace.js'
+import { program, programValue } from './programs.js'
+
+const id = { protocol: 'udp', address: '192.0.2.1', port: 53 } as const
+const service: Service = { ...id, scheduler: 'wrr' }
+
+function server(n: number, weight = 1): Destination {
+  const address = `10.1.${Math.floor(n / 255)}.${(n % 255) + 1}`
+  return { address, port: 53, forwarding: 'masquerade', weight }
+}
+
+/** Changes of a few destinations, over and over: long to send, small to read. */
+function ensure(count: number): Change[] {
+  return Array.from({ length: count }, (_, n) => ({
+    op: 'ensure-destination',
+    service: id,
+    destination: server(n % 500, n),
+  }))
+}
+
+/** How many changes ended in which way, in the order of the first of each. */
+function runs(result: ApplyResult): [status: string, count: number][] {
+  const counts: [string, number][] = []
+  for (const { status } of result.outcomes) {
+    const last = counts.at(-1)
+    if (last?.[0] === status) last[1]++
+    else counts.push([status, 1])
+  }
+  return counts
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as IpvsError).code
+}
+
+kernelSuite('lifecycle', () => {
+  let space: Namespace
+  let ipvs: Ipvs
+
+  beforeAll(() => {
+    space = namespace()
+  })
+
+  afterAll(() => {
+    space?.close()
+  })
+
+  beforeEach(async () => {
+    ipvs = await Ipvs.open({ netns: space.name, deadlineMs: 60_000 })
+    await ipvs.apply([
+      { op: 'ensure-no-service', service: id },
+      { op: 'add-service', service },
+    ])
+    return () => ipvs.close()
+  })
+
+  /** A client that gave something up must go on with right results. */
+  async function expectWorking(): Promise<void> {
+    const result = await ipvs.apply([
+      { op: 'ensure-no-service', service: id },
+      { op: 'add-service', service },
+      { op: 'add-destination', service, destination: server(1, 17) },
+      { op: 'add-destination', service, destination: server(1, 18) },
+    ])
+    expect(result.outcomes.map(({ status }) => status)).toEqual([
+      'applied',
+      'applied',
+      'applied',
+      'failed',
+    ])
+    expect(codeOf(result.errors[0]!.error)).toBe('ERR_IPVS_EXISTS')
+    expect(
+      ipvs.applySync([{ op: 'remove-destination', service, destination: server(2) }]),
+    ).toMatchObject({
+      errors: [{ index: 0, error: { code: 'ERR_IPVS_NO_DESTINATION' } }],
+    })
+    expect((await ipvs.destinations(id)).map(({ weight }) => weight)).toEqual([17])
+    expect(space.rules()).toEqual([
+      '-A -u 192.0.2.1:53 -s wrr',
+      '-a -u 192.0.2.1:53 -r 10.1.0.2:53 -m -w 17',
+    ])
+  }
+
+  test.each(['bulk', undefined] as const)(
+    'an aborted signal withdraws what is not sent of a call (priority: %s)',
+    async (priority) => {
+      const controller = new AbortController()
+      const options = { signal: controller.signal, ...(priority && { priority }) }
+      const call = ipvs.apply(ensure(50_000), options)
+      const next = ipvs.addDestination(id, server(600, 5))
+      setTimeout(() => controller.abort(), 2)
+      const result = await call
+      const [sent, withdrawn, ...more] = runs(result)
+      expect(more).toEqual([])
+      expect(sent).toEqual(['applied', expect.any(Number)])
+      expect(withdrawn).toEqual(['not-sent', 50_000 - sent![1]])
+      expect(result).toMatchObject({ total: 50_000, applied: sent![1], failed: withdrawn![1] })
+      const { error } = result.errors[0]!
+      expect(codeOf(error)).toBe('ERR_IPVS_NOT_SENT')
+      expect(error.message).toContain('signal')
+      await next
+      const weights = (await ipvs.destinations(id)).map(({ weight }) => weight)
+      // The last 500 that were applied, and the other call's.
+      expect(weights.sort((a, b) => a - b)).toEqual([
+        5,
+        ...Array.from({ length: 500 }, (_, n) => sent![1] - 500 + n),
+      ])
+      await expectWorking()
+    },
+  )
+
+  test('a signal that is aborted already sends nothing', async () => {
+    const result = await ipvs.apply(ensure(10), { signal: AbortSignal.abort() })
+    expect(runs(result)).toEqual([['not-sent', 10]])
+    expect(await ipvs.destinations(id)).toEqual([])
+    await expectWorking()
+  })
+
+  test('a signal that is aborted later does nothing to a call that is done', async () => {
+    const controller = new AbortController()
+    const result = await ipvs.apply(ensure(10), { signal: controller.signal })
+    controller.abort()
+    expect(runs(result)).toEqual([['applied', 10]])
+    await expectWorking()
+  })
+
+  test.each(['bulk', undefined] as const)(
+    'after the deadline the rest is unknown or not sent, and the client goes on with right results (priority: %s)',
+    async (priority) => {
+      const started = performance.now()
+      const call = ipvs.apply(ensure(50_000), { deadlineMs: 1, ...(priority && { priority }) })
+      const result = await call
+      const took = performance.now() - started
+      const counts = runs(result)
+      const statuses = counts.map(([status]) => status)
+      expect([
+        'applied unknown not-sent',
+        'unknown not-sent',
+        'applied not-sent',
+        'not-sent',
+      ]).toContain(statuses.join(' '))
+      const { not: _ = 0, 'not-sent': notSent = 0, unknown = 0 } = Object.fromEntries(counts)
+      expect(notSent).toBeGreaterThan(40_000)
+      expect(unknown).toBeLessThanOrEqual(1024)
+      expect(result.failed).toBe(notSent + unknown)
+      expect(result.errors.at(-1)!.error.message).toContain('deadline of 1 ms')
+      expect(took).toBeLessThan(5000)
+      await expectWorking()
+    },
+  )
+
+  test('the deadline of a call whose changes all fail does not stop the event loop', async () => {
+    // 60,000 failures, of which about half are in by the deadline.
+    const failing = Array.from({ length: 60_000 }, (): Change => ({ op: 'add-service', service }))
+    const whole = performance.now()
+    await ipvs.apply(failing)
+    const all = performance.now() - whole
+    let last = performance.now()
+    let longest = 0
+    const call = ipvs.apply(failing, { deadlineMs: Math.max(1, Math.round(all / 2)) })
+    last = performance.now()
+    const timer = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last)
+      last = performance.now()
+    }, 1)
+    const result = await call
+    longest = Math.max(longest, performance.now() - last)
+    clearInterval(timer)
+    expect(result.failed).toBe(60_000)
+    console.info(
+      `60,000 failures took ${all} ms; with a deadline the loop stood still for ${longest} ms`,
+    )
+    expect(longest).toBeLessThan(all)
+    await expectWorking()
+  })
+
+  test('reads have deadlines too, and a late answer is not taken for another', async () => {
+    await ipvs.apply(ensure(500))
+    const busy = ipvs.apply(ensure(20_000))
+    const error = await ipvs.destinations(id, { deadlineMs: 1 }).catch((reason) => reason)
+    expect(error).toMatchObject({ code: 'ERR_IPVS_TIMEOUT', command: 'GET_DEST' })
+    expect((await busy).failed).toBe(0)
+    await expectWorking()
+  })
+
+  test('close() sends what was accepted, settles it, and later calls are ERR_IPVS_CLOSED', async () => {
+    const calls = [
+      ipvs.apply(ensure(20_000), { priority: 'bulk' }),
+      ipvs.apply(ensure(3000)),
+      ipvs.apply([{ op: 'add-destination', service, destination: server(700, 3) }]),
+    ]
+    const read = ipvs.destinations(id)
+    const closed = ipvs.close()
+    const order: string[] = []
+    void closed.then(() => order.push('closed'))
+    void Promise.all([...calls, read]).then(() => order.push('settled'))
+    const rejected = [
+      ipvs.apply([{ op: 'add-service', service }]),
+      ipvs.addService(service),
+      ipvs.services(),
+      ipvs.service(id),
+      ipvs.destinations(id),
+      ipvs.snapshot(),
+      ipvs.sysctls(),
+    ]
+    for (const result of await Promise.allSettled(rejected)) {
+      expect(result.status === 'rejected' && codeOf(result.reason)).toBe('ERR_IPVS_CLOSED')
+    }
+    expect(() => ipvs.applySync([])).toThrow(expect.objectContaining({ code: 'ERR_IPVS_CLOSED' }))
+    for (const result of await Promise.all(calls)) expect(result.failed).toBe(0)
+    expect((await read).length).toBeGreaterThan(0)
+    await closed
+    await ipvs.close()
+    expect(order).toEqual(['settled', 'closed'])
+    expect(space.rules().filter((line) => line.includes('10.1.2.191'))).toEqual([
+      '-a -u 192.0.2.1:53 -r 10.1.2.191:53 -m -w 3',
+    ])
+    expect(space.rules().length).toBe(502)
+  })
+
+  test('close() waits no longer than the deadlines of what is queued', async () => {
+    const other = await Ipvs.open({ netns: space.name })
+    const calls = [1, 2, 3].map(() => other.apply(ensure(50_000), { deadlineMs: 5 }))
+    const started = performance.now()
+    await other.close()
+    const took = performance.now() - started
+    for (const result of await Promise.all(calls)) {
+      expect(result.applied + result.failed).toBe(50_000)
+      expect(result.failed).toBeGreaterThan(0)
+    }
+    expect(took).toBeLessThan(3000)
+    await expectWorking()
+  })
+
+  test('a client that is used after "await using" ends is closed', async () => {
+    let kept: Ipvs
+    {
+      await using inner = await Ipvs.open({ netns: space.name })
+      kept = inner
+      expect(await inner.service(id)).toBeDefined()
+    }
+    await expect(kept.services()).rejects.toMatchObject({ code: 'ERR_IPVS_CLOSED' })
+  })
+
+  test('a process with an idle client ends by itself, after its calls have settled', () => {
+    const { status, signal, stdout } = program('idle.mjs', [space.name])
+    expect({ status, signal, stdout }).toEqual({
+      status: 0,
+      signal: null,
+      stdout: 'applied 1\nexit\n',
+    })
+  })
+
+  test('worker threads that are ended in the middle of a bulk leave the process alive', () => {
+    const { middle } = programValue<{ middle: number }>('terminate.mjs', [space.name, '20'])
+    expect(middle).toBeGreaterThan(10)
+  })
+})

@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest'
+import { desiredWeight, effectiveWeight, type Intent } from '../../../src/pool/desired.js'
+
+const plain: Intent = { admin: 'ready', health: 'up', weight: 10, factor: 1, leaving: false }
+
+it.each<[Partial<Intent>, number | 'absent' | 'as-is', number | 'absent' | 'as-is', number]>([
+  //                                             remove    quiesce  effective
+  [{}, 10, 10, 10],
+  [{ health: 'down' }, 'absent', 0, 0],
+  [{ health: 'unknown' }, 'as-is', 'as-is', 0],
+  [{ admin: 'drain' }, 0, 0, 0],
+  [{ admin: 'drain', health: 'down' }, 'absent', 0, 0],
+  [{ admin: 'drain', health: 'unknown' }, 'as-is', 'as-is', 0],
+  [{ admin: 'maintenance' }, 'absent', 0, 0],
+  [{ admin: 'maintenance', health: 'down' }, 'absent', 0, 0],
+  [{ admin: 'maintenance', health: 'unknown' }, 'absent', 0, 0],
+  [{ leaving: true }, 'absent', 'absent', 10],
+  [{ leaving: true, health: 'unknown' }, 'absent', 'absent', 0],
+  [{ leaving: true, admin: 'drain' }, 'absent', 'absent', 0],
+  [{ factor: 0.5 }, 5, 5, 5],
+  [{ factor: 0.26 }, 3, 3, 3],
+  [{ factor: 0.01 }, 1, 1, 1],
+  [{ factor: 0 }, 1, 1, 1],
+  [{ weight: 0 }, 0, 0, 0],
+  [{ weight: 0, factor: 0.5 }, 0, 0, 0],
+  [{ weight: 2147483647 }, 2147483647, 2147483647, 2147483647],
+])('%j: remove %s, quiesce %s, effective %s', (change, remove, quiesce, effective) => {
+  const intent = { ...plain, ...change }
+  expect(desiredWeight(intent, 'remove')).toBe(remove)
+  expect(desiredWeight(intent, 'quiesce')).toBe(quiesce)
+  expect(effectiveWeight(intent)).toBe(effective)
+})
