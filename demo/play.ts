@@ -13,7 +13,7 @@ import {
   type SamplerEndMessage,
   type TableMessage,
 } from './messages.js'
-import { printSummary, resultLine, Timeline } from './report.js'
+import { failureLine, printSummary, resultLine, Timeline } from './report.js'
 import {
   buildNetwork,
   endAll,
@@ -55,7 +55,9 @@ try {
   leave(await play())
 } catch (error) {
   timeline.end()
-  process.stderr.write(`demo: ${error instanceof Error ? error.message : error}\n`)
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`demo: ${message}\n`)
+  if (options.json) process.stdout.write(`${failureLine(message)}\n`)
   leave(1)
 }
 
@@ -100,7 +102,12 @@ interface Actors {
 
 async function perform({ sampler, clients, director }: Actors): Promise<void> {
   await Promise.all([sampler.ready, clients.ready, director.ready])
-  await until(() => servers.every((server) => holds(server, 'up')), flipLimitMs)
+  if (!(await until(() => servers.every((server) => holds(server, 'up')), flipLimitMs))) {
+    const said = controller.map(({ event, text, server = '' }) => `  ${event} ${server} ${text}\n`)
+    throw new Error(
+      `The director is ready, but IPVS does not hold all three servers on TCP and UDP. It said:\n${said.join('')}`,
+    )
+  }
   clients.order('go')
   timeline.askingBegins()
   await phase('steady', 'three servers answer on TCP and UDP')

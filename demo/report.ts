@@ -255,4 +255,8 @@ export function resultLine(verdict: Verdict, start: number): string {
   })
 }
 
+/** When the play could not be played to its end. */
+export const failureLine = (error: string) =>
+  JSON.stringify({ ok: false, phases: [], flips: [], samplerGapMs: 0, mismatches: 0, error })
+
 const round = (ms: number) => Math.round(ms * 1000) / 1000

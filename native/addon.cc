@@ -12,9 +12,13 @@
 namespace ipvs {
 namespace {
 
+// Both give undefined when the environment is ending: a terminated worker still delivers while Node closes its handles
+// (Environment::RunCleanup), and nothing can be made or called any more then. NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
+// keeps node-addon-api from aborting the process for it.
 Napi::Value ToInt32Array(Napi::Env env, const std::vector<Failure>& failures) {
   if (failures.empty()) return env.Undefined();
   auto array = Napi::Int32Array::New(env, failures.size() * 3);
+  if (array.IsEmpty()) return env.Undefined();
   std::memcpy(array.Data(), failures.data(), failures.size() * sizeof(Failure));
   return array;
 }
@@ -22,6 +26,7 @@ Napi::Value ToInt32Array(Napi::Env env, const std::vector<Failure>& failures) {
 template <typename Row>
 Napi::Value ToBytes(Napi::Env env, const std::vector<Row>& rows) {
   auto array = Napi::Uint8Array::New(env, rows.size() * sizeof(Row));
+  if (array.IsEmpty()) return env.Undefined();
   if (!rows.empty()) std::memcpy(array.Data(), rows.data(), rows.size() * sizeof(Row));
   return array;
 }

@@ -199,7 +199,8 @@ export class NativeKernel {
   /** Waits for what was accepted, each part up to its own deadline, then ends the thread. */
   async close(): Promise<void> {
     if (this.#closed) return
-    if (this.#pending.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+    // Again and again: a lost answer is settled by reading, after its call.
+    while (this.#pending.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
     if (this.#closed) return
     this.#closed = true
     this.#client.stop()

@@ -8,6 +8,8 @@ import type { Known, Member, Seat } from './member.js'
 export interface Drift {
   readonly service: string
   readonly destination?: string
+  /** Key of the pool's server, if it is about one. */
+  readonly server?: string
   readonly found: 'different' | 'missing' | 'unexpected'
   readonly differences: readonly FieldDifference[]
   readonly before: Service | Destination | undefined
@@ -26,7 +28,13 @@ export interface Step {
 
 /** The kernel holds what is wanted of the seat, as far as the pool knows. */
 export function seatHolds(seat: Seat): boolean {
+  if (isTaken(seat)) return true
   return seat.known !== 'unknown' && seatChange(seat, false) === undefined
+}
+
+/** Another server has taken over the destination, because this one is leaving. */
+function isTaken(seat: Seat): boolean {
+  return seat.front.seats.get(seat.key) !== seat
 }
 
 export function frontHolds({ known, service }: Front): boolean {
@@ -72,8 +80,7 @@ export function plan(
  */
 function seatChange(seat: Seat, strict: boolean): Change | undefined {
   const { known, front, id } = seat
-  // Another seat has taken over the destination.
-  if (front.seats.get(seat.key) !== seat) return undefined
+  if (isTaken(seat)) return undefined
   const wanted = seat.member.wanted(seat)
   if (wanted === 'as-is') return undefined
   const service = front.id
@@ -101,7 +108,7 @@ function seatDrift(seat: Seat, opening: boolean): Drift | undefined {
   const { front, known } = seat
   // With the whole service missing, its destinations are no news.
   if (known === 'unknown' || seat.doubt || front.known === 'absent') return undefined
-  const about = { service: front.key, destination: seat.key }
+  const about = { service: front.key, destination: seat.key, server: seat.member.key }
   const wanted = seat.member.wanted(seat) as Destination | 'absent'
   if (known === 'absent') {
     if (opening) return undefined

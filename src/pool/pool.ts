@@ -101,7 +101,10 @@ export class MirroredPool
         const about = member === undefined ? {} : { server: member.key }
         this.#events.publish('error', { ...about, ...STATELESS, error, cause: 'repair' })
       },
-      converged: () => this.#payOwed(),
+      converged: () => {
+        this.#payOwed()
+        void this.#endHold('health')
+      },
     })
     for (const [index, spec] of settings.servers.entries()) {
       this.#join(spec, `options.servers[${index}]`)
@@ -124,7 +127,7 @@ export class MirroredPool
   async setWeight(server: string | PoolServer, weight: number): Promise<void> {
     const member = this.#member(server)
     member.weight = checkInteger(weight, 'weight', 0, MAX_WEIGHT)
-    await this.#mirror.flip(member, 'call')
+    await this.#flip(member, undefined)
   }
 
   /**

@@ -61,7 +61,7 @@ interface CommonOptions {
   readonly name?: string | undefined
   readonly scheduler: Scheduler
   readonly forwarding: ForwardingMethod
-  /** `'10.1.0.1'` (each front's port), `'10.1.0.1:5353'`, `'[2001:db8::1]:53'` or an object. May be empty. */
+  /** `'10.1.0.1'` (each front's port), `'10.1.0.1:5353'`, `'[2001:db8::1]:53'` or an object. An empty list is allowed: whatever the services hold goes. */
   readonly servers: readonly (string | PoolServer)[]
   readonly persistence?: Persistence | undefined
   /**

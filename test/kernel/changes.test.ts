@@ -305,24 +305,32 @@ kernelSuite('changes', () => {
     expect(await limits()).toEqual([0, 0])
   })
 
-  test.each([
-    ['the longest timeout', UDP, { timeoutSeconds: 4_294_967 }],
-    ['the shortest timeout', UDP, { timeoutSeconds: 1, netmask: '255.255.255.255' }],
-    ['one bit of netmask', UDP, { timeoutSeconds: 60, netmask: '128.0.0.0' }],
-    ['31 bits of netmask', TCP, { timeoutSeconds: 60, netmask: '255.255.255.254' }],
-    ['an IPv6 prefix of 1', IDS[4]!, { timeoutSeconds: 60, netmask: 1 }],
-    ['an IPv6 prefix of 127', IDS[4]!, { timeoutSeconds: 60, netmask: 127 }],
-    ['an IPv6 prefix of 128', IDS[3]!, { timeoutSeconds: 60, netmask: 128 }],
-    ['a prefix of an IPv6 fwmark', IDS[7]!, { timeoutSeconds: 60, netmask: 48 }],
-    ['a netmask of an IPv4 fwmark', IDS[6]!, { timeoutSeconds: 60, netmask: '255.0.0.0' }],
-  ])('persistence holds %s', async (_, id, persistence) => {
-    const service: Service = { ...id, scheduler: 'rr', persistence }
-    await ipvs.addService(service)
-    await expectTable([{ ...service, destinations: [] }])
-    await ipvs.updateService(id, { persistence: undefined })
-    await expectTable([{ ...id, scheduler: 'rr', destinations: [] }])
-    await ipvs.updateService(id, { persistence })
-    await expectTable([{ ...service, destinations: [] }])
+  test('persistence holds the longest and shortest timeouts and every kind of mask', async () => {
+    const persistences = [
+      [UDP, { timeoutSeconds: 4_294_967 }],
+      [UDP, { timeoutSeconds: 1, netmask: '255.255.255.255' }],
+      [UDP, { timeoutSeconds: 60, netmask: '128.0.0.0' }],
+      [TCP, { timeoutSeconds: 60, netmask: '255.255.255.254' }],
+      [IDS[4]!, { timeoutSeconds: 60, netmask: 1 }],
+      [IDS[4]!, { timeoutSeconds: 60, netmask: 127 }],
+      [IDS[3]!, { timeoutSeconds: 60, netmask: 128 }],
+      [IDS[7]!, { timeoutSeconds: 60, netmask: 48 }],
+      [IDS[6]!, { timeoutSeconds: 60, netmask: '255.0.0.0' }],
+    ] as const
+    const services = persistences.map(([id, persistence], index): Service => {
+      const own = id.fwmark === undefined ? { port: 1000 + index } : { fwmark: 100 + index }
+      return { ...id, ...own, scheduler: 'rr', persistence } as Service
+    })
+    const bare = services.map(({ persistence: _, ...service }) => service as Service)
+    const table = (list: Service[]) => list.map((service) => ({ ...service, destinations: [] }))
+    await applyAll(services.map((service) => ({ op: 'add-service', service })))
+    await expectTable(table(services))
+    for (const service of services) await ipvs.updateService(service, { persistence: undefined })
+    await expectTable(table(bare))
+    for (const [index, [, persistence]] of persistences.entries()) {
+      await ipvs.updateService(bare[index]!, { persistence })
+    }
+    await expectTable(table(services))
   })
 
   test('a port-0 service of a persistent virtual server takes a destination with port 0', async () => {

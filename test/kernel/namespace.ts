@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { describe, test } from 'vitest'
 
 /** A network namespace of one test, and what ipvsadm and /proc see in it. */
@@ -89,7 +90,16 @@ export function lines(text: string): string[] {
  * IPVS_SKIPS_FAIL=1, as in CI, they fail instead.
  */
 export function kernelSuite(name: string, body: () => void): void {
-  const reason = unusable()
+  suite(name, unusable(), body)
+}
+
+/** A `kernelSuite` for tests that would harm a machine in use: in the lab's guest only. */
+export function labSuite(name: string, body: () => void): void {
+  const inLab = hostname() === 'ipvs-lab'
+  suite(name, unusable() ?? (inLab ? undefined : 'this is not the lab'), body)
+}
+
+function suite(name: string, reason: string | undefined, body: () => void): void {
   if (reason === undefined) {
     describe(name, body)
     return

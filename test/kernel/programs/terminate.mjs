@@ -16,7 +16,7 @@ async function terminate(netns, rounds) {
       finished ||= message === 'finished'
     })
     await once(worker, 'message')
-    await sleep(round * 3)
+    await sleep(round * 2)
     await worker.terminate()
     if (!finished) middle++
   }
@@ -32,7 +32,7 @@ async function work(netns) {
   const idle = await Ipvs.open({ netns })
   const service = { fwmark: 1, scheduler: 'rr' }
   await ipvs.apply([{ op: 'ensure-service', service }])
-  const changes = Array.from({ length: 40_000 }, (_, n) => ({
+  const changes = Array.from({ length: 12_000 }, (_, n) => ({
     op: 'ensure-destination',
     service,
     destination: { address: `10.1.0.${(n % 250) + 1}`, port: 53, forwarding: 'direct', weight: n },

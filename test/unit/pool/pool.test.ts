@@ -288,6 +288,20 @@ describe('adoption', () => {
     ])
   })
 
+  it('ends the wait too when the last verdict could not be programmed at once', async () => {
+    const kernel = filled()
+    kernel.edit({ op: 'add-destination', service: TCP, destination: foreign })
+    const pool = await open(kernel, { initial: 'adopt' })
+    await pool.up('10.1.0.1')
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    kernel.fail = () => ({ error: new IpvsError('ERR_IPVS_MEMORY', 'ENOMEM') })
+    await expect(pool.down('10.1.0.2')).rejects.toThrow('ENOMEM')
+    kernel.fail = undefined
+    vi.advanceTimersByTime(1000)
+    await quiet()
+    expect(kernel.rules()).toEqual(FULL.filter((rule) => !rule.includes('10.1.0.2')))
+  })
+
   it('repairs the weight and the missing half of a server that it keeps', async () => {
     const kernel = filled()
     kernel.edit({ op: 'replace-destination', service: TCP, destination: { ...two, weight: 3 } })
@@ -505,6 +519,18 @@ describe('a flip', () => {
 })
 
 describe('a change that fails', () => {
+  it('does not take a server away that has come back meanwhile', async () => {
+    const kernel = fresh()
+    const pool = await open(kernel)
+    let failures = 2
+    kernel.fail = () =>
+      failures-- > 0 ? { error: new IpvsError('ERR_IPVS_MEMORY', 'ENOMEM') } : undefined
+    await Promise.all([pool.remove('10.1.0.1'), pool.add('10.1.0.1')])
+    await quiet()
+    expect(kernel.rules()).toEqual(FULL)
+    expect(kernel.changes().map(({ op }) => op)).not.toContain('ensure-no-destination')
+  })
+
   it('diverged, then repaired: the UDP half was deleted by hand', async () => {
     const kernel = fresh()
     const pool = await open(kernel)
@@ -528,6 +554,7 @@ describe('a change that fails', () => {
         found: 'missing',
         service: 'udp 192.0.2.1:53',
         destination: '10.1.0.1:53',
+        server: '10.1.0.1:53',
         cause: 'repair',
       },
     ])
@@ -716,7 +743,40 @@ describe('reconcile', () => {
         'udp 192.0.2.1:53 -> 10.1.0.2:53 direct 8',
       ])
       expect(pool.status().converged, `after ${delay}`).toBe(true)
+      // The deletion shows as drift, unless the flip came first and agreed with it.
+      expect(names(events).filter((name) => name === 'drift').length).toBeLessThanOrEqual(1)
       expect(names(events).filter((name) => name !== 'drift' && name !== 'down')).toEqual([])
+    }
+  })
+
+  it('is overtaken by a flip of the same server, which it does not undo', async () => {
+    for (const flip of ['setWeight', 'down'] as const) {
+      const kernel = fresh()
+      const pool = await open(kernel)
+      const events = record(pool)
+      const { reads } = kernel
+      kernel.edit({ op: 'remove-destination', service: UDP, destination: one })
+      kernel.edit({ op: 'replace-destination', service: TCP, destination: { ...one, weight: 9 } })
+      let flipped: Promise<void> | undefined
+      kernel.before = () => {
+        if (kernel.bulkWaits)
+          flipped ??= flip === 'down' ? pool.down('10.1.0.1') : pool.setWeight('10.1.0.1', 7)
+      }
+      const { outcomes } = await pool.reconcile()
+      await flipped
+      expect(outcomes.map(({ status }) => status)).toEqual(['superseded', 'superseded'])
+      expect(kernel.rules().filter((rule) => rule.includes('10.1.0.1:'))).toEqual(
+        flip === 'down'
+          ? []
+          : [
+              'tcp 192.0.2.1:53 -> 10.1.0.1:53 direct 7',
+              'udp 192.0.2.1:53 -> 10.1.0.1:53 direct 7',
+            ],
+      )
+      await quiet()
+      expect(names(events).filter((name) => name !== 'down')).toEqual(['drift', 'drift'])
+      expect(kernel.reads - reads).toBe(4)
+      expect(pool.status().converged).toBe(true)
     }
   })
 

@@ -57,9 +57,9 @@ export class StandIn implements PoolClient {
     return this.#enqueue(order, bulk, () => {
       const outcomes = changes.map((change): ChangeOutcome => {
         const error = this.#execute(change, bulk ? order : undefined)
-        return error === undefined
-          ? { change, status: 'applied' }
-          : { change, status: 'failed', error }
+        if (error === undefined) return { change, status: 'applied' }
+        const superseded = code(error) === 'ERR_IPVS_SUPERSEDED'
+        return { change, status: superseded ? 'superseded' : 'failed', error }
       })
       this.batches.push(
         outcomes.filter(({ error }) => code(error) !== 'ERR_IPVS_SUPERSEDED').map((o) => o.change),
@@ -110,6 +110,11 @@ export class StandIn implements PoolClient {
   edit(change: Change): void {
     const error = this.#change(change)
     if (error !== undefined) throw error
+  }
+
+  /** A bulk batch has been accepted and not been executed. */
+  get bulkWaits(): boolean {
+    return this.#queue.some(({ bulk }) => bulk)
   }
 
   changes(): Change[] {

@@ -1,0 +1,79 @@
+// The pool under a real health checker.
+import { afterEach, expect, it, vi } from 'vitest'
+import { HealthChecker } from '../../../src/health/index.js'
+import { MirroredPool } from '../../../src/pool/index.js'
+import { record, StandIn } from './stand-in.js'
+
+let cleanup: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const end of cleanup.splice(0)) await end()
+})
+
+it('adopts, checks, and after ready() holds exactly what answers', async () => {
+  const kernel = new StandIn()
+  const service = { protocol: 'udp', address: '192.0.2.1', port: 53, scheduler: 'rr' } as const
+  kernel.edit({ op: 'add-service', service })
+  for (const [address, weight] of [
+    ['10.1.0.1', 1],
+    ['10.1.0.2', 1],
+    ['10.1.0.3', 0],
+    ['10.9.9.9', 1],
+  ] as const) {
+    kernel.edit({
+      op: 'add-destination',
+      service,
+      destination: { address, port: 53, forwarding: 'direct', weight },
+    })
+  }
+  const pool = await MirroredPool.open(kernel, {
+    address: '192.0.2.1',
+    port: 53,
+    protocols: ['udp'],
+    scheduler: 'rr',
+    forwarding: 'direct',
+    servers: ['10.1.0.1', '10.1.0.2', '10.1.0.3', '10.1.0.4'],
+    initial: 'adopt',
+  })
+  expect(kernel.batches).toEqual([])
+  const events = record(pool)
+
+  const dead = new Set(['10.1.0.2', '10.1.0.4'])
+  const checker = new HealthChecker(pool, {
+    check: async ({ address }) => {
+      if (dead.has(address)) throw new Error(`${address} is dead`)
+      return address === '10.1.0.3' ? { weightFactor: 0.5 } : {}
+    },
+    intervalMs: 10,
+    retryDelayMs: 1,
+  })
+  const warnings: unknown[] = []
+  checker.on('warning', (warning) => warnings.push(warning))
+  cleanup = [() => checker.stop(), () => pool.close()]
+  checker.start()
+  await checker.ready()
+  expect(kernel.rules()).toEqual([
+    'udp 192.0.2.1:53 rr',
+    'udp 192.0.2.1:53 -> 10.1.0.1:53 direct 1',
+    'udp 192.0.2.1:53 -> 10.1.0.3:53 direct 1',
+  ])
+  expect(events.map((event) => [event.name, event.server, event.initial])).toEqual(
+    expect.arrayContaining([
+      ['down', '10.1.0.2:53', true],
+      ['up', '10.1.0.3:53', true],
+      ['down', '10.1.0.4:53', true],
+    ]),
+  )
+  expect(events.find(({ server }) => server === '10.1.0.2:53')).toMatchObject({
+    reason: expect.stringContaining('10.1.0.2 is dead'),
+  })
+
+  dead.delete('10.1.0.4')
+  await pool.add({ address: '10.1.0.5', weight: 10 })
+  await vi.waitFor(() => {
+    expect(kernel.rules()).toContain('udp 192.0.2.1:53 -> 10.1.0.4:53 direct 1')
+    expect(kernel.rules()).toContain('udp 192.0.2.1:53 -> 10.1.0.5:53 direct 10')
+  })
+  await pool.remove('10.1.0.1')
+  await pool.close()
+  expect(warnings).toEqual([])
+})
