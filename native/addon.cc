@@ -157,8 +157,10 @@ class Client : public Napi::ObjectWrap<Client> {
     worker_->Submit(std::move(request));
   }
 
-  // withdraw(id)
-  void Withdraw(const Napi::CallbackInfo& info) { worker_->Withdraw(info[0].As<Napi::Number>().Uint32Value()); }
+  // withdraw(id): false if nothing could be taken back
+  Napi::Value Withdraw(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(env_, worker_->Withdraw(info[0].As<Napi::Number>().Uint32Value()));
+  }
 
   // abandon(id): false if it has completed already, else its failures or undefined
   Napi::Value Abandon(const Napi::CallbackInfo& info) {

@@ -16,15 +16,18 @@ namespace {
 // chunk at 32 KiB).
 constexpr size_t kReceiveBytes = 64 * 1024;
 constexpr uint32_t kMaxRounds = 5;
+// The smallest chunk is a page less its overhead, a message with both statistics nests about 400 bytes.
+constexpr size_t kSurelyWhole = 3000;
 
 template <typename Key>
 std::string KeyBytes(const Key& key) {
   return std::string(reinterpret_cast<const char*>(&key), sizeof key);
 }
 
-std::unordered_set<std::string> Identities(const std::vector<DestinationRow>& rows) {
+template <typename Row>
+std::unordered_set<std::string> Identities(const std::vector<Row>& rows) {
   std::unordered_set<std::string> keys;
-  for (const DestinationRow& row : rows) keys.insert(KeyBytes(row.fields.key));
+  for (const Row& row : rows) keys.insert(KeyBytes(row.fields.key));
   return keys;
 }
 
@@ -100,7 +103,8 @@ bool Channel::Note(int count) {
   return done;
 }
 
-// The first change of the tail whose every message found no family, or the number of changes.
+// The first change of the tail whose messages all may have found no family, or the number of changes. A change of two
+// messages counts if its last one did: it is an ensure, which can be run twice.
 uint32_t Channel::FamilyLostFrom(uint32_t count) const {
   for (size_t i = sent_.size(); i > 0; i--) {
     if (sent_[i - 1].error != ENOENT) break;
@@ -114,7 +118,8 @@ void Channel::Run(const Change* const* changes, size_t count, Result* results) {
   for (bool first = true;; first = false) {
     int error = socket_.is_open() ? 0 : Open();
     if (error != 0) {
-      std::fill(results, results + count, Result{error == ENOENT ? int32_t{kNoFamily} : error, 0});
+      const int32_t code = error == ENOENT ? int32_t{kNoFamily} : error;
+      for (size_t i = 0; i < count; i++) results[i] = {code, CommandOf(changes[i]->op, 0)};
       return;
     }
     Encode(changes, count);
@@ -149,7 +154,9 @@ void Channel::Run(const Change* const* changes, size_t count, Result* results) {
     results += lost;
     count -= lost;
     if (error != 0) {
-      std::fill(results, results + count, Result{kNoFamily, 0});
+      // Only ENOENT proves that the family is gone.
+      const int32_t code = error == ENOENT ? kNoFamily : kUnknown;
+      for (size_t i = 0; i < count; i++) results[i] = {code, CommandOf(changes[i]->op, 0)};
       socket_.Close();
       return;
     }
@@ -164,6 +171,8 @@ int Channel::Exchange(bool dump, OnMessage on_message) {
   const int error = socket_.Send(writer_.data(), writer_.size());
   if (error != 0) return error;
   if (receive_.empty()) receive_.resize(kReceiveBytes);
+  dump_chunks_ = 0;
+  dump_bytes_ = 0;
   for (;;) {
     const ssize_t received = socket_.Receive(receive_.data(), receive_.size());
     if (received < 0) return static_cast<int>(-received);
@@ -174,10 +183,14 @@ int Channel::Exchange(bool dump, OnMessage on_message) {
       if (message.header.nlmsg_type == NLMSG_DONE || message.header.nlmsg_type == NLMSG_ERROR) {
         return message.Error();
       }
-      on_message(message, !data);
+      on_message(message);
       data = true;
     }
     if (data && !dump) return 0;
+    if (data) {
+      dump_chunks_++;
+      dump_bytes_ += static_cast<size_t>(received);
+    }
   }
 }
 
@@ -202,7 +215,7 @@ int Channel::Read(Transact transact) {
 int Channel::CheckPermission() {
   return Read([&] {
     EncodeGetInfo(writer_, family_, seq_++);
-    return Exchange(false, [](const MessageReader&, bool) {});
+    return Exchange(false, [](const MessageReader&) {});
   });
 }
 
@@ -211,18 +224,16 @@ int Channel::GetService(const ServiceKey& key, ServiceRow* row) {
     bool decoded = false;
     EncodeGetService(writer_, family_, key, seq_++);
     const int error =
-        Exchange(false, [&](const MessageReader& message, bool) { decoded = DecodeService(message, row); });
+        Exchange(false, [&](const MessageReader& message) { decoded = DecodeService(message, row); });
     return error == 0 && !decoded ? EIO : error;
   });
 }
 
-int Channel::DumpServices(std::vector<ServiceRow>* rows, size_t* chunks) {
+int Channel::DumpServices(std::vector<ServiceRow>* rows) {
   return Read([&] {
     rows->clear();
-    *chunks = 0;
     EncodeDumpServices(writer_, family_, seq_++);
-    const int error = Exchange(true, [&](const MessageReader& message, bool first_of_chunk) {
-      if (first_of_chunk) ++*chunks;
+    const int error = Exchange(true, [&](const MessageReader& message) {
       ServiceRow row;
       if (DecodeService(message, &row)) rows->push_back(row);
     });
@@ -231,13 +242,11 @@ int Channel::DumpServices(std::vector<ServiceRow>* rows, size_t* chunks) {
   });
 }
 
-int Channel::DumpDestinations(const ServiceKey& key, std::vector<DestinationRow>* rows, size_t* chunks) {
+int Channel::DumpDestinations(const ServiceKey& key, std::vector<DestinationRow>* rows) {
   return Read([&] {
     rows->clear();
-    *chunks = 0;
     EncodeDumpDestinations(writer_, family_, key, seq_++);
-    const int error = Exchange(true, [&](const MessageReader& message, bool first_of_chunk) {
-      if (first_of_chunk) ++*chunks;
+    const int error = Exchange(true, [&](const MessageReader& message) {
       DestinationRow row;
       if (DecodeDestination(message, key.af, &row)) rows->push_back(row);
     });
@@ -246,27 +255,30 @@ int Channel::DumpDestinations(const ServiceKey& key, std::vector<DestinationRow>
   });
 }
 
-// The kernel never says that a dump was disturbed, and on 6.1 and 6.12 even another namespace disturbs ours
-// (ip_vs_ctl.c: ip_vs_genl_dump_services resumes by count). One chunk is taken under the lock and is whole. Otherwise
-// dump again until a round shows no service we did not know; those that a round misses are asked for by name.
-int Channel::ReadServices(Table* table) {
+// The kernel never says that a dump was disturbed, and on 6.1 and 6.12 even another namespace disturbs ours: it resumes
+// by count (ip_vs_ctl.c: ip_vs_genl_dump_services). One chunk is taken under the lock; it is the whole table if another
+// message would still have fitted into it.
+bool Channel::DumpWasWhole() const {
+  return dump_chunks_ == 0 || (dump_chunks_ == 1 && dump_bytes_ <= kSurelyWhole);
+}
+
+// Dumps until a round shows no service we did not know; those that a round misses are asked for by name.
+int Channel::ReadServices(Table* table, const Between& between) {
   std::vector<ServiceRow> round;
-  size_t chunks = 0;
-  int error = DumpServices(&round, &chunks);
+  int error = DumpServices(&round);
   if (error != 0) return error;
   table->services = round;
   table->attempts = 1;
-  table->verified = chunks <= 1;
+  table->verified = DumpWasWhole();
   while (!table->verified && table->attempts < kMaxRounds) {
-    error = DumpServices(&round, &chunks);
+    if (!between()) return ECANCELED;
+    error = DumpServices(&round);
     if (error != 0) return error;
     table->attempts++;
-    std::unordered_set<std::string> seen;
-    for (const ServiceRow& row : round) seen.insert(KeyBytes(row.fields.key));
+    const auto known = Identities(table->services);
+    const auto seen = Identities(round);
     bool news = false;
-    std::unordered_set<std::string> known;
-    for (const ServiceRow& row : table->services) known.insert(KeyBytes(row.fields.key));
-    for (const ServiceRow& row : round) news = news || known.count(KeyBytes(row.fields.key)) == 0;
+    for (const std::string& key : seen) news = news || known.count(key) == 0;
     for (const ServiceRow& row : table->services) {
       if (seen.count(KeyBytes(row.fields.key)) != 0) continue;
       ServiceRow confirmed;
@@ -281,17 +293,16 @@ int Channel::ReadServices(Table* table) {
 }
 
 // Appends one service's destinations. A missing service gives an empty dump without an error, so emptiness is checked.
-int Channel::ReadDestinations(const ServiceKey& key, Table* table, const std::function<void()>& between) {
+int Channel::ReadDestinations(const ServiceKey& key, Table* table, const Between& between) {
   std::vector<DestinationRow> rows;
   std::vector<DestinationRow> again;
-  size_t chunks = 0;
-  int error = DumpDestinations(key, &rows, &chunks);
+  int error = DumpDestinations(key, &rows);
   if (error != 0) return error;
   uint32_t attempts = 1;
-  bool verified = chunks <= 1;
+  bool verified = DumpWasWhole();
   while (!verified && attempts < kMaxRounds) {
-    between();
-    error = DumpDestinations(key, &again, &chunks);
+    if (!between()) return ECANCELED;
+    error = DumpDestinations(key, &again);
     if (error != 0) return error;
     attempts++;
     verified = Identities(rows) == Identities(again);
@@ -305,16 +316,16 @@ int Channel::ReadDestinations(const ServiceKey& key, Table* table, const std::fu
   table->destinations.insert(table->destinations.end(), rows.begin(), rows.end());
   table->attempts = std::max(table->attempts, attempts);
   table->verified = table->verified && verified;
-  between();
   return 0;
 }
 
-int Channel::ReadTable(Table* table, const std::function<void()>& between) {
-  int error = ReadServices(table);
+int Channel::ReadTable(Table* table, const Between& between) {
+  int error = ReadServices(table, between);
   if (error != 0) return error;
   std::vector<ServiceRow> services;
   services.swap(table->services);
   for (ServiceRow& row : services) {
+    if (!between()) return ECANCELED;
     const size_t before = table->destinations.size();
     error = ReadDestinations(row.fields.key, table, between);
     if (error == ESRCH) continue;  // removed since

@@ -46,10 +46,11 @@ class Channel {
 
   // Reads. Each returns 0 or an errno; ESRCH for a missing service.
   int GetService(const ServiceKey& key, ServiceRow* row);
-  int ReadServices(Table* table);
-  // `between` runs after each round, so that a failover need not wait for a long read.
-  int ReadDestinations(const ServiceKey& key, Table* table, const std::function<void()>& between);
-  int ReadTable(Table* table, const std::function<void()>& between);
+  // `between` runs after each dump, so that a failover need not wait for a long read; false ends it with ECANCELED.
+  using Between = std::function<bool()>;
+  int ReadServices(Table* table, const Between& between);
+  int ReadDestinations(const ServiceKey& key, Table* table, const Between& between);
+  int ReadTable(Table* table, const Between& between);
 
  private:
   // One message of the batch under way, in sending order.
@@ -67,8 +68,9 @@ class Channel {
   int Exchange(bool dump, OnMessage on_message);
   template <typename Transact>
   int Read(Transact transact);
-  int DumpServices(std::vector<ServiceRow>* rows, size_t* chunks);
-  int DumpDestinations(const ServiceKey& key, std::vector<DestinationRow>* rows, size_t* chunks);
+  int DumpServices(std::vector<ServiceRow>* rows);
+  int DumpDestinations(const ServiceKey& key, std::vector<DestinationRow>* rows);
+  bool DumpWasWhole() const;
 
   NetlinkSocket socket_;
   uint16_t family_ = 0;
@@ -77,6 +79,9 @@ class Channel {
   MessageWriter writer_;
   std::vector<Sent> sent_;
   std::vector<uint8_t> receive_;
+  // Of the last dump.
+  size_t dump_chunks_ = 0;
+  size_t dump_bytes_ = 0;
 };
 
 }  // namespace ipvs

@@ -1,12 +1,20 @@
 #include "net_namespace.h"
 
 #include <cerrno>
+#include <utility>
 
 #include <fcntl.h>
 #include <sched.h>
 #include <unistd.h>
 
 namespace ipvs {
+
+NetNamespace::NetNamespace(NetNamespace&& other) noexcept
+    : kind(other.kind), path(std::move(other.path)), descriptor(std::exchange(other.descriptor, -1)) {}
+
+NetNamespace::~NetNamespace() {
+  if (descriptor >= 0) close(descriptor);
+}
 
 int NetNamespace::Enter() {
   if (kind == Kind::kCurrent) return 0;

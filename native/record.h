@@ -1,6 +1,6 @@
 // The compact records that pass between TypeScript and C++: one layout for one change and for ten thousand.
 // Numbers are host order; addresses are bytes in network order, an IPv4 address in the first four.
-// TypeScript learns sizes and offsets from the table that layout.cc exports: this file is their one definition.
+// TypeScript learns sizes and offsets from the table that addon.cc exports: this file is their one definition.
 #pragma once
 
 #include <cstddef>

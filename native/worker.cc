@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <unordered_set>
 #include <utility>
 
 #include <pthread.h>
@@ -24,10 +25,17 @@ std::string ObjectIdentity(const Change& change) {
   return identity;
 }
 
-// Removing a service writes all that is below it.
-std::string RemovalIdentity(const ServiceKey& key) { return ServiceIdentity(key) + "*"; }
+// Removing a service writes all that is below it; removing it must not take away what was written below it later.
+std::string RemovalIdentity(const ServiceKey& key) { return ServiceIdentity(key) + "-"; }
+std::string BelowIdentity(const ServiceKey& key) { return ServiceIdentity(key) + "+"; }
 
 bool IsRemoval(Op op) { return op == Op::kRemoveService || op == Op::kEnsureNoService; }
+
+bool PutsDestination(Op op) {
+  return op == Op::kAddDestination || op == Op::kReplaceDestination || op == Op::kEnsureDestination;
+}
+
+bool ByIndex(const Failure& a, const Failure& b) { return a.index < b.index; }
 
 }  // namespace
 
@@ -53,6 +61,7 @@ int Worker::Start(uint32_t id) {
         const std::shared_ptr<Worker> self = std::move(given->self);
         const uint32_t open_id = given->id;
         delete given;
+        pthread_setname_np(pthread_self(), "ipvs");
         self->Loop(open_id);
         return nullptr;
       },
@@ -63,7 +72,6 @@ int Worker::Start(uint32_t id) {
     return error;
   }
   pthread_detach(thread);
-  pthread_setname_np(thread, "ipvs");
   return 0;
 }
 
@@ -88,7 +96,6 @@ void Worker::Loop(uint32_t open_id) {
   }
 
   std::unique_lock<std::mutex> lock(mutex_);
-  max_messages_ = changes_channel_.max_messages();
   const bool usable = opened.error == 0;
   busy_ = false;
   Complete(std::move(opened));
@@ -96,7 +103,12 @@ void Worker::Loop(uint32_t open_id) {
     wake_.wait(lock, [&] { return stopping_ || reopen_ || !normal_.empty() || !bulk_.empty(); });
     if (stopping_) break;
     if (reopen_) {
-      (void)changes_channel_.Open();
+      busy_ = true;
+      lock.unlock();
+      const int error = changes_channel_.Open();
+      lock.lock();
+      busy_ = false;
+      reopen_error_ = error == ENOENT ? int{kNoFamily} : error;
       reopen_ = false;
       reopened_.notify_all();
       continue;
@@ -123,17 +135,16 @@ void Worker::Submit(Request request) {
   if (shared->bulk) {
     bulk_.push_back(std::move(shared));
   } else {
-    if (!bulk_.empty()) NoteLaterWrites(*shared);
     normal_.push_back(std::move(shared));
   }
   wake_.notify_one();
 }
 
-void Worker::NoteLaterWrites(const Request& request) {
-  for (const Change& change : request.changes) {
-    later_writes_[ObjectIdentity(change)] = request.order;
-    if (IsRemoval(change.op)) later_writes_[RemovalIdentity(change.service.key)] = request.order;
-  }
+// A normal call has overtaken the bulk changes that wait: its value is to be the last.
+void Worker::NoteWrite(const Change& change, uint64_t order) {
+  later_writes_[ObjectIdentity(change)] = order;
+  if (IsRemoval(change.op)) later_writes_[RemovalIdentity(change.service.key)] = order;
+  if (PutsDestination(change.op)) later_writes_[BelowIdentity(change.service.key)] = order;
 }
 
 bool Worker::IsSuperseded(const Change& change, uint64_t order) const {
@@ -142,7 +153,8 @@ bool Worker::IsSuperseded(const Change& change, uint64_t order) const {
     const auto at = later_writes_.find(key);
     return at != later_writes_.end() && at->second > order;
   };
-  return later(ObjectIdentity(change)) || later(RemovalIdentity(change.service.key));
+  return later(ObjectIdentity(change)) || later(RemovalIdentity(change.service.key)) ||
+         (IsRemoval(change.op) && later(BelowIdentity(change.service.key)));
 }
 
 // The end of the longest run of changes from `from` that fits into what is left of the batch, cut only where a flip is
@@ -199,10 +211,8 @@ void Worker::TakeBatch() {
   while (!normal_.empty() && normal_.front()->kind == RequestKind::kWrite && TakeFrom(normal_.front())) {
     normal_.pop_front();
   }
-  if (slices_.empty() && !bulk_.empty() && TakeFrom(bulk_.front())) {
-    bulk_.pop_front();
-    if (bulk_.empty()) later_writes_.clear();
-  }
+  if (slices_.empty() && !bulk_.empty() && TakeFrom(bulk_.front())) bulk_.pop_front();
+  if (bulk_.empty()) later_writes_.clear();
 }
 
 void Worker::RunBatch(std::unique_lock<std::mutex>& lock) {
@@ -217,13 +227,11 @@ void Worker::RunBatch(std::unique_lock<std::mutex>& lock) {
       const Result& result = results_[i];
       const int32_t index = indices_[i];
       if (result.code != kApplied) request.failures.push_back({index, result.code, result.command});
+      const bool wrote = result.code == kApplied || result.code == kUnknown;
+      if (wrote && !request.bulk && !bulk_.empty()) NoteWrite(*batch_[i], request.order);
     }
     request.flying = request.next;
-    if (request.abandoned) {
-      changes_channel_.Close();  // its caller has been told "unknown": no late answer may be taken for another's
-    } else if (request.next == request.changes.size()) {
-      Settle(slice.request);
-    }
+    if (!request.abandoned && request.next == request.changes.size()) Settle(slice.request);
   }
   slices_.clear();
 }
@@ -234,8 +242,7 @@ void Worker::Settle(const std::shared_ptr<Request>& request) {
   completion.id = request->id;
   completion.kind = request->kind;
   completion.failures = std::move(request->failures);
-  std::sort(completion.failures.begin(), completion.failures.end(),
-            [](const Failure& a, const Failure& b) { return a.index < b.index; });
+  std::sort(completion.failures.begin(), completion.failures.end(), ByIndex);
   Complete(std::move(completion));
 }
 
@@ -247,10 +254,11 @@ void Worker::Complete(Completion completion) {
   if (notify_) notify_();
 }
 
-// Between two rounds of a long read: flips do not wait for it.
-void Worker::ServeWrites() {
+// Between two rounds of a long read: flips do not wait for it. False if nobody waits for the read any more.
+bool Worker::ServeWrites() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (!stopping_ && !normal_.empty() && normal_.front()->kind == RequestKind::kWrite) RunBatch(lock);
+  return !stopping_ && !reading_->abandoned;
 }
 
 void Worker::RunRead(std::unique_lock<std::mutex>& lock) {
@@ -261,7 +269,7 @@ void Worker::RunRead(std::unique_lock<std::mutex>& lock) {
   Completion completion;
   completion.id = request->id;
   completion.kind = request->kind;
-  const auto between = [this] { ServeWrites(); };
+  const auto between = [this] { return ServeWrites(); };
   switch (request->kind) {
     case RequestKind::kService: {
       completion.table.services.resize(1);
@@ -269,7 +277,7 @@ void Worker::RunRead(std::unique_lock<std::mutex>& lock) {
       break;
     }
     case RequestKind::kServices:
-      completion.error = reads_channel_.ReadServices(&completion.table);
+      completion.error = reads_channel_.ReadServices(&completion.table, between);
       break;
     case RequestKind::kDestinations:
       completion.error = reads_channel_.ReadDestinations(request->key, &completion.table, between);
@@ -301,10 +309,11 @@ std::shared_ptr<Request> Worker::Find(uint32_t id) {
   return reading_ != nullptr && reading_->id == id ? reading_ : nullptr;
 }
 
-void Worker::Withdraw(uint32_t id) {
+bool Worker::Withdraw(uint32_t id) {
   std::lock_guard<std::mutex> guard(mutex_);
   const std::shared_ptr<Request> request = Find(id);
-  if (request == nullptr || request->kind != RequestKind::kWrite) return;
+  if (request == nullptr || request->kind != RequestKind::kWrite) return false;
+  if (request->next == request->changes.size()) return false;
   for (size_t i = request->next; i < request->changes.size(); i++) {
     request->failures.push_back({static_cast<int32_t>(i), kNotSent, CommandOf(request->changes[i].op, 0)});
   }
@@ -312,6 +321,7 @@ void Worker::Withdraw(uint32_t id) {
   const bool flying = request->flying < request->next;
   request->changes.resize(request->next);
   if (!flying) Settle(request);
+  return true;
 }
 
 bool Worker::Abandon(uint32_t id, std::vector<Failure>* failures) {
@@ -321,14 +331,15 @@ bool Worker::Abandon(uint32_t id, std::vector<Failure>* failures) {
   request->abandoned = true;
   *failures = request->failures;
   // Of the batch in the kernel, only what was superseded has an outcome by now.
+  std::unordered_set<int32_t> settled;
+  for (const Failure& failure : *failures) settled.insert(failure.index);
   for (size_t i = request->flying; i < request->changes.size(); i++) {
     const int32_t index = static_cast<int32_t>(i);
-    const bool settled = std::any_of(request->failures.begin(), request->failures.end(),
-                                     [&](const Failure& failure) { return failure.index == index; });
-    if (settled) continue;
+    if (settled.count(index) != 0) continue;
     const int32_t code = i < request->next ? kUnknown : kNotSent;
     failures->push_back({index, code, CommandOf(request->changes[i].op, 0)});
   }
+  std::sort(failures->begin(), failures->end(), ByIndex);
   for (auto* lane : {&normal_, &bulk_}) lane->erase(std::remove(lane->begin(), lane->end(), request), lane->end());
   return true;
 }
@@ -341,7 +352,7 @@ int Worker::RunNow(const Change* changes, size_t count, std::vector<Failure>* fa
     reopen_ = true;
     wake_.notify_all();
     if (!reopened_.wait_for(lock, std::chrono::seconds(1), [&] { return !reopen_; })) return EBUSY;
-    if (!changes_channel_.is_open()) return kNoFamily;
+    if (!changes_channel_.is_open()) return reopen_error_;
   }
   size_t messages = 0;
   batch_.clear();

@@ -56,21 +56,19 @@ class Worker : public std::enable_shared_from_this<Worker> {
   // Starts the thread, which opens the sockets and completes request `id`. 0 or an errno.
   int Start(uint32_t id);
   void Submit(Request request);
-  // Takes back what is not sent yet. Those changes end as kNotSent.
-  void Withdraw(uint32_t id);
+  // Takes back what is not sent yet. Those changes end as kNotSent. False if there are none.
+  bool Withdraw(uint32_t id);
   // The caller's deadline has passed: what is not sent ends as kNotSent, what is in the kernel as kUnknown. False if
-  // the request has completed already. The answers of the call that is stuck are thrown away with its socket.
+  // the request has completed already. Nothing more is sent until the call that is stuck has returned.
   bool Abandon(uint32_t id, std::vector<Failure>* failures);
-  // Runs changes on the calling thread. EBUSY if requests wait, E2BIG if they need more than one batch, else 0.
+  // Runs changes on the calling thread. EBUSY if requests wait, E2BIG if they need more than one batch, another errno
+  // or kNoFamily if a new socket was needed and could not be opened, else 0.
   int RunNow(const Change* changes, size_t count, std::vector<Failure>* failures);
   std::vector<Completion> TakeCompletions();
   // The thread ends after the call it is in; waiting requests are dropped.
   void Stop();
   // From now on `notify` is not called any more, and no call of it is under way.
   void Silence();
-
-  // Messages that fit into one batch; known once open.
-  size_t max_messages() const { return max_messages_; }
 
  private:
   // Where a request's changes stand in the batch under way.
@@ -87,11 +85,11 @@ class Worker : public std::enable_shared_from_this<Worker> {
   bool Fits(const Request& request, size_t from, size_t* end) const;
   void RunBatch(std::unique_lock<std::mutex>& lock);
   void RunRead(std::unique_lock<std::mutex>& lock);
-  void ServeWrites();
+  bool ServeWrites();
   void Settle(const std::shared_ptr<Request>& request);
   void Complete(Completion completion);
   std::shared_ptr<Request> Find(uint32_t id);
-  void NoteLaterWrites(const Request& request);
+  void NoteWrite(const Change& change, uint64_t order);
   bool IsSuperseded(const Change& change, uint64_t order) const;
 
   NetNamespace where_;
@@ -103,13 +101,13 @@ class Worker : public std::enable_shared_from_this<Worker> {
   std::shared_ptr<Request> reading_;
   std::vector<Slice> slices_;
   std::vector<Completion> completions_;
-  // Objects written by normal calls while bulk changes wait, with the order of the last such call.
+  // What normal calls have written while bulk changes wait, with the order of the last such call.
   std::unordered_map<std::string, uint64_t> later_writes_;
   uint64_t next_order_ = 1;
-  size_t max_messages_ = 0;
   bool stopping_ = false;
   bool busy_ = true;
   bool reopen_ = false;  // RunNow asks for a new socket
+  int reopen_error_ = 0;
   std::condition_variable reopened_;
 
   std::mutex notify_mutex_;  // guards notify_

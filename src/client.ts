@@ -4,7 +4,13 @@ import { IpvsApplyError, IpvsError, rangeError, typeError } from './errors.js'
 import { destinationKey, serviceKey } from './identity.js'
 import { changeError } from './kernel-errors.js'
 import { OUTCOME } from './native.js'
-import { type Cut, type Failure, type NamespaceSpec, NativeKernel } from './native-kernel.js'
+import {
+  type Cut,
+  closedError,
+  type Failure,
+  type NamespaceSpec,
+  NativeKernel,
+} from './native-kernel.js'
 import { type ProbeOptions, type ProbeResult, probe } from './probe.js'
 import { settler } from './settle.js'
 import { traceChanges } from './trace.js'
@@ -237,12 +243,13 @@ export class Ipvs implements AsyncDisposable {
     checkOneOf(checked.onError, 'options.onError', 'throw')
     checkOneOf(checked.priority, 'options.priority', 'bulk')
     const signal = checkSignal(checked.signal)
+    const until = performance.now() + deadlineMs
     const { failures, cut } = await this.#open().write(checkAll(changes), changes.length, {
       bulk: checked.priority === 'bulk',
       deadlineMs,
       signal,
     })
-    const result = new Applied(changes, await this.#errors(changes, failures, cut, deadlineMs))
+    const result = new Applied(changes, await this.#errors(changes, failures, cut, until))
     traceChanges(result)
     if (checked.onError === 'throw' && result.failed > 0) throw new IpvsApplyError(result)
     return result
@@ -281,7 +288,7 @@ export class Ipvs implements AsyncDisposable {
 
   #open(): NativeKernel {
     if (!this.#closed) return this.#kernel
-    throw new IpvsError('ERR_IPVS_CLOSED', 'this client has been closed; open another one')
+    throw closedError()
   }
 
   #callDeadline(options: CallOptions | undefined): number {
@@ -292,9 +299,10 @@ export class Ipvs implements AsyncDisposable {
   async #one(change: Change, options: CallOptions | undefined): Promise<void> {
     const deadlineMs = this.#callDeadline(options)
     const checked = checkVerb(change)
+    const until = performance.now() + deadlineMs
     const write = { bulk: false, deadlineMs, signal: undefined }
     const { failures, cut } = await this.#open().write([checked], 1, write)
-    const error = (await this.#errors([change], failures, cut, deadlineMs)).get(0)
+    const error = (await this.#errors([change], failures, cut, until)).get(0)
     traceChanges(new Applied([change], new Map(error && [[0, error]])))
     if (error !== undefined) throw error
   }
@@ -305,41 +313,55 @@ export class Ipvs implements AsyncDisposable {
     return this.#open().destinations(checked, target, deadlineMs)
   }
 
-  /** Errors by index. A lost answer is settled by reading the object back; after a deadline there is no time for it. */
+  /**
+   * Errors by index. A lost answer is settled by reading the object back, as long as there is time: after `until`, or
+   * where the kernel still has the call, it stays unknown.
+   */
   async #errors(
     changes: readonly Change[],
     failures: readonly Failure[],
     cut: Cut,
-    deadlineMs: number,
+    until: number,
   ): Promise<Map<number, IpvsError>> {
     const errors = new Map<number, IpvsError>()
     if (failures.length === 0) return errors
-    const late = `the deadline of ${deadlineMs} ms passed`
-    const why = cut === 'deadline' ? late : cut === 'signal' ? 'its signal was aborted' : LOST
+    const release = this.#kernel.hold()
+    const left = () => Math.max(1, Math.ceil(until - performance.now()))
     const settle = settler({
-      service: (id) => this.#kernel.service(checkServiceId(id, 'service'), 'settling', deadlineMs),
-      destinations: (id) => this.#destinations(id, deadlineMs),
+      service: (id) => this.#kernel.service(checkServiceId(id, 'service'), 'settling', left()),
+      destinations: (id) =>
+        this.#kernel.destinations(checkServiceId(id, 'service'), 'settling', left()),
     })
-    for (const { index, code, command } of failures) {
-      const change = changes[index]!
-      if (code === OUTCOME.unknown && cut !== 'deadline') {
-        try {
-          const { applied, observed } = await settle(change)
-          if (applied) continue
-          const error = changeError(change, code, command, why)
-          errors.set(index, Object.assign(error, { observed }))
-        } catch (cause) {
-          errors.set(index, Object.assign(changeError(change, code, command, why), { cause }))
+    try {
+      for (const { index, code, command } of failures) {
+        const change = changes[index]!
+        const why = code === OUTCOME.unknown && cut === 'signal' ? LOST : REASONS[cut]
+        const error = changeError(change, code, command, why)
+        if (code === OUTCOME.unknown && cut !== 'deadline' && performance.now() < until) {
+          try {
+            const { applied, observed } = await settle(change)
+            if (applied) continue
+            Object.assign(error, { observed })
+          } catch (cause) {
+            Object.assign(error, { cause })
+          }
         }
-        continue
+        errors.set(index, error)
       }
-      errors.set(index, changeError(change, code, command, why))
+    } finally {
+      release()
     }
     return errors
   }
 }
 
-const LOST = 'its answer was lost (the socket buffer overflowed)'
+const LOST = 'its answer was lost'
+/** Why changes have no answer of the kernel's. */
+const REASONS: Readonly<Record<Cut, string>> = {
+  answered: LOST,
+  deadline: 'its deadline passed',
+  signal: 'its signal was aborted',
+}
 
 function checkAll(changes: readonly Change[]): Generator<CheckedChange> {
   if (!Array.isArray(changes)) throw typeError('changes', 'an array of changes', changes)

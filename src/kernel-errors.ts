@@ -47,7 +47,7 @@ export function changeError(change: Change, code: number, command: number, why: 
     case OUTCOME.noFamily:
       return noModule({ change, command: name })
   }
-  const meaning = meaningOf(change, name, code)
+  const meaning = meaningOf(change, code)
   return new IpvsError(meaning.code, `${target}: ${meaning.text} (${name}: errno ${code})`, {
     change,
     command: name,
@@ -95,8 +95,8 @@ export const PERMISSION =
 
 const MEMORY = 'the kernel ran out of memory or buffer space; try again'
 
-function meaningOf(change: Change, command: IpvsCommand | undefined, code: number): Meaning {
-  const onService = command?.endsWith('SERVICE') === true
+function meaningOf(change: Change, code: number): Meaning {
+  const onService = !('destination' in change)
   switch (code) {
     case errno.EEXIST:
       return onService

@@ -1,7 +1,7 @@
 // The real kernel: requests to the addon's thread, deadlines, and their answers.
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import { type IpvsCommand, IpvsError } from './errors.js'
+import { type IpvsCommand, IpvsError, rangeError } from './errors.js'
 import { noModule, PERMISSION, readError } from './kernel-errors.js'
 import {
   type Layout,
@@ -126,8 +126,7 @@ export class NativeKernel {
         this.#finish(id, 0, raw, undefined)
       }, deadlineMs)
       const withdraw = (): void => {
-        cut = 'signal'
-        this.#client.withdraw(id)
+        if (this.#client.withdraw(id)) cut = 'signal'
       }
       signal?.addEventListener('abort', withdraw, { once: true })
       this.#pending.set(id, (_, failures) => {
@@ -144,12 +143,12 @@ export class NativeKernel {
     const result = this.#client.runNow(this.#encode(changes, count))
     if (typeof result !== 'number') return decodeFailures(result)
     if (result === errno.E2BIG) {
-      throw new RangeError(
-        `applySync takes at most one netlink batch (about 1,000 changes, an ensure-… counts twice); received ${count}. ` +
-          'Use apply(), which sends as many batches as it takes',
-      )
+      const rule =
+        'at most one netlink batch for applySync (about 1,000 changes where the socket buffers can be raised, ' +
+        'ensure-… counting twice); apply() sends as many batches as it takes'
+      throw rangeError('changes', rule, `${count} changes`)
     }
-    if (result === OUTCOME.noFamily) throw noModule({})
+    if (result !== errno.EBUSY) throw readError(result, 'OPEN', 'opening a new socket')
     throw new IpvsError(
       'ERR_IPVS_BUSY',
       'applySync cannot run while asynchronous calls are queued: await them first, or use apply()',
@@ -199,11 +198,21 @@ export class NativeKernel {
   /** Waits for what was accepted, each part up to its own deadline, then ends the thread. */
   async close(): Promise<void> {
     if (this.#closed) return
-    // Again and again: a lost answer is settled by reading, after its call.
+    // Again and again: what waited may have more to ask.
     while (this.#pending.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
     if (this.#closed) return
     this.#closed = true
     this.#client.stop()
+  }
+
+  /** Keeps close() waiting until the result is called: a call has more to ask. */
+  hold(): () => void {
+    const id = this.#nextId++
+    this.#pending.set(id, () => {})
+    return () => {
+      this.#pending.delete(id)
+      this.#checkIdle()
+    }
   }
 
   #encode(changes: Iterable<CheckedChange>, count: number): Uint8Array {
@@ -232,6 +241,7 @@ export class NativeKernel {
     service?: CheckedServiceId,
   ): Promise<RawTable | string | undefined> {
     return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(closedError())
       const id = this.#nextId++
       const timer = setTimeout(() => {
         if (this.#client.abandon(id) === false) return
@@ -270,6 +280,10 @@ export class NativeKernel {
   }
 }
 
+export function closedError(): IpvsError {
+  return new IpvsError('ERR_IPVS_CLOSED', 'this client has been closed; open another one')
+}
+
 function decodeFailures(raw: RawFailures): Failure[] {
   const failures: Failure[] = []
   if (raw === undefined) return failures
@@ -287,6 +301,10 @@ function allNotSent(count: number): Failure[] {
 function openError(error: number, where: NamespaceSpec): IpvsError {
   const command = 'OPEN'
   const name = where.path ?? `file descriptor ${where.fd}`
+  if (error < 0 && where.kind === 'scratch') {
+    const text = 'making a network namespace needs root (CAP_SYS_ADMIN)'
+    return new IpvsError('ERR_IPVS_PERMISSION', text, { command, errno: error })
+  }
   if (error < 0) {
     switch (-error) {
       case errno.EPERM:

@@ -41,8 +41,8 @@ export interface NativeClient {
   open(id: number): number
   write(id: number, records: Uint8Array, bulk: boolean): void
   read(id: number, kind: number, service?: Uint8Array): void
-  /** Takes back what is not sent yet. */
-  withdraw(id: number): void
+  /** Takes back what is not sent yet: `false` if there is nothing to take back. */
+  withdraw(id: number): boolean
   /** Gives a request up at its deadline: `false` if it has been completed already. */
   abandon(id: number): RawFailures | false
   /** Runs changes on this thread: an errno, or the failures. */

@@ -1,6 +1,7 @@
 // Finds out what works here and says what to do about what does not.
 import { existsSync } from 'node:fs'
 import { IpvsError, typeError } from './errors.js'
+import { changeError } from './kernel-errors.js'
 import { inUserNamespace, type NamespaceSpec, NativeKernel } from './native-kernel.js'
 import { checkModuleName } from './validate/options.js'
 import { checkChange, checkOptions } from './validate.js'
@@ -40,31 +41,47 @@ export async function probe(
   const names = checkSchedulers(checked.schedulers)
   const advice: string[] = []
   const userNamespace = inUserNamespace()
-  const sysctls = await readSysctls(where, advice)
-  const available = sysctls !== undefined
+  let kernel: NativeKernel
+  try {
+    kernel = await NativeKernel.open(where, DEADLINE_MS)
+  } catch (error) {
+    advice.push(messageOf(error))
+    return {
+      available: false,
+      module: existsSync('/proc/net/ip_vs'),
+      permission: !isRefusal(error),
+      userNamespace,
+      schedulers: {},
+      sysctls: {},
+      advice,
+    }
+  }
+  let sysctls: Readonly<Record<string, string>> = {}
+  try {
+    sysctls = await kernel.sysctls(DEADLINE_MS)
+  } catch (error) {
+    advice.push(messageOf(error))
+  }
+  await kernel.close()
+  const schedulers = names.length > 0 ? await trySchedulers(names, advice) : {}
   return {
-    available,
-    module: available || existsSync('/proc/net/ip_vs'),
-    permission: available,
+    available: true,
+    module: true,
+    permission: true,
     userNamespace,
-    schedulers: available && names.length > 0 ? await trySchedulers(names, advice) : {},
-    sysctls: sysctls ?? {},
+    schedulers,
+    sysctls,
     advice,
   }
 }
 
-/** `undefined` if IPVS cannot be opened. */
-async function readSysctls(where: NamespaceSpec, advice: string[]) {
-  let kernel: NativeKernel | undefined
-  try {
-    kernel = await NativeKernel.open(where, DEADLINE_MS)
-    return await kernel.sysctls(DEADLINE_MS)
-  } catch (error) {
-    advice.push((error as Error).message)
-    return undefined
-  } finally {
-    await kernel?.close()
-  }
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof IpvsError)) return false
+  return error.code === 'ERR_IPVS_PERMISSION' || error.reason === 'user-namespace'
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** A scheduler works if a service with it can be made. That is tried where it harms nobody: a namespace of our own. */
@@ -77,16 +94,16 @@ async function trySchedulers(names: readonly string[], advice: string[]) {
     for (const [index, scheduler] of names.entries()) {
       const service = { fwmark: index + 1, scheduler }
       const change = checkChange({ op: 'add-service', service }, 'change')
-      const { failures } = await kernel.write([change], 1, options)
-      works[scheduler] = failures.length === 0
-      if (failures.length === 0) continue
-      advice.push(
-        `scheduler "${scheduler}" is not available: try "modprobe ip_vs_${scheduler}" as root on the host`,
-      )
+      const { failures, cut } = await kernel.write([change], 1, options)
+      const failure = failures[0]
+      works[scheduler] = failure === undefined
+      if (failure === undefined) continue
+      const { code, command } = failure
+      const why = `no answer came (${cut})`
+      advice.push(changeError({ op: 'add-service', service }, code, command, why).message)
     }
   } catch (error) {
-    const reason = error instanceof IpvsError ? error.message : String(error)
-    advice.push(`schedulers could not be tried in a namespace of our own: ${reason}`)
+    advice.push(`schedulers could not be tried in a namespace of our own: ${messageOf(error)}`)
   } finally {
     await kernel?.close()
   }

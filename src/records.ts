@@ -116,11 +116,11 @@ export class ChangeWriter {
   }
 }
 
-/** The same op on one server in another service: two halves of one flip, which no chunk boundary may split. */
+/** The next change is about the same server: two halves of one flip, which no chunk boundary may split. */
 function isOneFlip(previous: CheckedChange | undefined, change: CheckedChange): boolean {
   const a = previous?.destination?.address
   const b = change.destination?.address
-  if (a === undefined || b === undefined || previous?.op !== change.op) return false
+  if (a === undefined || b === undefined) return false
   if (a === b) return true
   return a.length === b.length && a.every((byte, i) => byte === b[i])
 }

@@ -98,11 +98,10 @@ export function checkName<T>(value: unknown, option: string, names: ReadonlyMap<
  * @throws RangeError if it is no such name
  */
 export function checkModuleName(value: unknown, option: string, example: string): string {
-  const rule = `a name of 1 to 15 bytes such as "${example}", without NUL, "/" or white space`
+  const rule = `a name of 1 to 15 bytes such as "${example}", ASCII without "/" and white space`
   if (typeof value !== 'string') throw typeError(option, rule, value)
-  if (value === '' || value.length > 15 || Buffer.byteLength(value) > 15 || /[\s/\0]/.test(value)) {
-    throw rangeError(option, rule, value)
-  }
+  // Printable ASCII without "/": the records hold one byte per character.
+  if (!/^[\x21-\x2e\x30-\x7e]{1,15}$/.test(value)) throw rangeError(option, rule, value)
   return value
 }
 

@@ -106,7 +106,7 @@ function suite(name: string, reason: string | undefined, body: () => void): void
   }
   const text = `${reason}. "npm run test:kernel" boots a kernel and runs these tests in it.`
   describe(name, () => {
-    test(`needs an IPVS kernel: ${text}`, (context) => {
+    test('needs an IPVS kernel', (context) => {
       if (process.env.IPVS_SKIPS_FAIL === '1') throw new Error(`IPVS_SKIPS_FAIL=1: ${text}`)
       context.skip(text)
     })
