@@ -221,4 +221,28 @@ kernelSuite('order and lanes', () => {
     expect(turns).toBeGreaterThan(2)
     expect(readFileSync('/proc/self/comm', 'utf8')).not.toBe('ipvs\n')
   })
+
+  test('a later call that wrote nothing supersedes nothing', async () => {
+    const far = { ...id, port: 99 }
+    const late = apply([...bulk(3000), { op: 'add-service', service: { ...far, scheduler: 'rr' } }])
+    // It overtakes the bulk call, and finds no such service.
+    await expect(ipvs.replaceService({ ...far, scheduler: 'wrr' })).rejects.toMatchObject({
+      code: 'ERR_IPVS_NO_SERVICE',
+    })
+    expect((await late).failed).toBe(0)
+    expect((await ipvs.service(far))?.scheduler).toBe('rr')
+    await ipvs.removeService(far)
+  })
+
+  test('a queued removal of a service does not take away what was written below it later', async () => {
+    const late = apply([...bulk(3000), { op: 'remove-service', service: twin }])
+    await ipvs.addDestination(twin, server(1, 5))
+    const { outcomes } = await late
+    expect(outcomes.at(-1)!.status).toBe('superseded')
+    expect(await weightOf(1, twin)).toBe(5)
+  })
+
+  function apply(changes: Change[]) {
+    return ipvs.apply(changes, { priority: 'bulk' })
+  }
 })

@@ -1,0 +1,69 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { command, kernelSuite, type Namespace, namespace } from './namespace.js'
+import { programPath, programValue } from './programs.js'
+
+kernelSuite('answers that are lost', () => {
+  let space: Namespace
+  let folder: string
+  let said: Record<string, string[]>
+
+  beforeAll(() => {
+    space = namespace()
+    folder = mkdtempSync(path.join(tmpdir(), 'ipvs-lost-'))
+    const shim = path.join(folder, 'lose-answers.so')
+    command([
+      'gcc',
+      '-Wall',
+      '-Werror',
+      '-shared',
+      '-fPIC',
+      '-o',
+      shim,
+      programPath('lose-answers.c'),
+      '-ldl',
+    ])
+    said = programValue('lost.mjs', [space.name], { env: { LD_PRELOAD: shim, LOSE: '2,4,5,7' } })
+  })
+
+  afterAll(() => {
+    space?.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  test('the next call works, on a new socket', () => {
+    expect(said.next).toEqual(['applied'])
+  })
+
+  test('each change is settled by what the kernel holds', () => {
+    expect(said.mixed).toEqual([
+      'applied',
+      // It failed (EEXIST), but the kernel holds just what it wanted.
+      'applied',
+      'unknown ERR_IPVS_UNKNOWN_OUTCOME',
+      // Ran, and was overwritten by the next.
+      'unknown ERR_IPVS_UNKNOWN_OUTCOME 8',
+      'applied',
+    ])
+  })
+
+  test('applySync says unknown, and its next call has a new socket in the right namespace', () => {
+    expect(said.sync).toEqual(['unknown ERR_IPVS_UNKNOWN_OUTCOME'])
+    expect(said.syncNext).toEqual(['applied'])
+    expect(space.rules()).toContain('-a -u 192.0.2.1:53 -r 10.1.0.5:53 -m -w 1')
+  })
+
+  test('a client that is being closed settles them all the same', () => {
+    expect(said.closing).toEqual(['applied', 'applied', 'applied'])
+  })
+
+  test('what was said to be applied is there', () => {
+    const rules = space.rules()
+    for (const n of [1, 3, 6, 7])
+      expect(rules).toContain(`-a -u 192.0.2.1:53 -r 10.1.0.${n}:53 -m -w 1`)
+    expect(rules).toContain('-a -u 192.0.2.1:53 -r 10.1.0.2:53 -m -w 8')
+    expect(rules).toContain('-A -u 192.0.2.1:54 -s rr')
+  })
+})
