@@ -143,11 +143,11 @@ kernelSuite('lifecycle', () => {
         'applied not-sent',
         'not-sent',
       ]).toContain(statuses.join(' '))
-      const { not: _ = 0, 'not-sent': notSent = 0, unknown = 0 } = Object.fromEntries(counts)
+      const { 'not-sent': notSent = 0, unknown = 0 } = Object.fromEntries(counts)
       expect(notSent).toBeGreaterThan(15_000)
       expect(unknown).toBeLessThanOrEqual(1024)
       expect(result.failed).toBe(notSent + unknown)
-      expect(result.errors.at(-1)!.error.message).toContain('deadline of 1 ms')
+      expect(result.errors.at(-1)!.error.message).toContain('deadline')
       expect(took).toBeLessThan(5000)
       await expectWorking()
     },
