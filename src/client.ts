@@ -1,4 +1,5 @@
 // The client: services and destinations of one network namespace, one method per verb.
+import { setImmediate } from 'node:timers/promises'
 import { Applied } from './apply-result.js'
 import { IpvsApplyError, IpvsError, rangeError, typeError } from './errors.js'
 import { destinationKey, serviceKey } from './identity.js'
@@ -333,7 +334,8 @@ export class Ipvs implements AsyncDisposable {
         this.#kernel.destinations(checkServiceId(id, 'service'), 'settling', left()),
     })
     try {
-      for (const { index, code, command } of failures) {
+      for (const [n, { index, code, command }] of failures.entries()) {
+        if (n % ERRORS_PER_TURN === ERRORS_PER_TURN - 1) await setImmediate()
         const change = changes[index]!
         const why = code === OUTCOME.unknown && cut === 'signal' ? LOST : REASONS[cut]
         const error = changeError(change, code, command, why)
@@ -356,6 +358,8 @@ export class Ipvs implements AsyncDisposable {
 }
 
 const LOST = 'its answer was lost'
+/** After so many errors other work gets its turn: making one takes some microseconds. */
+const ERRORS_PER_TURN = 1000
 /** Why changes have no answer of the kernel's. */
 const REASONS: Readonly<Record<Cut, string>> = {
   answered: LOST,

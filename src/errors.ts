@@ -60,17 +60,17 @@ export class IpvsError extends Error {
   override readonly name: string = 'IpvsError'
   readonly code: IpvsErrorCode
   /** Node's negative error number, where the kernel gave one. */
-  readonly errno?: number
+  declare readonly errno?: number
   /** e.g. `'EEXIST'`. */
-  readonly errnoName?: string
+  declare readonly errnoName?: string
   /** The IPVS command that failed. */
-  readonly command?: IpvsCommand
+  declare readonly command?: IpvsCommand
   /** The change that caused it. */
-  readonly change?: Change
+  declare readonly change?: Change
   /** Why IPVS is unavailable; with code `ERR_IPVS_UNAVAILABLE` only. */
-  readonly reason?: UnavailableReason
+  declare readonly reason?: UnavailableReason
   /** What a re-read found after a lost answer; with code `ERR_IPVS_UNKNOWN_OUTCOME` only. */
-  readonly observed?: unknown
+  declare readonly observed?: unknown
 
   constructor(code: IpvsErrorCode, message: string, options: IpvsErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
