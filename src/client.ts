@@ -1,20 +1,19 @@
 // The client: services and destinations of one network namespace, one method per verb.
-import { setImmediate } from 'node:timers/promises'
-import { Applied } from './apply-result.js'
-import { IpvsApplyError, IpvsError, rangeError, typeError } from './errors.js'
+import { errorsNow, settleErrors } from './apply/errors.js'
+import { Applied } from './apply/result.js'
+import { traceChanges } from './apply/trace.js'
+import { IpvsApplyError, IpvsError, typeError } from './errors.js'
 import { destinationKey, serviceKey } from './identity.js'
-import { changeError } from './kernel-errors.js'
-import { OUTCOME } from './native.js'
+import { closedError, NativeKernel } from './kernel/native-kernel.js'
 import {
-  type Cut,
-  closedError,
-  type Failure,
-  type NamespaceSpec,
-  NativeKernel,
-} from './native-kernel.js'
+  type ApplyOptions,
+  type CallOptions,
+  type OpenOptions,
+  readApplyOptions,
+  readCallOptions,
+  readOpenOptions,
+} from './options.js'
 import { type ProbeOptions, type ProbeResult, probe } from './probe.js'
-import { settler } from './settle.js'
-import { traceChanges } from './trace.js'
 import type {
   ApplyResult,
   Change,
@@ -27,42 +26,7 @@ import type {
   ServiceStatus,
   Snapshot,
 } from './types.js'
-import { readFields } from './validate/options.js'
-import {
-  type CheckedChange,
-  checkChange,
-  checkInteger,
-  checkOptions,
-  checkServiceId,
-} from './validate.js'
-
-/** Default of `deadlineMs`. */
-const DEADLINE_MS = 5000
-const MAX_DEADLINE_MS = 2_147_483_647 // setTimeout takes no more
-
-export interface OpenOptions {
-  /**
-   * Network namespace: a name of `ip netns`, a path (anything with a `/`), or the namespace of a process or of an
-   * open file. Default: the namespace of this process.
-   */
-  readonly netns?: string | { readonly pid: number } | { readonly fd: number }
-  /** Default deadline of every call, in milliseconds. Default 5000. */
-  readonly deadlineMs?: number
-}
-
-export interface CallOptions {
-  /** How long the promise may take, in milliseconds; default: the client's. */
-  readonly deadlineMs?: number
-}
-
-export interface ApplyOptions extends CallOptions {
-  /** `'throw'` rejects with {@link IpvsApplyError} if any change was not applied, after all have run. */
-  readonly onError?: 'throw'
-  /** `'bulk'` lets other calls go first between two batches. */
-  readonly priority?: 'bulk'
-  /** Withdraws what is not sent yet. */
-  readonly signal?: AbortSignal
-}
+import { type CheckedChange, checkChange, checkOptions, checkServiceId } from './validate.js'
 
 /** A connection to the kernel's IPVS table, with a thread and sockets of its own. */
 export class Ipvs implements AsyncDisposable {
@@ -83,15 +47,14 @@ export class Ipvs implements AsyncDisposable {
    *   `ERR_IPVS_TIMEOUT`
    */
   static async open(options: OpenOptions = {}): Promise<Ipvs> {
-    const checked = checkOptions(options, 'options', ['netns', 'deadlineMs'])
-    const deadlineMs = checkDeadline(checked.deadlineMs, DEADLINE_MS)
-    const kernel = await NativeKernel.open(checkNetns(checked.netns), deadlineMs)
+    const { where, deadlineMs } = readOpenOptions(options)
+    const kernel = await NativeKernel.open(where, deadlineMs)
     return new Ipvs(kernel, deadlineMs)
   }
 
   /** Finds out whether IPVS can be used here, and if not, what to do. Never rejects, but for bad options. */
   static probe(options: ProbeOptions = {}): Promise<ProbeResult> {
-    return probe(options, checkNetns)
+    return probe(options)
   }
 
   /** Identity of the network namespace: two clients of one namespace have the same. */
@@ -234,25 +197,13 @@ export class Ipvs implements AsyncDisposable {
    * @throws IpvsApplyError with `onError: 'throw'`
    */
   async apply(changes: readonly Change[], options?: ApplyOptions): Promise<ApplyResult> {
-    const checked = checkOptions(options, 'options', [
-      'onError',
-      'priority',
-      'signal',
-      'deadlineMs',
-    ])
-    const deadlineMs = checkDeadline(checked.deadlineMs, this.#deadlineMs)
-    checkOneOf(checked.onError, 'options.onError', 'throw')
-    checkOneOf(checked.priority, 'options.priority', 'bulk')
-    const signal = checkSignal(checked.signal)
-    const until = performance.now() + deadlineMs
-    const { failures, cut } = await this.#open().write(checkAll(changes), changes.length, {
-      bulk: checked.priority === 'bulk',
-      deadlineMs,
-      signal,
-    })
-    const result = new Applied(changes, await this.#errors(changes, failures, cut, until))
+    const { throws, ...write } = readApplyOptions(options, this.#deadlineMs)
+    const until = performance.now() + write.deadlineMs
+    const kernel = this.#open()
+    const written = await kernel.write(checkAll(changes), changes.length, write)
+    const result = new Applied(changes, await settleErrors(kernel, changes, written, until))
     traceChanges(result)
-    if (checked.onError === 'throw' && result.failed > 0) throw new IpvsApplyError(result)
+    if (throws && result.failed > 0) throw new IpvsApplyError(result)
     return result
   }
 
@@ -265,11 +216,7 @@ export class Ipvs implements AsyncDisposable {
    */
   applySync(changes: readonly Change[]): ApplyResult {
     const failures = this.#open().writeSync(checkAll(changes), changes.length)
-    const errors = new Map<number, IpvsError>()
-    for (const { index, code, command } of failures) {
-      errors.set(index, changeError(changes[index]!, code, command, LOST))
-    }
-    const result = new Applied(changes, errors)
+    const result = new Applied(changes, errorsNow(changes, failures))
     traceChanges(result)
     return result
   }
@@ -293,18 +240,20 @@ export class Ipvs implements AsyncDisposable {
   }
 
   #callDeadline(options: CallOptions | undefined): number {
-    const { deadlineMs } = checkOptions(options, 'options', ['deadlineMs'])
-    return checkDeadline(deadlineMs, this.#deadlineMs)
+    return readCallOptions(options, this.#deadlineMs)
   }
 
   async #one(change: Change, options: CallOptions | undefined): Promise<void> {
     const deadlineMs = this.#callDeadline(options)
-    const checked = checkVerb(change)
     const until = performance.now() + deadlineMs
+    // Arguments of the verbs are named `service` and `destination`, without the change around them.
+    const checked = checkChange(change, '')
+    const kernel = this.#open()
     const write = { bulk: false, deadlineMs, signal: undefined }
-    const { failures, cut } = await this.#open().write([checked], 1, write)
-    const error = (await this.#errors([change], failures, cut, until)).get(0)
-    traceChanges(new Applied([change], new Map(error && [[0, error]])))
+    const written = await kernel.write([checked], 1, write)
+    const errors = await settleErrors(kernel, [change], written, until)
+    traceChanges(new Applied([change], errors))
+    const error = errors.get(0)
     if (error !== undefined) throw error
   }
 
@@ -313,58 +262,6 @@ export class Ipvs implements AsyncDisposable {
     const target = `reading the destinations of ${serviceKey(id)}`
     return this.#open().destinations(checked, target, deadlineMs)
   }
-
-  /**
-   * Errors by index. A lost answer is settled by reading the object back, as long as there is time: after `until`, or
-   * where the kernel still has the call, it stays unknown.
-   */
-  async #errors(
-    changes: readonly Change[],
-    failures: readonly Failure[],
-    cut: Cut,
-    until: number,
-  ): Promise<Map<number, IpvsError>> {
-    const errors = new Map<number, IpvsError>()
-    if (failures.length === 0) return errors
-    const release = this.#kernel.hold()
-    const left = () => Math.max(1, Math.ceil(until - performance.now()))
-    const settle = settler({
-      service: (id) => this.#kernel.service(checkServiceId(id, 'service'), 'settling', left()),
-      destinations: (id) =>
-        this.#kernel.destinations(checkServiceId(id, 'service'), 'settling', left()),
-    })
-    try {
-      for (const [n, { index, code, command }] of failures.entries()) {
-        if (n % ERRORS_PER_TURN === ERRORS_PER_TURN - 1) await setImmediate()
-        const change = changes[index]!
-        const why = code === OUTCOME.unknown && cut === 'signal' ? LOST : REASONS[cut]
-        const error = changeError(change, code, command, why)
-        if (code === OUTCOME.unknown && cut !== 'deadline' && performance.now() < until) {
-          try {
-            const { applied, observed } = await settle(change)
-            if (applied) continue
-            Object.assign(error, { observed })
-          } catch (cause) {
-            Object.assign(error, { cause })
-          }
-        }
-        errors.set(index, error)
-      }
-    } finally {
-      release()
-    }
-    return errors
-  }
-}
-
-const LOST = 'its answer was lost'
-/** After so many errors other work gets its turn: making one takes some microseconds. */
-const ERRORS_PER_TURN = 1000
-/** Why changes have no answer of the kernel's. */
-const REASONS: Readonly<Record<Cut, string>> = {
-  answered: LOST,
-  deadline: 'its deadline passed',
-  signal: 'its signal was aborted',
 }
 
 function checkAll(changes: readonly Change[]): Generator<CheckedChange> {
@@ -376,52 +273,7 @@ function* checkEach(changes: readonly Change[]): Generator<CheckedChange> {
   for (let i = 0; i < changes.length; i++) yield checkChange(changes[i], `changes[${i}]`)
 }
 
-/** Arguments of the verbs are named `service` and `destination`, without the change around them. */
-function checkVerb(change: Change): CheckedChange {
-  return checkChange(change, '')
-}
-
 function checkPatch(patch: unknown, keys: readonly string[]): void {
   if (patch === undefined) throw typeError('patch', 'an object with the fields to change', patch)
   checkOptions(patch, 'patch', keys)
-}
-
-function checkNetns(netns: unknown): NamespaceSpec {
-  if (netns === undefined) return { kind: 'current' }
-  if (typeof netns === 'string') {
-    if (netns === '' || netns.includes('\0') || netns === '.' || netns === '..') {
-      throw rangeError('options.netns', 'a name of "ip netns" or a path', netns)
-    }
-    return { kind: 'path', path: netns.includes('/') ? netns : `/var/run/netns/${netns}` }
-  }
-  const rule = 'a name of "ip netns", a path, { pid } or { fd }'
-  if (typeof netns !== 'object' || netns === null) throw typeError('options.netns', rule, netns)
-  const { pid, fd } = readFields(
-    netns,
-    'options.netns',
-    { pid: undefined as unknown, fd: undefined as unknown },
-    '{ pid } or { fd }',
-  )
-  if ((pid === undefined) === (fd === undefined)) throw typeError('options.netns', rule, netns)
-  if (fd !== undefined) {
-    return { kind: 'descriptor', fd: checkInteger(fd, 'options.netns.fd', 0, 2 ** 31 - 1) }
-  }
-  const id = checkInteger(pid, 'options.netns.pid', 1, 2 ** 31 - 1)
-  return { kind: 'path', path: `/proc/${id}/ns/net` }
-}
-
-function checkDeadline(value: unknown, fallback: number): number {
-  if (value === undefined) return fallback
-  return checkInteger(value, 'options.deadlineMs', 1, MAX_DEADLINE_MS)
-}
-
-function checkOneOf(value: unknown, option: string, only: string): void {
-  if (value === undefined || value === only) return
-  const rule = `"${only}" or absent`
-  throw typeof value === 'string' ? rangeError(option, rule, value) : typeError(option, rule, value)
-}
-
-function checkSignal(value: unknown): AbortSignal | undefined {
-  if (value === undefined || value instanceof AbortSignal) return value
-  throw typeError('options.signal', 'an AbortSignal', value)
 }

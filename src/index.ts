@@ -1,5 +1,5 @@
 // The public API: a list of exports, nothing else.
-export { type ApplyOptions, type CallOptions, Ipvs, type OpenOptions } from './client.js'
+export { Ipvs } from './client.js'
 export {
   type ArgumentError,
   IpvsApplyError,
@@ -12,6 +12,7 @@ export {
 } from './errors.js'
 export * from './health/index.js'
 export { destinationKey, serviceKey } from './identity.js'
+export type { ApplyOptions, CallOptions, OpenOptions } from './options.js'
 export * from './pool/index.js'
 export type { ProbeOptions, ProbeResult } from './probe.js'
 export type * from './types.js'

@@ -1,8 +1,9 @@
 // Finds out what works here and says what to do about what does not.
 import { existsSync } from 'node:fs'
 import { IpvsError, typeError } from './errors.js'
-import { changeError } from './kernel-errors.js'
-import { inUserNamespace, type NamespaceSpec, NativeKernel } from './native-kernel.js'
+import { changeError } from './kernel/errors.js'
+import { inUserNamespace, NativeKernel } from './kernel/native-kernel.js'
+import { readNetns } from './options.js'
 import { checkModuleName } from './validate/options.js'
 import { checkChange, checkOptions } from './validate.js'
 
@@ -32,12 +33,9 @@ export interface ProbeResult {
 
 const DEADLINE_MS = 30_000 // loading modules takes its time
 
-export async function probe(
-  options: ProbeOptions,
-  checkNetns: (netns: unknown) => NamespaceSpec,
-): Promise<ProbeResult> {
+export async function probe(options: ProbeOptions): Promise<ProbeResult> {
   const checked = checkOptions(options, 'options', ['netns', 'schedulers'])
-  const where = checkNetns(checked.netns)
+  const where = readNetns(checked.netns)
   const names = checkSchedulers(checked.schedulers)
   const advice: string[] = []
   const userNamespace = inUserNamespace()

@@ -1,9 +1,9 @@
 // What an errno means, by the command that gave it, and what to do about it. The kernel sends no text for these.
 import { constants } from 'node:os'
-import { type IpvsCommand, IpvsError, type IpvsErrorCode } from './errors.js'
-import { destinationKey, serviceKey } from './identity.js'
-import { OUTCOME } from './native.js'
-import type { Change } from './types.js'
+import { type IpvsCommand, IpvsError, type IpvsErrorCode } from '../errors.js'
+import { destinationKey, serviceKey } from '../identity.js'
+import type { Change } from '../types.js'
+import { OUTCOME } from './addon.js'
 
 const { errno } = constants
 

@@ -1,6 +1,6 @@
 // What `apply` tells: counts and errors at once, an outcome for each change when asked.
-import type { IpvsError } from './errors.js'
-import type { ApplyResult, Change, ChangeOutcome } from './types.js'
+import type { IpvsError } from '../errors.js'
+import type { ApplyResult, Change, ChangeOutcome } from '../types.js'
 
 export class Applied implements ApplyResult {
   readonly #changes: readonly Change[]

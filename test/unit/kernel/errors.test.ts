@@ -1,10 +1,10 @@
 // (command, errno) decides the code; the message says what to do.
 import { constants } from 'node:os'
 import { describe, expect, test } from 'vitest'
-import { IpvsApplyError, IpvsError, isExists, isNotFound } from '../../src/errors.js'
-import { changeError, readError } from '../../src/kernel-errors.js'
-import { OUTCOME } from '../../src/native.js'
-import type { Change } from '../../src/types.js'
+import { IpvsApplyError, IpvsError, isExists, isNotFound } from '../../../src/errors.js'
+import { OUTCOME } from '../../../src/kernel/addon.js'
+import { changeError, readError } from '../../../src/kernel/errors.js'
+import type { Change } from '../../../src/types.js'
 
 const { errno } = constants
 const id = { protocol: 'udp', address: '192.0.2.1', port: 53 } as const

@@ -1,7 +1,7 @@
 // Settles changes whose answer was lost: reads each object back and compares it with what was wanted.
-import { destinationDiff, serviceDiff } from './diff.js'
-import { destinationKey, serviceKey } from './identity.js'
-import type { Change, DestinationStatus, ServiceId, ServiceStatus } from './types.js'
+import { destinationDiff, serviceDiff } from '../diff.js'
+import { destinationKey, serviceKey } from '../identity.js'
+import type { Change, DestinationStatus, ServiceId, ServiceStatus } from '../types.js'
 
 /** What settling reads with. */
 export interface Reads {

@@ -1,8 +1,9 @@
 // The real kernel: requests to the addon's thread, deadlines, and their answers.
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import { type IpvsCommand, IpvsError, rangeError } from './errors.js'
-import { noModule, PERMISSION, readError } from './kernel-errors.js'
+import { type IpvsCommand, IpvsError, rangeError } from '../errors.js'
+import type { DestinationStatus, ServiceStatus, Snapshot } from '../types.js'
+import type { CheckedChange, CheckedServiceId } from '../validate.js'
 import {
   type Layout,
   loadAddon,
@@ -12,10 +13,9 @@ import {
   type RawFailures,
   type RawTable,
   READ_KIND,
-} from './native.js'
+} from './addon.js'
+import { noModule, PERMISSION, readError } from './errors.js'
 import { ChangeWriter, TableReader } from './records.js'
-import type { DestinationStatus, ServiceStatus, Snapshot } from './types.js'
-import type { CheckedChange, CheckedServiceId } from './validate.js'
 
 const { errno } = constants
 

@@ -1,7 +1,7 @@
 // NODE_DEBUG=ipvs prints every change and what became of it.
 import { debuglog } from 'node:util'
-import { destinationKey, serviceKey } from './identity.js'
-import type { ApplyResult, Change } from './types.js'
+import { destinationKey, serviceKey } from '../identity.js'
+import type { ApplyResult, Change } from '../types.js'
 
 const log = debuglog('ipvs')
 

@@ -1,7 +1,7 @@
 // Finds the addon and gives it types. Loaded at the first open(), so that importing the package never fails.
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { IpvsError } from './errors.js'
+import { IpvsError } from '../errors.js'
 
 /** How a client's thread gets into its network namespace (native/net_namespace.h). */
 export const NAMESPACE_KIND = { current: 0, path: 1, descriptor: 2, scratch: 3 } as const
@@ -121,9 +121,9 @@ function load(): Addon {
     )
   }
   try {
-    // node-gyp-build looks in build/Release and prebuilds/ of the package's folder, one above this file's.
+    // node-gyp-build looks in build/Release and prebuilds/ of the package's folder, two above this file's.
     const find = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => Addon
-    return find(fileURLToPath(new URL('..', import.meta.url)))
+    return find(fileURLToPath(new URL('../..', import.meta.url)))
   } catch (cause) {
     const musl =
       'On musl systems other than Alpine set LIBC=musl so that the right binary is chosen. '

@@ -1,7 +1,6 @@
 // The compact records that pass to and from the addon: checked changes to bytes, bytes to observed values.
 import { inspect } from 'node:util'
-import { AF_INET, formatAddress, formatNetmask } from './address.js'
-import type { Layout, RawTable } from './native.js'
+import { AF_INET, formatAddress, formatNetmask } from '../address.js'
 import type {
   Change,
   DestinationStatus,
@@ -14,7 +13,7 @@ import type {
   ServiceTreeStatus,
   Stats,
   Tunnel,
-} from './types.js'
+} from '../types.js'
 import {
   type CheckedChange,
   type CheckedDestination,
@@ -27,7 +26,8 @@ import {
   schedulerFlagNames,
   TUNNEL_CHECKSUMS,
   TUNNEL_TYPES,
-} from './validate.js'
+} from '../validate.js'
+import type { Layout, RawTable } from './addon.js'
 
 // Numbers of native/record.h: Op.
 const OPS: Readonly<Record<Change['op'], number>> = {

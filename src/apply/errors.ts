@@ -1,0 +1,74 @@
+// From the failures of a call to its errors. A lost answer is settled by reading the object back.
+import { setImmediate } from 'node:timers/promises'
+import type { IpvsError } from '../errors.js'
+import { OUTCOME } from '../kernel/addon.js'
+import { changeError } from '../kernel/errors.js'
+import type { Cut, Failure, NativeKernel, WriteResult } from '../kernel/native-kernel.js'
+import type { Change } from '../types.js'
+import { checkServiceId } from '../validate.js'
+import { settler } from './settle.js'
+
+const LOST = 'its answer was lost'
+/** Why changes have no answer of the kernel's. */
+const REASONS: Readonly<Record<Cut, string>> = {
+  answered: LOST,
+  deadline: 'its deadline passed',
+  signal: 'its signal was aborted',
+}
+/** After so many errors other work gets its turn: making one takes some microseconds. */
+const ERRORS_PER_TURN = 1000
+
+/**
+ * Errors by index, in order.
+ *
+ * @param until monotonic time after which a lost answer stays unknown; it does too where the kernel still has the call
+ */
+export async function settleErrors(
+  kernel: NativeKernel,
+  changes: readonly Change[],
+  { failures, cut }: WriteResult,
+  until: number,
+): Promise<Map<number, IpvsError>> {
+  const errors = new Map<number, IpvsError>()
+  if (failures.length === 0) return errors
+  const release = kernel.hold()
+  const left = () => Math.max(1, Math.ceil(until - performance.now()))
+  const settle = settler({
+    service: (id) => kernel.service(checkServiceId(id, 'service'), 'settling', left()),
+    destinations: (id) => kernel.destinations(checkServiceId(id, 'service'), 'settling', left()),
+  })
+  try {
+    for (const [n, { index, code, command }] of failures.entries()) {
+      if (n % ERRORS_PER_TURN === ERRORS_PER_TURN - 1) await setImmediate()
+      const change = changes[index]!
+      const why = code === OUTCOME.unknown && cut === 'signal' ? LOST : REASONS[cut]
+      const error = changeError(change, code, command, why)
+      if (code === OUTCOME.unknown && cut !== 'deadline' && performance.now() < until) {
+        try {
+          const { applied, observed } = await settle(change)
+          if (applied) continue
+          Object.assign(error, { observed })
+        } catch (cause) {
+          Object.assign(error, { cause })
+        }
+      }
+      errors.set(index, error)
+    }
+  } finally {
+    release()
+  }
+  return errors
+}
+
+/** Errors by index of a call that has no time to settle anything. */
+export function errorsNow(
+  changes: readonly Change[],
+  failures: readonly Failure[],
+): Map<number, IpvsError> {
+  return new Map(
+    failures.map(({ index, code, command }) => [
+      index,
+      changeError(changes[index]!, code, command, LOST),
+    ]),
+  )
+}

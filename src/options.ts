@@ -1,0 +1,93 @@
+// The options of the client's calls: meaning, defaults, validation.
+import { rangeError, typeError } from './errors.js'
+import type { NamespaceSpec } from './kernel/native-kernel.js'
+import { readFields } from './validate/options.js'
+import { checkInteger, checkOptions } from './validate.js'
+
+export interface OpenOptions {
+  /**
+   * Network namespace: a name of `ip netns`, a path (anything with a `/`), or the namespace of a process or of an
+   * open file. Default: the namespace of this process.
+   */
+  readonly netns?: string | { readonly pid: number } | { readonly fd: number }
+  /** Default deadline of every call, in milliseconds. Default 5000. */
+  readonly deadlineMs?: number
+}
+
+export interface CallOptions {
+  /** How long the promise may take, in milliseconds; default: the client's. */
+  readonly deadlineMs?: number
+}
+
+export interface ApplyOptions extends CallOptions {
+  /** `'throw'` rejects with {@link IpvsApplyError} if any change was not applied, after all have run. */
+  readonly onError?: 'throw'
+  /** `'bulk'` lets other calls go first between two batches. */
+  readonly priority?: 'bulk'
+  /** Withdraws what is not sent yet. */
+  readonly signal?: AbortSignal
+}
+
+const DEADLINE_MS = 5000
+const MAX_DEADLINE_MS = 2_147_483_647 // setTimeout takes no more
+
+export function readOpenOptions(options: OpenOptions | undefined) {
+  const { netns, deadlineMs } = checkOptions(options, 'options', ['netns', 'deadlineMs'])
+  return { where: readNetns(netns), deadlineMs: readDeadline(deadlineMs, DEADLINE_MS) }
+}
+
+/** The deadline of one call. */
+export function readCallOptions(options: CallOptions | undefined, deadlineMs: number): number {
+  const fields = checkOptions(options, 'options', ['deadlineMs'])
+  return readDeadline(fields.deadlineMs, deadlineMs)
+}
+
+export function readApplyOptions(options: ApplyOptions | undefined, deadlineMs: number) {
+  const names = ['onError', 'priority', 'signal', 'deadlineMs'] as const
+  const fields = checkOptions(options, 'options', names)
+  checkOneOf(fields.onError, 'options.onError', 'throw')
+  checkOneOf(fields.priority, 'options.priority', 'bulk')
+  return {
+    throws: fields.onError === 'throw',
+    bulk: fields.priority === 'bulk',
+    signal: readSignal(fields.signal),
+    deadlineMs: readDeadline(fields.deadlineMs, deadlineMs),
+  }
+}
+
+export function readNetns(netns: unknown): NamespaceSpec {
+  if (netns === undefined) return { kind: 'current' }
+  if (typeof netns === 'string') {
+    if (netns === '' || netns.includes('\0') || netns === '.' || netns === '..') {
+      throw rangeError('options.netns', 'a name of "ip netns" or a path', netns)
+    }
+    return { kind: 'path', path: netns.includes('/') ? netns : `/var/run/netns/${netns}` }
+  }
+  const rule = 'a name of "ip netns", a path, { pid } or { fd }'
+  if (typeof netns !== 'object' || netns === null) throw typeError('options.netns', rule, netns)
+  const absent: unknown = undefined
+  const known = { pid: absent, fd: absent }
+  const { pid, fd } = readFields(netns, 'options.netns', known, '{ pid } or { fd }')
+  if ((pid === undefined) === (fd === undefined)) throw typeError('options.netns', rule, netns)
+  if (fd !== undefined) {
+    return { kind: 'descriptor', fd: checkInteger(fd, 'options.netns.fd', 0, 2 ** 31 - 1) }
+  }
+  const id = checkInteger(pid, 'options.netns.pid', 1, 2 ** 31 - 1)
+  return { kind: 'path', path: `/proc/${id}/ns/net` }
+}
+
+function readDeadline(value: unknown, fallback: number): number {
+  if (value === undefined) return fallback
+  return checkInteger(value, 'options.deadlineMs', 1, MAX_DEADLINE_MS)
+}
+
+function checkOneOf(value: unknown, option: string, only: string): void {
+  if (value === undefined || value === only) return
+  const rule = `"${only}" or absent`
+  throw typeof value === 'string' ? rangeError(option, rule, value) : typeError(option, rule, value)
+}
+
+function readSignal(value: unknown): AbortSignal | undefined {
+  if (value === undefined || value instanceof AbortSignal) return value
+  throw typeError('options.signal', 'an AbortSignal', value)
+}
