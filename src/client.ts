@@ -4,6 +4,7 @@ import { Applied } from './apply/result.js'
 import { traceChanges } from './apply/trace.js'
 import { IpvsApplyError, IpvsError, typeError } from './errors.js'
 import { destinationKey, serviceKey } from './identity.js'
+import type { Kernel } from './kernel/kernel.js'
 import { closedError, NativeKernel } from './kernel/native-kernel.js'
 import {
   type ApplyOptions,
@@ -30,11 +31,11 @@ import { type CheckedChange, checkChange, checkOptions, checkServiceId } from '.
 
 /** A connection to the kernel's IPVS table, with a thread and sockets of its own. */
 export class Ipvs implements AsyncDisposable {
-  readonly #kernel: NativeKernel
+  readonly #kernel: Kernel
   readonly #deadlineMs: number
   #closed = false
 
-  private constructor(kernel: NativeKernel, deadlineMs: number) {
+  private constructor(kernel: Kernel, deadlineMs: number) {
     this.#kernel = kernel
     this.#deadlineMs = deadlineMs
   }
@@ -234,7 +235,7 @@ export class Ipvs implements AsyncDisposable {
     return this.#open().sysctls(this.#callDeadline(options))
   }
 
-  #open(): NativeKernel {
+  #open(): Kernel {
     if (!this.#closed) return this.#kernel
     throw closedError()
   }

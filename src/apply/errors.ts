@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { IpvsError } from '../errors.js'
 import { OUTCOME } from '../kernel/addon.js'
 import { changeError } from '../kernel/errors.js'
-import type { Cut, Failure, NativeKernel, WriteResult } from '../kernel/native-kernel.js'
+import type { Cut, Failure, Kernel, WriteResult } from '../kernel/kernel.js'
 import type { Change } from '../types.js'
 import { checkServiceId } from '../validate.js'
 import { settler } from './settle.js'
@@ -24,7 +24,7 @@ const ERRORS_PER_TURN = 1000
  * @param until monotonic time after which a lost answer stays unknown; it does too where the kernel still has the call
  */
 export async function settleErrors(
-  kernel: NativeKernel,
+  kernel: Kernel,
   changes: readonly Change[],
   { failures, cut }: WriteResult,
   until: number,

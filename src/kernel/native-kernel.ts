@@ -15,6 +15,7 @@ import {
   READ_KIND,
 } from './addon.js'
 import { noModule, PERMISSION, readError } from './errors.js'
+import type { Cut, Failure, Kernel, WriteOptions, WriteResult } from './kernel.js'
 import { ChangeWriter, TableReader } from './records.js'
 
 const { errno } = constants
@@ -26,32 +27,9 @@ export interface NamespaceSpec {
   readonly fd?: number
 }
 
-/** One change that was not applied. */
-export interface Failure {
-  readonly index: number
-  /** An errno, or one of {@link OUTCOME}. */
-  readonly code: number
-  /** Number of the command. */
-  readonly command: number
-}
-
-/** Why changes have no outcome of the kernel's: for messages. */
-export type Cut = 'answered' | 'deadline' | 'signal'
-
-export interface WriteResult {
-  readonly failures: readonly Failure[]
-  readonly cut: Cut
-}
-
-export interface WriteOptions {
-  readonly bulk: boolean
-  readonly deadlineMs: number
-  readonly signal: AbortSignal | undefined
-}
-
 type Finish = (error: number, failures: RawFailures, payload: RawTable | string | undefined) => void
 
-export class NativeKernel {
+export class NativeKernel implements Kernel {
   readonly #client: NativeClient
   readonly #layout: Layout
   readonly #pending = new Map<number, Finish>()
@@ -103,10 +81,6 @@ export class NativeKernel {
     })
   }
 
-  /**
-   * Sends changes; they have been checked while they are taken from `changes`, so that nothing is sent if one is bad.
-   * Always resolves.
-   */
   write(
     changes: Iterable<CheckedChange>,
     count: number,
@@ -138,7 +112,6 @@ export class NativeKernel {
     })
   }
 
-  /** Runs one batch on this thread. */
   writeSync(changes: Iterable<CheckedChange>, count: number): readonly Failure[] {
     const result = this.#client.runNow(this.#encode(changes, count))
     if (typeof result !== 'number') return decodeFailures(result)
@@ -187,7 +160,6 @@ export class NativeKernel {
     return { services: new TableReader(this.#layout, raw as RawTable).trees(), verified, attempts }
   }
 
-  /** Text of each setting in /proc/sys/net/ipv4/vs of the client's namespace; empty where there is none. */
   async sysctls(deadlineMs: number): Promise<Readonly<Record<string, string>>> {
     const text = await this.#read('sysctls', 'GET_SERVICE', 'reading the sysctls', deadlineMs)
     if (typeof text !== 'string') return {}
@@ -195,7 +167,6 @@ export class NativeKernel {
     return Object.fromEntries(lines.map((line) => line.split(/=(.*)/s, 2) as [string, string]))
   }
 
-  /** Waits for what was accepted, each part up to its own deadline, then ends the thread. */
   async close(): Promise<void> {
     if (this.#closed) return
     // Again and again: what waited may have more to ask.
@@ -205,7 +176,6 @@ export class NativeKernel {
     this.#client.stop()
   }
 
-  /** Keeps close() waiting until the result is called: a call has more to ask. */
   hold(): () => void {
     const id = this.#nextId++
     this.#pending.set(id, () => {})

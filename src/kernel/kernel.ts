@@ -1,0 +1,67 @@
+// What the client needs of a kernel: the real one (native-kernel.ts), or one in memory.
+import type { DestinationStatus, ServiceStatus, Snapshot } from '../types.js'
+import type { CheckedChange, CheckedServiceId } from '../validate.js'
+
+/** One change that was not applied. */
+export interface Failure {
+  readonly index: number
+  /** An errno, or one of {@link OUTCOME}. */
+  readonly code: number
+  /** Number of the command. */
+  readonly command: number
+}
+
+/** Why changes have no outcome of the kernel's: for messages. */
+export type Cut = 'answered' | 'deadline' | 'signal'
+
+export interface WriteResult {
+  readonly failures: readonly Failure[]
+  readonly cut: Cut
+}
+
+export interface WriteOptions {
+  readonly bulk: boolean
+  readonly deadlineMs: number
+  readonly signal: AbortSignal | undefined
+}
+
+export interface Kernel {
+  /** Identity of the network namespace: equal for two clients of one. */
+  readonly namespace: string
+  /**
+   * Sends changes; all are taken from `changes`, and so checked, before the first is sent. Always resolves.
+   *
+   * @throws TypeError, RangeError what taking them throws
+   */
+  write(
+    changes: Iterable<CheckedChange>,
+    count: number,
+    options: WriteOptions,
+  ): Promise<WriteResult>
+  /**
+   * Runs one batch at once.
+   *
+   * @throws RangeError more than one batch
+   * @throws IpvsError `ERR_IPVS_BUSY` while calls are queued
+   */
+  writeSync(changes: Iterable<CheckedChange>, count: number): readonly Failure[]
+  /** Reads reject with an IpvsError whose message begins with `target`. `undefined`: no such service. */
+  service(
+    id: CheckedServiceId,
+    target: string,
+    deadlineMs: number,
+  ): Promise<ServiceStatus | undefined>
+  services(deadlineMs: number): Promise<ServiceStatus[]>
+  destinations(
+    id: CheckedServiceId,
+    target: string,
+    deadlineMs: number,
+  ): Promise<DestinationStatus[] | undefined>
+  snapshot(deadlineMs: number): Promise<Snapshot>
+  /** Text of each setting in /proc/sys/net/ipv4/vs of the client's namespace; empty where there is none. */
+  sysctls(deadlineMs: number): Promise<Readonly<Record<string, string>>>
+  /** Keeps close() waiting until the result is called: a call has more to ask. */
+  hold(): () => void
+  /** Waits for what was accepted, each part up to its own deadline, then ends. */
+  close(): Promise<void>
+}
