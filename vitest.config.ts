@@ -2,7 +2,13 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 // Tests read the TypeScript sources, the addon is the one in build/Release.
-const ipvs = fileURLToPath(new URL('./src/index.ts', import.meta.url))
+const source = (file: string) => fileURLToPath(new URL(`./src/${file}`, import.meta.url))
+const resolve = {
+  alias: [
+    { find: /^ipvs$/, replacement: source('index.ts') },
+    { find: /^ipvs\/testing$/, replacement: source('testing/index.ts') },
+  ],
+}
 
 export default defineConfig({
   cacheDir: 'build/vite',
@@ -10,11 +16,11 @@ export default defineConfig({
     reporters: ['default', './test/skips.ts'],
     projects: [
       {
-        resolve: { alias: [{ find: /^ipvs$/, replacement: ipvs }] },
+        resolve,
         test: { name: 'unit', include: ['test/unit/**/*.test.ts'] },
       },
       {
-        resolve: { alias: [{ find: /^ipvs$/, replacement: ipvs }] },
+        resolve,
         test: {
           // One guest, one CPU: files run one after the other in one worker each.
           name: 'kernel',

@@ -8,6 +8,7 @@ import {
   rmSync,
   statfsSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { constants } from 'node:os'
@@ -24,6 +25,8 @@ export const checkout = fileURLToPath(new URL('../../../', import.meta.url)).rep
 const cache = path.join(checkout, '.cache/lab')
 
 export interface GuestOptions {
+  /** `6.12`, one of those in `scripts/steps/kernels.mjs`. Default: `IPVS_LAB_KERNEL`, else the lab's own. */
+  kernel?: string | undefined
   /** Where the command runs; it and the checkout are the only host folders the guest may write. */
   cwd?: string | undefined
   env?: NodeJS.ProcessEnv | undefined
@@ -44,10 +47,13 @@ export interface GuestOptions {
  * (124 after a timeout, 128 + n after signal n to us). Rejects when there is no answer at all.
  */
 export async function runInGuest(command: string[], options: GuestOptions = {}): Promise<number> {
-  const kernel = path.join(cache, 'linux.uml')
+  const named = options.kernel ?? process.env.IPVS_LAB_KERNEL ?? ''
+  const kernelFolder = path.join(cache, named)
+  const kernel = path.join(kernelFolder, 'linux.uml')
   if (!existsSync(kernel)) {
     throw new Error(
-      `There is no lab kernel at ${kernel}. Fetch it: node scripts/setup.mjs --for lab`,
+      `There is no lab kernel at ${kernel}. Fetch it: ` +
+        `${named && `IPVS_LAB_KERNEL=${named} `}node scripts/setup.mjs --for lab`,
     )
   }
   const stdout = options.stdout ?? process.stdout
@@ -63,7 +69,9 @@ export async function runInGuest(command: string[], options: GuestOptions = {}):
   mkdirSync(runDir, { recursive: true })
   forgetOldRuns()
   // Owner only: it holds the caller's environment.
-  writeFileSync(path.join(runDir, 'start'), startFile(command, options, terminal), { mode: 0o600 })
+  writeFileSync(path.join(runDir, 'start'), startFile(command, options, terminal, kernelFolder), {
+    mode: 0o600,
+  })
 
   const log = createWriteStream(path.join(runDir, 'console.log'))
   const lastLines: string[] = []
@@ -71,11 +79,15 @@ export async function runInGuest(command: string[], options: GuestOptions = {}):
     'taskset',
     [
       // One CPU for the whole guest: spread over several, each system call costs 3 to 5 times more.
-      ...['-c', String(options.cpu ?? (await idleCpu())), kernel],
+      ...['-c', String(options.cpu ?? (await idleCpu()))],
+      ...ownLibraries(kernelFolder, runDir),
+      kernel,
       ...[`mem=${memory}`, 'rootfstype=hostfs', 'rootflags=/', 'rw', 'quiet', 'noreboot'],
       ...[`init="${checkout}/lab/init.sh"`, `LAB_RUN="${runDir}"`, 'uml_dir=./', 'umid=guest'],
       ...['con=null', 'con0=null,fd:1', 'con1=fd:3,fd:3', 'con2=fd:4,fd:4', 'con3=fd:5,fd:5'],
       'ssl=null',
+      // A cheaper way to run the guest's programs, where kernel (7.2) and host have it.
+      'seccomp=auto',
     ],
     {
       cwd: runDir,
@@ -164,8 +176,24 @@ export async function runInGuest(command: string[], options: GuestOptions = {}):
 let runs = 0
 const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
+/**
+ * A kernel fetched from another Debian comes with its own C library, for itself alone: `taskset`, which
+ * starts it, uses the machine's. Its loader is `ld.so` in the folder it starts in (kernels.mjs says why).
+ */
+function ownLibraries(kernelFolder: string, runDir: string): string[] {
+  const libraries = path.join(kernelFolder, 'lib')
+  if (!existsSync(libraries)) return []
+  symlinkSync(path.join(libraries, 'ld.so'), path.join(runDir, 'ld.so'))
+  return ['env', `LD_LIBRARY_PATH=${libraries}`]
+}
+
 /** The file lab/init.sh reads. NUL-separated, so that every argument arrives as it is. */
-function startFile(command: string[], options: GuestOptions, terminal: boolean): string {
+function startFile(
+  command: string[],
+  options: GuestOptions,
+  terminal: boolean,
+  kernelFolder: string,
+): string {
   const env = Object.entries(guestEnvironment(options.env ?? process.env))
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${value}`)
@@ -173,6 +201,7 @@ function startFile(command: string[], options: GuestOptions, terminal: boolean):
     checkout,
     path.resolve(options.cwd ?? process.cwd()),
     path.dirname(path.dirname(process.execPath)),
+    path.join(kernelFolder, 'modules/lib'),
     String(terminal ? process.stdout.rows : 0),
     String(terminal ? process.stdout.columns : 0),
     String(env.length),

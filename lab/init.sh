@@ -1,8 +1,8 @@
 #!/bin/bash
 # pid 1 of the lab's guest. guest.ts started the kernel with LAB_RUN=<folder of this run>; the file
 # `start` in it holds, NUL-separated: the checkout, the folder to run in, Node's own folder, the
-# terminal's rows and columns (0 0 = no terminal), how many NAME=value words follow, those words,
-# and the command.
+# folder that holds modules/, the terminal's rows and columns (0 0 = no terminal), how many
+# NAME=value words follow, those words, and the command.
 #   tty0 kernel log   tty1 stdout (or the terminal)   tty2 stderr   tty3 what the host tells us
 
 # perl is in every Debian, `halt` is not. 169 = reboot(2), the last number = power off.
@@ -11,9 +11,10 @@ trap 'echo "lab/init.sh: line $LINENO failed: $BASH_COMMAND"; poweroff' ERR
 
 mount -t proc proc /proc
 mapfile -d '' start <"$LAB_RUN/start"
-checkout=${start[0]} cwd=${start[1]} node=${start[2]} rows=${start[3]} cols=${start[4]}
-env=("${start[@]:6:start[5]}")
-command=("${start[@]:6+start[5]}")
+checkout=${start[0]} cwd=${start[1]} node=${start[2]} modules=${start[3]}
+rows=${start[4]} cols=${start[5]}
+env=("${start[@]:7:start[6]}")
+command=("${start[@]:7+start[6]}")
 
 mount -t sysfs sys /sys
 mkdir -p /dev/shm /dev/pts /dev/keep
@@ -41,7 +42,7 @@ for i in "${!keep[@]}"; do
 done
 chmod 1777 /tmp /var/tmp /dev/shm
 mkdir -p /run/lab/home /run/lock
-ln -s "$checkout/.cache/lab/modules/lib" /run/lab/lib # where modprobe -d /run/lab looks
+ln -s "$modules" /run/lab/lib # where modprobe -d /run/lab looks
 
 # The kernel loads modules through this script: schedulers, veth, conntrack and the rest come by
 # themselves, from any namespace, without a /lib/modules on the host.
@@ -53,7 +54,8 @@ printf '#!/bin/bash\nexport LD_LIBRARY_PATH=%q\nexec %q -d /run/lab "$@"\n' \
 chmod +x /run/lab/modprobe
 echo /run/lab/modprobe >/proc/sys/kernel/modprobe
 echo ipvs-lab >/proc/sys/kernel/hostname
-modprobe -a ipv6 ip_vs
+[[ -e /proc/net/if_inet6 ]] || modprobe ipv6 # built into newer kernels
+modprobe ip_vs
 ip link set lo up
 
 # The host tells us the terminal's new size, or closes the line because it is gone or wants an end.

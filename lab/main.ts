@@ -3,12 +3,13 @@ import { runInLab } from './host.js'
 
 const usage = `Runs a command on a Linux kernel that has IPVS, as root, with this checkout visible.
 
-    npm run lab -- [--memory 2048M] [--cpu N] [--timeout SECONDS] COMMAND ARG...
+    npm run lab -- [--kernel 6.12] [--memory 2048M] [--cpu N] [--timeout SECONDS] COMMAND ARG...
     npm run lab                       a shell inside (needs a terminal)
 
     npm run lab -- ipvsadm -Ln
     npm run lab -- sh -c 'ip netns add a && ip netns list'
 
+--kernel (or IPVS_LAB_KERNEL): 6.1, 6.12 or 7.2; left out, that of this machine's Debian (12: 6.1).
 IPVS_KERNEL=host runs it on this machine's own kernel instead (root only). See docs/lab.md.
 `
 
@@ -27,6 +28,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     args: own,
     options: {
+      kernel: { type: 'string' },
       memory: { type: 'string' },
       cpu: { type: 'string' },
       timeout: { type: 'string' },
@@ -50,6 +52,7 @@ async function main(): Promise<number> {
   return runInLab(shell ? ['bash', '--norc'] : command, {
     // npm runs us in the checkout; INIT_CWD is where the user called it.
     cwd: process.env.INIT_CWD ?? process.cwd(),
+    kernel: values.kernel,
     memory: values.memory,
     cpu: values.cpu === undefined ? undefined : Number(values.cpu),
     timeout: values.timeout === undefined ? undefined : Number(values.timeout) * 1000,

@@ -31,6 +31,30 @@ Napi::Value ToBytes(Napi::Env env, const std::vector<Row>& rows) {
   return array;
 }
 
+Napi::Value Payload(Napi::Env env, const Completion& completion) {
+  switch (completion.kind) {
+    case RequestKind::kWrite:
+    case RequestKind::kSetSysctl:
+      return env.Undefined();
+    case RequestKind::kOpen:
+    case RequestKind::kSysctls:
+    case RequestKind::kConnections:
+      return Napi::String::New(env, completion.text);
+    case RequestKind::kDaemons:
+    case RequestKind::kTimeouts:
+    case RequestKind::kInfo:
+      return ToBytes(env, completion.record);
+    default:
+      break;
+  }
+  auto table = Napi::Object::New(env);
+  table["services"] = ToBytes(env, completion.table.services);
+  table["destinations"] = ToBytes(env, completion.table.destinations);
+  table["verified"] = Napi::Boolean::New(env, completion.table.verified);
+  table["attempts"] = Napi::Number::New(env, completion.table.attempts);
+  return table;
+}
+
 class Client : public Napi::ObjectWrap<Client> {
  public:
   static Napi::Function Define(Napi::Env env) {
@@ -105,19 +129,8 @@ class Client : public Napi::ObjectWrap<Client> {
     for (Completion& completion : self->worker_->TakeCompletions()) {
       self->End();
       Napi::HandleScope scope(env);
-      Napi::Value payload = Napi::Env(env).Undefined();
-      if (completion.kind == RequestKind::kSysctls || completion.kind == RequestKind::kOpen) {
-        payload = Napi::String::New(env, completion.text);
-      } else if (completion.kind != RequestKind::kWrite) {
-        auto table = Napi::Object::New(env);
-        table["services"] = ToBytes(env, completion.table.services);
-        table["destinations"] = ToBytes(env, completion.table.destinations);
-        table["verified"] = Napi::Boolean::New(env, completion.table.verified);
-        table["attempts"] = Napi::Number::New(env, completion.table.attempts);
-        payload = table;
-      }
       self->on_completion_.Call({Napi::Number::New(env, completion.id), Napi::Number::New(env, completion.error),
-                                 ToInt32Array(env, completion.failures), payload});
+                                 ToInt32Array(env, completion.failures), Payload(env, completion)});
     }
   }
 
@@ -140,7 +153,7 @@ class Client : public Napi::ObjectWrap<Client> {
     worker_->Submit(std::move(request));
   }
 
-  // read(id, kind, serviceRecord?)
+  // read(id, kind, serviceRecord or text?)
   void Read(const Napi::CallbackInfo& info) {
     Request request;
     request.id = info[0].As<Napi::Number>().Uint32Value();
@@ -153,6 +166,7 @@ class Client : public Napi::ObjectWrap<Client> {
         request.key = change.service.key;
       }
     }
+    if (info[2].IsString()) request.argument = info[2].As<Napi::String>().Utf8Value();
     Begin();
     worker_->Submit(std::move(request));
   }
@@ -202,6 +216,22 @@ Napi::Object Layout(Napi::Env env) {
   set("joined", offsetof(Change, joined));
   set("service", offsetof(Change, service));
   set("destination", offsetof(Change, destination));
+  set("timeouts", offsetof(Change, timeouts));
+  set("daemon", offsetof(Change, daemon));
+  set("timeoutTcp", offsetof(TimeoutFields, tcp));
+  set("timeoutTcpFin", offsetof(TimeoutFields, tcp_fin));
+  set("timeoutUdp", offsetof(TimeoutFields, udp));
+  set("daemonRow", sizeof(DaemonFields));
+  set("daemonState", offsetof(DaemonFields, state));
+  set("daemonSyncId", offsetof(DaemonFields, sync_id));
+  set("daemonInterface", offsetof(DaemonFields, interface));
+  set("daemonMaxLength", offsetof(DaemonFields, max_length));
+  set("daemonPort", offsetof(DaemonFields, port));
+  set("daemonGroupAf", offsetof(DaemonFields, group_af));
+  set("daemonTtl", offsetof(DaemonFields, ttl));
+  set("daemonGroup", offsetof(DaemonFields, group));
+  set("infoVersion", offsetof(InfoFields, version));
+  set("infoConnectionTableSize", offsetof(InfoFields, connection_table_size));
   set("serviceAf", offsetof(ServiceFields, key.af));
   set("serviceProtocol", offsetof(ServiceFields, key.protocol));
   set("serviceFwmark", offsetof(ServiceFields, key.fwmark));

@@ -212,10 +212,29 @@ int Channel::Read(Transact transact) {
   return error == ENOENT ? int{kNoFamily} : error;
 }
 
-int Channel::CheckPermission() {
+int Channel::ReadInfo(InfoFields* info) {
   return Read([&] {
     EncodeGetInfo(writer_, family_, seq_++);
-    return Exchange(false, [](const MessageReader&) {});
+    return Exchange(false, [&](const MessageReader& message) { DecodeInfo(message, info); });
+  });
+}
+
+int Channel::ReadTimeouts(TimeoutFields* timeouts) {
+  return Read([&] {
+    EncodeGetTimeouts(writer_, family_, seq_++);
+    return Exchange(false, [&](const MessageReader& message) { DecodeTimeouts(message, timeouts); });
+  });
+}
+
+// At most two: both fit into one chunk.
+int Channel::ReadDaemons(std::vector<DaemonFields>* daemons) {
+  return Read([&] {
+    daemons->clear();
+    EncodeDumpDaemons(writer_, family_, seq_++);
+    return Exchange(true, [&](const MessageReader& message) {
+      DaemonFields daemon;
+      if (DecodeDaemon(message, &daemon)) daemons->push_back(daemon);
+    });
   });
 }
 

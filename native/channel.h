@@ -41,9 +41,6 @@ class Channel {
   // Runs changes in order with one sendmsg; at most max_messages() messages and max_changes_bytes(). results[i] tells of changes[i].
   void Run(const Change* const* changes, size_t count, Result* results);
 
-  // A cheap read that needs the same right as a change: 0, EPERM...
-  int CheckPermission();
-
   // Reads. Each returns 0 or an errno; ESRCH for a missing service.
   int GetService(const ServiceKey& key, ServiceRow* row);
   // `between` runs after each dump, so that a failover need not wait for a long read; false ends it with ECANCELED.
@@ -51,6 +48,9 @@ class Channel {
   int ReadServices(Table* table, const Between& between);
   int ReadDestinations(const ServiceKey& key, Table* table, const Between& between);
   int ReadTable(Table* table, const Between& between);
+  int ReadDaemons(std::vector<DaemonFields>* daemons);
+  int ReadTimeouts(TimeoutFields* timeouts);
+  int ReadInfo(InfoFields* info);
 
  private:
   // One message of the batch under way, in sending order.

@@ -63,6 +63,29 @@ void PutDestination(MessageWriter& writer, const DestinationFields& destination,
   writer.EndNest(nest);
 }
 
+// The kernel takes a missing or zero timeout as "unchanged" (ip_vs_ctl.c: ip_vs_genl_set_config).
+void PutTimeouts(MessageWriter& writer, const TimeoutFields& timeouts) {
+  if (timeouts.tcp != 0) writer.PutU32(IPVS_CMD_ATTR_TIMEOUT_TCP, timeouts.tcp);
+  if (timeouts.tcp_fin != 0) writer.PutU32(IPVS_CMD_ATTR_TIMEOUT_TCP_FIN, timeouts.tcp_fin);
+  if (timeouts.udp != 0) writer.PutU32(IPVS_CMD_ATTR_TIMEOUT_UDP, timeouts.udp);
+}
+
+void PutDaemon(MessageWriter& writer, const DaemonFields& daemon, bool full) {
+  const size_t nest = writer.BeginNest(IPVS_CMD_ATTR_DAEMON);
+  writer.PutU32(IPVS_DAEMON_ATTR_STATE, daemon.state);
+  if (full) {
+    writer.PutString(IPVS_DAEMON_ATTR_MCAST_IFN, daemon.interface, sizeof daemon.interface - 1);
+    writer.PutU32(IPVS_DAEMON_ATTR_SYNC_ID, daemon.sync_id);
+    if (daemon.max_length != 0) writer.PutU16(IPVS_DAEMON_ATTR_SYNC_MAXLEN, daemon.max_length);
+    if (daemon.group_af == AF_INET) writer.Put(IPVS_DAEMON_ATTR_MCAST_GROUP, daemon.group, 4);
+    if (daemon.group_af == AF_INET6) writer.Put(IPVS_DAEMON_ATTR_MCAST_GROUP6, daemon.group, 16);
+    // In host order, unlike every other port.
+    if (daemon.port != 0) writer.PutU16(IPVS_DAEMON_ATTR_MCAST_PORT, daemon.port);
+    if (daemon.ttl != 0) writer.PutU8(IPVS_DAEMON_ATTR_MCAST_TTL, daemon.ttl);
+  }
+  writer.EndNest(nest);
+}
+
 void ReadBytes(const AttributeReader& attribute, uint8_t* target, size_t size) {
   std::memcpy(target, attribute.value, std::min(attribute.size, size));
 }
@@ -93,13 +116,17 @@ void ReadCounters(const AttributeReader& nest, Counters* counters) {
   }
 }
 
+// The attributes of a reply, or an empty range.
+AttributeReader TopLevel(const MessageReader& message) {
+  if (message.size < GENL_HDRLEN) return AttributeReader(nullptr, 0);
+  return AttributeReader(message.payload + GENL_HDRLEN, message.size - GENL_HDRLEN);
+}
+
 // The attributes inside the one nest of a reply, or an empty range.
 AttributeReader Nested(const MessageReader& message, uint16_t type) {
-  if (message.size >= GENL_HDRLEN) {
-    AttributeReader top(message.payload + GENL_HDRLEN, message.size - GENL_HDRLEN);
-    while (top.Next()) {
-      if (top.type == type) return AttributeReader(top.value, top.size);
-    }
+  AttributeReader top = TopLevel(message);
+  while (top.Next()) {
+    if (top.type == type) return AttributeReader(top.value, top.size);
   }
   return AttributeReader(nullptr, 0);
 }
@@ -118,6 +145,11 @@ uint8_t CommandOf(Op op, int message) {
     case Op::kEnsureDestination: return message == 0 ? IPVS_CMD_NEW_DEST : IPVS_CMD_SET_DEST;
     case Op::kRemoveDestination:
     case Op::kEnsureNoDestination: return IPVS_CMD_DEL_DEST;
+    case Op::kZero: return IPVS_CMD_ZERO;
+    case Op::kFlush: return IPVS_CMD_FLUSH;
+    case Op::kSetTimeouts: return IPVS_CMD_SET_CONFIG;
+    case Op::kStartDaemon: return IPVS_CMD_NEW_DAEMON;
+    case Op::kStopDaemon: return IPVS_CMD_DEL_DAEMON;
   }
   return IPVS_CMD_UNSPEC;
 }
@@ -135,10 +167,27 @@ bool IsSwallowed(Op op, int message, int error) {
 void EncodeChange(MessageWriter& writer, uint16_t family, const Change& change, int message, uint32_t seq) {
   const uint8_t command = CommandOf(change.op, message);
   writer.BeginGenl(family, command, NLM_F_REQUEST, seq);
-  const bool service_settings = command == IPVS_CMD_NEW_SERVICE || command == IPVS_CMD_SET_SERVICE;
-  PutService(writer, change.service, service_settings);
-  if (command == IPVS_CMD_NEW_DEST || command == IPVS_CMD_SET_DEST || command == IPVS_CMD_DEL_DEST) {
-    PutDestination(writer, change.destination, command != IPVS_CMD_DEL_DEST);
+  switch (command) {
+    case IPVS_CMD_NEW_SERVICE:
+    case IPVS_CMD_SET_SERVICE:
+    case IPVS_CMD_DEL_SERVICE:
+      PutService(writer, change.service, command != IPVS_CMD_DEL_SERVICE);
+      break;
+    case IPVS_CMD_NEW_DEST:
+    case IPVS_CMD_SET_DEST:
+    case IPVS_CMD_DEL_DEST:
+      PutService(writer, change.service, false);
+      PutDestination(writer, change.destination, command != IPVS_CMD_DEL_DEST);
+      break;
+    case IPVS_CMD_ZERO:
+      if (change.service.key.af != 0) PutService(writer, change.service, false);
+      break;
+    case IPVS_CMD_SET_CONFIG: PutTimeouts(writer, change.timeouts); break;
+    case IPVS_CMD_NEW_DAEMON:
+    case IPVS_CMD_DEL_DAEMON:
+      PutDaemon(writer, change.daemon, command == IPVS_CMD_NEW_DAEMON);
+      break;
+    default: break;
   }
   writer.End();
 }
@@ -161,6 +210,16 @@ void EncodeDumpDestinations(MessageWriter& writer, uint16_t family, const Servic
   service.key = key;
   writer.BeginGenl(family, IPVS_CMD_GET_DEST, NLM_F_REQUEST | NLM_F_DUMP, seq);
   PutService(writer, service, false);
+  writer.End();
+}
+
+void EncodeDumpDaemons(MessageWriter& writer, uint16_t family, uint32_t seq) {
+  writer.BeginGenl(family, IPVS_CMD_GET_DAEMON, NLM_F_REQUEST | NLM_F_DUMP, seq);
+  writer.End();
+}
+
+void EncodeGetTimeouts(MessageWriter& writer, uint16_t family, uint32_t seq) {
+  writer.BeginGenl(family, IPVS_CMD_GET_CONFIG, NLM_F_REQUEST, seq);
   writer.End();
 }
 
@@ -245,6 +304,55 @@ bool DecodeDestination(const MessageReader& message, uint16_t service_af, Destin
   if (fields.key.af == 0) fields.key.af = service_af;
   if (fields.key.af == AF_INET) std::memset(fields.key.address + 4, 0, 12);
   return found;
+}
+
+bool DecodeDaemon(const MessageReader& message, DaemonFields* daemon) {
+  *daemon = DaemonFields{};
+  AttributeReader attribute = Nested(message, IPVS_CMD_ATTR_DAEMON);
+  while (attribute.Next()) {
+    switch (attribute.type) {
+      case IPVS_DAEMON_ATTR_STATE: daemon->state = attribute.U32(); break;
+      case IPVS_DAEMON_ATTR_SYNC_ID: daemon->sync_id = attribute.U32(); break;
+      case IPVS_DAEMON_ATTR_MCAST_IFN: ReadString(attribute, daemon->interface, sizeof daemon->interface); break;
+      case IPVS_DAEMON_ATTR_SYNC_MAXLEN: daemon->max_length = attribute.U16(); break;
+      case IPVS_DAEMON_ATTR_MCAST_PORT: daemon->port = attribute.U16(); break;
+      case IPVS_DAEMON_ATTR_MCAST_TTL:
+        if (attribute.size == 1) daemon->ttl = attribute.value[0];
+        break;
+      case IPVS_DAEMON_ATTR_MCAST_GROUP:
+        daemon->group_af = AF_INET;
+        ReadBytes(attribute, daemon->group, 4);
+        break;
+      case IPVS_DAEMON_ATTR_MCAST_GROUP6:
+        daemon->group_af = AF_INET6;
+        ReadBytes(attribute, daemon->group, 16);
+        break;
+      default: break;
+    }
+  }
+  return daemon->state != 0;
+}
+
+void DecodeTimeouts(const MessageReader& message, TimeoutFields* timeouts) {
+  *timeouts = TimeoutFields{};
+  AttributeReader attribute = TopLevel(message);
+  while (attribute.Next()) {
+    switch (attribute.type) {
+      case IPVS_CMD_ATTR_TIMEOUT_TCP: timeouts->tcp = attribute.U32(); break;
+      case IPVS_CMD_ATTR_TIMEOUT_TCP_FIN: timeouts->tcp_fin = attribute.U32(); break;
+      case IPVS_CMD_ATTR_TIMEOUT_UDP: timeouts->udp = attribute.U32(); break;
+      default: break;
+    }
+  }
+}
+
+void DecodeInfo(const MessageReader& message, InfoFields* info) {
+  *info = InfoFields{};
+  AttributeReader attribute = TopLevel(message);
+  while (attribute.Next()) {
+    if (attribute.type == IPVS_INFO_ATTR_VERSION) info->version = attribute.U32();
+    if (attribute.type == IPVS_INFO_ATTR_CONN_TAB_SIZE) info->connection_table_size = attribute.U32();
+  }
 }
 
 }  // namespace ipvs

@@ -26,11 +26,16 @@ void EncodeChange(MessageWriter& writer, uint16_t family, const Change& change, 
 void EncodeGetService(MessageWriter& writer, uint16_t family, const ServiceKey& key, uint32_t seq);
 void EncodeDumpServices(MessageWriter& writer, uint16_t family, uint32_t seq);
 void EncodeDumpDestinations(MessageWriter& writer, uint16_t family, const ServiceKey& key, uint32_t seq);
+void EncodeDumpDaemons(MessageWriter& writer, uint16_t family, uint32_t seq);
+void EncodeGetTimeouts(MessageWriter& writer, uint16_t family, uint32_t seq);
 void EncodeGetInfo(MessageWriter& writer, uint16_t family, uint32_t seq);
 
 // Decode the payload of one reply message. False if the identity is missing. `service_af` is the family of a
 // destination whose reply names none (kernels before 3.18).
 bool DecodeService(const MessageReader& message, ServiceRow* row);
 bool DecodeDestination(const MessageReader& message, uint16_t service_af, DestinationRow* row);
+bool DecodeDaemon(const MessageReader& message, DaemonFields* daemon);
+void DecodeTimeouts(const MessageReader& message, TimeoutFields* timeouts);
+void DecodeInfo(const MessageReader& message, InfoFields* info);
 
 }  // namespace ipvs

@@ -19,6 +19,11 @@ enum class Op : uint8_t {
   kEnsureDestination,
   kRemoveDestination,
   kEnsureNoDestination,
+  kZero,   // of one service, or of all if its key's af is 0
+  kFlush,
+  kSetTimeouts,
+  kStartDaemon,
+  kStopDaemon,
 };
 
 // Identity of a service. fwmark 0 means "by protocol, address and port".
@@ -59,13 +64,45 @@ struct DestinationFields {
   uint16_t zero;
 };
 
+// Seconds; 0 leaves a timeout as it is.
+struct TimeoutFields {
+  uint32_t tcp;
+  uint32_t tcp_fin;
+  uint32_t udp;
+};
+
+// A sync daemon. 0 in an optional field: the kernel's default.
+struct DaemonFields {
+  uint32_t state;  // IP_VS_STATE_MASTER or _BACKUP
+  uint32_t sync_id;
+  char interface[16];
+  uint16_t max_length;
+  uint16_t port;
+  uint16_t group_af;
+  uint8_t ttl;
+  uint8_t zero;
+  uint8_t group[16];
+};
+
 // One change. The fields that its op does not use are ignored.
 struct Change {
   Op op;
   uint8_t joined;  // 1: goes into the same sendmsg as the change before it (two halves of one flip)
   uint16_t zero;
-  ServiceFields service;
-  DestinationFields destination;
+  union {
+    struct {
+      ServiceFields service;
+      DestinationFields destination;
+    };
+    TimeoutFields timeouts;
+    DaemonFields daemon;
+  };
+};
+
+// The answer of GET_INFO.
+struct InfoFields {
+  uint32_t version;
+  uint32_t connection_table_size;
 };
 
 struct Counters {
@@ -91,6 +128,7 @@ struct DestinationRow {
 
 static_assert(sizeof(ServiceKey) == 28 && sizeof(DestinationKey) == 20, "records have no padding");
 static_assert(sizeof(ServiceFields) == 72 && sizeof(DestinationFields) == 44, "records have no padding");
+static_assert(sizeof(TimeoutFields) == 12 && sizeof(DaemonFields) == 48, "records have no padding");
 static_assert(sizeof(Change) == 120 && sizeof(ServiceRow) == 160 && sizeof(DestinationRow) == 136,
               "records have no padding");
 

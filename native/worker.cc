@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace ipvs {
 namespace {
@@ -19,7 +20,7 @@ std::string ServiceIdentity(const ServiceKey& key) {
 
 std::string ObjectIdentity(const Change& change) {
   std::string identity = ServiceIdentity(change.service.key);
-  if (change.op >= Op::kAddDestination) {
+  if (change.op >= Op::kAddDestination && change.op <= Op::kEnsureNoDestination) {
     identity.append(reinterpret_cast<const char*>(&change.destination.key), sizeof change.destination.key);
   }
   return identity;
@@ -33,6 +34,12 @@ bool IsRemoval(Op op) { return op == Op::kRemoveService || op == Op::kEnsureNoSe
 
 bool PutsDestination(Op op) {
   return op == Op::kAddDestination || op == Op::kReplaceDestination || op == Op::kEnsureDestination;
+}
+
+template <typename Record>
+std::vector<uint8_t> Bytes(const Record* records, size_t count) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(records);
+  return std::vector<uint8_t>(bytes, bytes + count * sizeof(Record));
 }
 
 bool ByIndex(const Failure& a, const Failure& b) { return a.index < b.index; }
@@ -80,7 +87,9 @@ int Worker::OpenChannels() {
   if (error != 0) return -error;  // negative: the namespace is at fault, not IPVS
   error = changes_channel_.Open();
   if (error == ENOENT) return kNoFamily;
-  if (error == 0) error = changes_channel_.CheckPermission();
+  // A cheap read that needs the same right as a change.
+  InfoFields info;
+  if (error == 0) error = changes_channel_.ReadInfo(&info);
   if (error == 0) error = reads_channel_.Open();
   return error;
 }
@@ -142,13 +151,14 @@ void Worker::Submit(Request request) {
 
 // A normal call has overtaken the bulk changes that wait: its value is to be the last.
 void Worker::NoteWrite(const Change& change, uint64_t order) {
+  if (change.op > Op::kEnsureNoDestination) return;
   later_writes_[ObjectIdentity(change)] = order;
   if (IsRemoval(change.op)) later_writes_[RemovalIdentity(change.service.key)] = order;
   if (PutsDestination(change.op)) later_writes_[BelowIdentity(change.service.key)] = order;
 }
 
 bool Worker::IsSuperseded(const Change& change, uint64_t order) const {
-  if (later_writes_.empty()) return false;
+  if (later_writes_.empty() || change.op > Op::kEnsureNoDestination) return false;
   const auto later = [&](const std::string& key) {
     const auto at = later_writes_.find(key);
     return at != later_writes_.end() && at->second > order;
@@ -288,13 +298,41 @@ void Worker::RunRead(std::unique_lock<std::mutex>& lock) {
     case RequestKind::kSysctls:
       completion.error = ReadSysctls(&completion.text);
       break;
+    case RequestKind::kSetSysctl:
+      completion.error = WriteSysctl(request->argument);
+      break;
+    case RequestKind::kConnections:
+      completion.error = OpenConnections(request->argument, &completion.text);
+      break;
+    case RequestKind::kDaemons: {
+      std::vector<DaemonFields> daemons;
+      completion.error = reads_channel_.ReadDaemons(&daemons);
+      completion.record = Bytes(daemons.data(), daemons.size());
+      break;
+    }
+    case RequestKind::kTimeouts: {
+      TimeoutFields timeouts{};
+      completion.error = reads_channel_.ReadTimeouts(&timeouts);
+      completion.record = Bytes(&timeouts, 1);
+      break;
+    }
+    case RequestKind::kInfo: {
+      InfoFields info{};
+      completion.error = reads_channel_.ReadInfo(&info);
+      completion.record = Bytes(&info, 1);
+      break;
+    }
     case RequestKind::kOpen:
     case RequestKind::kWrite:
       break;
   }
   lock.lock();
   reading_.reset();
-  if (!request->abandoned) Complete(std::move(completion));
+  if (!request->abandoned) {
+    Complete(std::move(completion));
+  } else if (request->kind == RequestKind::kConnections && completion.error == 0) {
+    close(std::stoi(completion.text));
+  }
 }
 
 std::shared_ptr<Request> Worker::Find(uint32_t id) {

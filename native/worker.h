@@ -21,7 +21,20 @@
 
 namespace ipvs {
 
-enum class RequestKind : uint8_t { kOpen, kWrite, kService, kServices, kDestinations, kTable, kSysctls };
+enum class RequestKind : uint8_t {
+  kOpen,
+  kWrite,
+  kService,
+  kServices,
+  kDestinations,
+  kTable,
+  kSysctls,
+  kSetSysctl,
+  kDaemons,
+  kTimeouts,
+  kInfo,
+  kConnections,
+};
 
 struct Request {
   uint32_t id = 0;
@@ -29,7 +42,8 @@ struct Request {
   bool bulk = false;
   uint64_t order = 0;  // of acceptance, over both lanes
   std::vector<Change> changes;
-  ServiceKey key{};  // of a read
+  ServiceKey key{};      // of a read
+  std::string argument;  // of kSetSysctl: "name=value"; of kConnections: the file's name
 
   // kWrite: changes before `next` are done or in the kernel, [flying, next) are in the kernel.
   size_t next = 0;
@@ -45,7 +59,10 @@ struct Completion {
   int32_t error = 0;  // of an open or a read
   std::vector<Failure> failures;
   Table table;
-  std::string text;  // of kOpen: the namespace's identity; of kSysctls: "name=value" lines
+  // Of kOpen: the namespace's identity; of kSysctls: "name=value" lines; of kConnections: a file descriptor, which
+  // passes to the receiver.
+  std::string text;
+  std::vector<uint8_t> record;  // of kDaemons, kTimeouts, kInfo
 };
 
 class Worker : public std::enable_shared_from_this<Worker> {
@@ -122,7 +139,9 @@ class Worker : public std::enable_shared_from_this<Worker> {
   size_t batch_messages_ = 0;
 };
 
-// The namespace's /proc/sys/net/ipv4/vs as "name=value" lines. 0 or an errno.
-int ReadSysctls(std::string* text);
+// The calling thread's namespace as /proc shows it. 0 or an errno.
+int ReadSysctls(std::string* text);                                  // "name=value" lines
+int WriteSysctl(const std::string& assignment);                      // "name=value"
+int OpenConnections(const std::string& file, std::string* descriptor);  // a file of /proc/thread-self/net
 
 }  // namespace ipvs

@@ -7,6 +7,7 @@ import { constants } from 'node:os'
 import path from 'node:path'
 import { buildAddon } from './steps/addon.mjs'
 import { compileTypeScript, installPackages } from './steps/javascript.mjs'
+import { checkRelease, fetchKernel } from './steps/kernels.mjs'
 import { fetchLab } from './steps/lab.mjs'
 import { withLock } from './steps/lock.mjs'
 import { checkout, SetupError } from './steps/step.mjs'
@@ -16,18 +17,28 @@ const purposes = ['demo', 'lab', 'test']
 const testTools = [{ program: 'cmake', debian: 'cmake' }]
 
 /**
- * @param {{ purpose?: string, install?: boolean, tolerant?: boolean }} options
+ * @param {{ purpose?: string, install?: boolean, tolerant?: boolean, kernels?: string[] }} options
  *   tolerant: show the library's own build errors and go on. The lab must stay usable while the
  *   library is being changed, and the test gates report such errors themselves.
+ *   kernels: which other kernels the lab shall have besides its own.
  */
-export async function setup({ purpose, install = true, tolerant = purpose === 'lab' } = {}) {
+export async function setup({
+  purpose,
+  install = true,
+  tolerant = purpose === 'lab',
+  kernels = process.env.IPVS_LAB_KERNEL ? [process.env.IPVS_LAB_KERNEL] : [],
+} = {}) {
+  for (const kernel of kernels) checkRelease(kernel)
   const orShow = (error) => {
     if (!tolerant || !(error instanceof SetupError)) throw error
     process.stderr.write(`${error.message}\n\nGoing on all the same.\n`)
   }
   await withLock(async () => {
     await installPackages()
-    if (purposes.includes(purpose)) await fetchLab()
+    if (purposes.includes(purpose)) {
+      await fetchLab()
+      for (const kernel of kernels) await fetchKernel(kernel)
+    }
     if (purpose === 'test') await needTools('The native tests cannot run', testTools, install)
     await buildAddon({ install }).catch(orShow)
     await compileTypeScript().catch(orShow)
@@ -58,10 +69,23 @@ function readArguments(words) {
     else if (word === '--') options.tool = takeNoInstall(words.splice(0), options)
     else throw new SetupError(`setup: unknown argument "${word}"`)
   }
+  const kernel = labKernel(options.tool)
+  if (kernel !== undefined) options.kernels = [kernel]
   if (options.purpose !== undefined && !purposes.includes(options.purpose)) {
     throw new SetupError(`setup: --for ${options.purpose}: it can be ${purposes.join(', ')}.`)
   }
   return options
+}
+
+/** `npm run lab -- --kernel 6.12 COMMAND`: before the command, among the lab's own options. */
+function labKernel([tool, ...words]) {
+  for (let at = 0; tool === 'lab/main.js' && words[at]?.startsWith('--'); at += 2) {
+    if (words[at] === '--') break
+    if (words[at] === '--kernel') return words[at + 1]
+    if (words[at].startsWith('--kernel=')) return words[at].slice('--kernel='.length)
+    if (words[at].includes('=') || words[at] === '--help') at -= 1
+  }
+  return undefined
 }
 
 /** `npm run demo -- --no-install` puts it among the tool's own options: it counts before any other word. */

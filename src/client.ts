@@ -4,8 +4,10 @@ import { Applied } from './apply/result.js'
 import { traceChanges } from './apply/trace.js'
 import { IpvsApplyError, IpvsError, typeError } from './errors.js'
 import { destinationKey, serviceKey } from './identity.js'
-import type { Kernel } from './kernel/kernel.js'
-import { closedError, NativeKernel } from './kernel/native-kernel.js'
+import { closedError } from './kernel/errors.js'
+import { CONNECT, type Kernel, type SystemKernel } from './kernel/kernel.js'
+import { NativeKernel } from './kernel/native-kernel.js'
+import type { KernelInfo } from './kernel/system-records.js'
 import {
   type ApplyOptions,
   type CallOptions,
@@ -15,6 +17,23 @@ import {
   readOpenOptions,
 } from './options.js'
 import { type ProbeOptions, type ProbeResult, probe } from './probe.js'
+import {
+  type ReconcileOptions,
+  type ReconcileResult,
+  readReconcileOptions,
+  reconcile,
+} from './reconcile/index.js'
+import { type Connection, readConnections } from './system/connections.js'
+import {
+  checkDaemon,
+  checkRole,
+  type SyncDaemon,
+  type SyncDaemonStatus,
+  type SyncRole,
+} from './system/sync-daemon.js'
+import { checkSysctl } from './system/sysctls.js'
+import { checkTimeouts, type Timeouts } from './system/timeouts.js'
+import { readWatchOptions, type WatchEvent, type WatchOptions, watchTable } from './system/watch.js'
 import type {
   ApplyResult,
   Change,
@@ -25,6 +44,7 @@ import type {
   ServiceId,
   ServiceSettings,
   ServiceStatus,
+  ServiceTree,
   Snapshot,
 } from './types.js'
 import { type CheckedChange, checkChange, checkOptions, checkServiceId } from './validate.js'
@@ -48,9 +68,9 @@ export class Ipvs implements AsyncDisposable {
    *   `ERR_IPVS_TIMEOUT`
    */
   static async open(options: OpenOptions = {}): Promise<Ipvs> {
-    const { where, deadlineMs } = readOpenOptions(options)
-    const kernel = await NativeKernel.open(where, deadlineMs)
-    return new Ipvs(kernel, deadlineMs)
+    const { where, deadlineMs, kernel } = readOpenOptions(options)
+    const opened = kernel?.[CONNECT]() ?? (await NativeKernel.open(where, deadlineMs))
+    return new Ipvs(opened, deadlineMs)
   }
 
   /** Finds out whether IPVS can be used here, and if not, what to do. Never rejects, but for bad options. */
@@ -228,11 +248,120 @@ export class Ipvs implements AsyncDisposable {
   }
 
   /**
+   * Makes the table what is desired, with the fewest changes; equal state sends nothing. Destinations that a desired
+   * service does not list are removed; services that are not desired stay, unless `prune` names them. What replaces
+   * something is there before that is taken away; where it could not be made, the old one stays, as `not-sent`. One
+   * call at a time; other calls go first between two batches.
+   *
+   * @throws TypeError, RangeError a bad argument, or `prune: true` with nothing desired; nothing was read or sent
+   * @throws IpvsError the table could not be read; nothing was sent
+   */
+  async reconcile(
+    desired: Iterable<ServiceTree>,
+    options?: ReconcileOptions,
+  ): Promise<ReconcileResult> {
+    const read = readReconcileOptions(options, this.#deadlineMs)
+    return reconcile(this.#open(), desired, read)
+  }
+
+  /**
    * The namespace's IPVS settings (`/proc/sys/net/ipv4/vs`) as text, by name. Empty where the kernel shows none: on
    * 6.1 in a namespace that belongs to a user namespace.
    */
   async sysctls(options?: CallOptions): Promise<Readonly<Record<string, string>>> {
     return this.#open().sysctls(this.#callDeadline(options))
+  }
+
+  /** Sets the namespace's IPVS setting `name`. @throws IpvsError `ERR_IPVS_READ_ONLY`, `ERR_IPVS_INVALID`… */
+  async setSysctl(name: string, value: number | string, options?: CallOptions): Promise<void> {
+    const text = checkSysctl(name, value)
+    await this.#system().setSysctl(name, text, this.#callDeadline(options))
+  }
+
+  /** How long idle connections are kept in this namespace. */
+  async timeouts(options?: CallOptions): Promise<Timeouts> {
+    return this.#system().timeouts(this.#callDeadline(options))
+  }
+
+  /**
+   * Sets those timeouts that are given. Existing connections adopt them with their next packet
+   * (ip_vs_proto_udp.c: udp_state_transition).
+   */
+  async setTimeouts(timeouts: Partial<Timeouts>, options?: CallOptions): Promise<void> {
+    const command = { op: 'set-timeouts', timeouts: checkTimeouts(timeouts) } as const
+    await this.#system().command(command, 'setting timeouts', this.#callDeadline(options))
+  }
+
+  /** The sync daemons that run in this namespace: none, a master, a backup, or both. */
+  async syncDaemons(options?: CallOptions): Promise<SyncDaemonStatus[]> {
+    return this.#system().daemons(this.#callDeadline(options))
+  }
+
+  /**
+   * Starts a sync daemon. Its settings are fixed while it runs.
+   *
+   * @throws IpvsError `ERR_IPVS_DAEMON_RUNNING`, `ERR_IPVS_NO_DEVICE`, `ERR_IPVS_INVALID`
+   */
+  async startSyncDaemon(daemon: SyncDaemon, options?: CallOptions): Promise<void> {
+    const command = { op: 'start-daemon', daemon: checkDaemon(daemon) } as const
+    const target = `starting the sync ${daemon.role} on ${daemon.interface}`
+    await this.#system().command(command, target, this.#callDeadline(options))
+  }
+
+  /** @throws IpvsError `ERR_IPVS_DAEMON_STOPPED` if it does not run */
+  async stopSyncDaemon(role: SyncRole, options?: CallOptions): Promise<void> {
+    const deadlineMs = this.#callDeadline(options)
+    const target = `stopping the sync ${role}`
+    const system = this.#system()
+    await system.command({ op: 'stop-daemon', state: checkRole(role, 'role') }, target, deadlineMs)
+    // The kernel may leave this command unanswered whatever came of it (ip_vs_sync.c: kthread_stop gives EINTR).
+    const left = await system.daemons(deadlineMs)
+    if (!left.some((daemon) => daemon.role === role)) return
+    const text = `${target}: the kernel took the command, but it still runs; try again`
+    throw new IpvsError('ERR_IPVS_DAEMON_RUNNING', text, { command: 'DEL_DAEMON' })
+  }
+
+  /** The version of IPVS and the size of its connection table. */
+  async info(options?: CallOptions): Promise<KernelInfo> {
+    return this.#system().info(this.#callDeadline(options))
+  }
+
+  /**
+   * Zeroes the counters of a service and its destinations, or all of the namespace. For every reader of them: keep
+   * differences of your own instead. Packets since the last 2 s tick may count again (ip_vs_est.c).
+   *
+   * @throws IpvsError `ERR_IPVS_NO_SERVICE`
+   */
+  async zero(id?: ServiceId, options?: CallOptions): Promise<void> {
+    const service = id === undefined ? undefined : checkServiceId(id, 'service')
+    const target = id === undefined ? 'zeroing all counters' : `zeroing ${serviceKey(id)}`
+    await this.#system().command({ op: 'zero', service }, target, this.#callDeadline(options))
+  }
+
+  /** Removes every service of this namespace. Connections stay until they expire. */
+  async flush(options?: CallOptions): Promise<void> {
+    await this.#system().command({ op: 'flush' }, 'flushing', this.#callDeadline(options))
+  }
+
+  /**
+   * The connections of this namespace, one by one as they are read, in flat memory. Not a snapshot: what comes and goes
+   * meanwhile may be missing or doubled. The kernel walks its table anew for each page of text (ip_vs_conn.c:
+   * ip_vs_conn_array), so that the cost grows with the square of the number of entries.
+   */
+  async *connections(options?: CallOptions): AsyncGenerator<Connection, void, void> {
+    yield* readConnections(await this.#system().connections(this.#callDeadline(options)))
+  }
+
+  /**
+   * What changes in the table from now on, by looking every `intervalMs`: the kernel has no notifications. Ends when
+   * the signal is aborted or the loop is left; rejects with what a look rejects with.
+   */
+  async *watch(options?: WatchOptions): AsyncGenerator<WatchEvent, void, void> {
+    yield* watchTable(() => this.snapshot(), readWatchOptions(options))
+  }
+
+  #system(): SystemKernel {
+    return this.#open() as Kernel & SystemKernel
   }
 
   #open(): Kernel {

@@ -12,6 +12,14 @@ export type IpvsCommand =
   | 'SET_DEST'
   | 'DEL_DEST'
   | 'GET_DEST'
+  | 'NEW_DAEMON'
+  | 'DEL_DAEMON'
+  | 'GET_DAEMON'
+  | 'SET_CONFIG'
+  | 'GET_CONFIG'
+  | 'GET_INFO'
+  | 'ZERO'
+  | 'FLUSH'
   | 'OPEN'
 
 /** Stable codes of {@link IpvsError}. */

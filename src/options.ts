@@ -1,6 +1,8 @@
 // The options of the client's calls: meaning, defaults, validation.
 import { rangeError, typeError } from './errors.js'
+import { CONNECT } from './kernel/kernel.js'
 import type { NamespaceSpec } from './kernel/native-kernel.js'
+import type { MemoryKernel } from './testing/memory-kernel.js'
 import { readFields } from './validate/options.js'
 import { checkInteger, checkOptions } from './validate.js'
 
@@ -12,6 +14,8 @@ export interface OpenOptions {
   readonly netns?: string | { readonly pid: number } | { readonly fd: number }
   /** Default deadline of every call, in milliseconds. Default 5000. */
   readonly deadlineMs?: number
+  /** For tests: a `MemoryKernel` of `ipvs/testing` in place of the real kernel. It is its own namespace. */
+  readonly kernel?: MemoryKernel
 }
 
 export interface CallOptions {
@@ -32,8 +36,22 @@ const DEADLINE_MS = 5000
 const MAX_DEADLINE_MS = 2_147_483_647 // setTimeout takes no more
 
 export function readOpenOptions(options: OpenOptions | undefined) {
-  const { netns, deadlineMs } = checkOptions(options, 'options', ['netns', 'deadlineMs'])
-  return { where: readNetns(netns), deadlineMs: readDeadline(deadlineMs, DEADLINE_MS) }
+  const names = ['netns', 'deadlineMs', 'kernel'] as const
+  const { netns, deadlineMs, kernel } = checkOptions(options, 'options', names)
+  return {
+    where: readNetns(netns),
+    deadlineMs: readDeadline(deadlineMs, DEADLINE_MS),
+    kernel: readKernel(kernel, netns),
+  }
+}
+
+function readKernel(kernel: unknown, netns: unknown): MemoryKernel | undefined {
+  if (kernel === undefined) return undefined
+  if (typeof kernel !== 'object' || kernel === null || !(CONNECT in kernel)) {
+    throw typeError('options.kernel', 'a MemoryKernel of "ipvs/testing"', kernel)
+  }
+  if (netns === undefined) return kernel as MemoryKernel
+  throw typeError('options.netns', 'left out: a MemoryKernel is one namespace of its own', netns)
 }
 
 /** The deadline of one call. */

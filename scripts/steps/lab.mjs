@@ -80,7 +80,7 @@ async function fetch(missing) {
   mkdirSync(path.join(apt, 'lists/partial'), { recursive: true })
   mkdirSync(path.join(apt, 'archives/partial'), { recursive: true })
   const config = path.join(apt, 'apt.conf')
-  writeFileSync(config, aptConfig())
+  writeFileSync(config, aptConfig(apt))
   const run = (args) => logged('lab-apt', 'apt-get', ['-c', config, ...args], { append: true })
   // Archives of an earlier, interrupted call stay: apt checks them and fetches only the rest.
   await logged('lab-apt', 'apt-get', ['-c', config, 'update'])
@@ -107,8 +107,8 @@ async function fetch(missing) {
   rmSync(apt, { recursive: true })
 }
 
-/** The machine's own sources and keys, with every folder apt writes to in our cache. */
-function aptConfig() {
+/** The machine's own sources and keys, with every folder apt writes to under `apt`. */
+export function aptConfig(apt) {
   return `
 Dir::State::Lists "${apt}/lists";
 Dir::Cache "${apt}";

@@ -7,7 +7,18 @@ import { IpvsError } from '../errors.js'
 export const NAMESPACE_KIND = { current: 0, path: 1, descriptor: 2, scratch: 3 } as const
 
 /** What is read (native/worker.h: RequestKind). */
-export const READ_KIND = { service: 2, services: 3, destinations: 4, table: 5, sysctls: 6 } as const
+export const READ_KIND = {
+  service: 2,
+  services: 3,
+  destinations: 4,
+  table: 5,
+  sysctls: 6,
+  setSysctl: 7,
+  daemons: 8,
+  timeouts: 9,
+  info: 10,
+  connections: 11,
+} as const
 
 /** Results of a change beside an errno (native/record.h: Outcome). */
 export const OUTCOME = {
@@ -32,15 +43,18 @@ export type OnCompletion = (
   id: number,
   error: number,
   failures: RawFailures,
-  payload: RawTable | string | undefined,
+  payload: Payload,
 ) => void
+
+/** Of a table, of text (sysctls, a descriptor, the namespace), of other records, of nothing. */
+export type Payload = RawTable | string | Uint8Array | undefined
 
 /** A client's thread and sockets. Every request is answered once through the callback, unless it is abandoned. */
 export interface NativeClient {
   /** Starts the thread; 0 or an errno. */
   open(id: number): number
   write(id: number, records: Uint8Array, bulk: boolean): void
-  read(id: number, kind: number, service?: Uint8Array): void
+  read(id: number, kind: number, argument?: Uint8Array | string): void
   /** Takes back what is not sent yet: `false` if there is nothing to take back. */
   withdraw(id: number): boolean
   /** Gives a request up at its deadline: `false` if it has been completed already. */
@@ -58,6 +72,22 @@ export type Layout = Readonly<
     | 'joined'
     | 'service'
     | 'destination'
+    | 'timeouts'
+    | 'daemon'
+    | 'timeoutTcp'
+    | 'timeoutTcpFin'
+    | 'timeoutUdp'
+    | 'daemonRow'
+    | 'daemonState'
+    | 'daemonSyncId'
+    | 'daemonInterface'
+    | 'daemonMaxLength'
+    | 'daemonPort'
+    | 'daemonGroupAf'
+    | 'daemonTtl'
+    | 'daemonGroup'
+    | 'infoVersion'
+    | 'infoConnectionTableSize'
     | 'serviceAf'
     | 'serviceProtocol'
     | 'serviceFwmark'

@@ -1,6 +1,6 @@
 // What an errno means, by the command that gave it, and what to do about it. The kernel sends no text for these.
 import { constants } from 'node:os'
-import { type IpvsCommand, IpvsError, type IpvsErrorCode } from '../errors.js'
+import { type IpvsCommand, IpvsError, type IpvsErrorCode, rangeError } from '../errors.js'
 import { destinationKey, serviceKey } from '../identity.js'
 import type { Change } from '../types.js'
 import { OUTCOME } from './addon.js'
@@ -18,7 +18,8 @@ const COMMANDS: ReadonlyMap<number, IpvsCommand> = new Map([
 ])
 
 /** Schedulers of the kernel's own tree: for these, ENOENT on a service with an engine is the engine's. */
-const KERNEL_SCHEDULERS = 'rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh twos'.split(' ')
+export const KERNEL_SCHEDULERS: readonly string[] =
+  'rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh twos'.split(' ')
 
 interface Meaning {
   readonly code: IpvsErrorCode
@@ -74,6 +75,96 @@ export function readError(code: number, command: IpvsCommand, target: string): I
         options,
       )
   }
+}
+
+/** The error of a command on the namespace as a whole, by errno or outcome. */
+export function commandError(code: number, command: IpvsCommand, target: string): IpvsError {
+  const options = { command, errno: -code }
+  switch (code) {
+    case OUTCOME.notSent:
+      return new IpvsError('ERR_IPVS_NOT_SENT', `${target} was not sent: its deadline passed`, {
+        command,
+      })
+    case OUTCOME.unknown: {
+      const text = `${target} was sent, but there was no answer; read it back before relying on it`
+      return new IpvsError('ERR_IPVS_UNKNOWN_OUTCOME', text, { command })
+    }
+    case errno.EEXIST:
+      return new IpvsError(
+        'ERR_IPVS_DAEMON_RUNNING',
+        `${target}: it runs already; stop it to change it`,
+        options,
+      )
+    case errno.ENETUNREACH:
+    case errno.EADDRNOTAVAIL: {
+      const text = `${target}: the interface cannot send to the group: is it up, with an address of the group's family?`
+      return new IpvsError('ERR_IPVS_KERNEL', text, options)
+    }
+    case errno.ENODEV:
+      return new IpvsError(
+        'ERR_IPVS_NO_DEVICE',
+        `${target}: there is no such interface here`,
+        options,
+      )
+    case errno.EINVAL:
+      return new IpvsError('ERR_IPVS_INVALID', `${target}: the kernel finds it invalid`, options)
+    case errno.ESRCH:
+      if (command !== 'DEL_DAEMON') break
+      return new IpvsError('ERR_IPVS_DAEMON_STOPPED', `${target}: it does not run`, options)
+  }
+  return readError(code, command, target)
+}
+
+/** The error of writing a setting: `code` is what opening or writing its file gave. */
+export function sysctlError(code: number, target: string): IpvsError {
+  const options = { errno: -code }
+  switch (code) {
+    case errno.ENOENT:
+      return new IpvsError(
+        'ERR_IPVS_KERNEL',
+        `${target}: this kernel or namespace has no such setting`,
+        options,
+      )
+    case errno.EACCES:
+    case errno.EPERM:
+    case errno.EROFS:
+      return new IpvsError(
+        'ERR_IPVS_READ_ONLY',
+        `${target}: it may not be written from here`,
+        options,
+      )
+    case errno.EINVAL:
+      return new IpvsError(
+        'ERR_IPVS_INVALID',
+        `${target}: the kernel finds the value invalid`,
+        options,
+      )
+    default:
+      return new IpvsError(
+        'ERR_IPVS_KERNEL',
+        `${target}: the kernel answered errno ${code}`,
+        options,
+      )
+  }
+}
+
+export function closedError(): IpvsError {
+  return new IpvsError('ERR_IPVS_CLOSED', 'this client has been closed; open another one')
+}
+
+export function busyError(): IpvsError {
+  return new IpvsError(
+    'ERR_IPVS_BUSY',
+    'applySync cannot run while asynchronous calls are queued: await them first, or use apply()',
+  )
+}
+
+/** More than one batch for applySync. */
+export function batchError(count: number): RangeError {
+  const rule =
+    'at most one netlink batch for applySync (about 1,000 changes where the socket buffers can be raised, ' +
+    'ensure-… counting twice); apply() sends as many batches as it takes'
+  return rangeError('changes', rule, `${count} changes`)
 }
 
 export function noModule(options: {

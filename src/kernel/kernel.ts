@@ -1,6 +1,9 @@
 // What the client needs of a kernel: the real one (native-kernel.ts), or one in memory.
+import type { SyncDaemonStatus } from '../system/sync-daemon.js'
+import type { Timeouts } from '../system/timeouts.js'
 import type { DestinationStatus, ServiceStatus, Snapshot } from '../types.js'
 import type { CheckedChange, CheckedServiceId } from '../validate.js'
+import type { KernelInfo, SystemCommand } from './system-records.js'
 
 /** One change that was not applied. */
 export interface Failure {
@@ -23,6 +26,18 @@ export interface WriteOptions {
   readonly bulk: boolean
   readonly deadlineMs: number
   readonly signal: AbortSignal | undefined
+}
+
+/** What concerns the namespace as a whole. Everything rejects with an IpvsError. */
+export interface SystemKernel {
+  /** Runs one command, in order with all other changes. */
+  command(command: SystemCommand, target: string, deadlineMs: number): Promise<void>
+  daemons(deadlineMs: number): Promise<SyncDaemonStatus[]>
+  timeouts(deadlineMs: number): Promise<Timeouts>
+  info(deadlineMs: number): Promise<KernelInfo>
+  setSysctl(name: string, value: string, deadlineMs: number): Promise<void>
+  /** A descriptor of the namespace's /proc/net/ip_vs_conn; the caller closes it. */
+  connections(deadlineMs: number): Promise<number>
 }
 
 export interface Kernel {
@@ -65,3 +80,6 @@ export interface Kernel {
   /** Waits for what was accepted, each part up to its own deadline, then ends. */
   close(): Promise<void>
 }
+
+/** What a kernel other than the real one is opened by. Registered, so that two copies of this package agree. */
+export const CONNECT: unique symbol = Symbol.for('ipvs.connect')

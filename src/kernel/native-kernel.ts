@@ -1,7 +1,9 @@
 // The real kernel: requests to the addon's thread, deadlines, and their answers.
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import { type IpvsCommand, IpvsError, rangeError } from '../errors.js'
+import { type IpvsCommand, IpvsError } from '../errors.js'
+import type { SyncDaemonStatus } from '../system/sync-daemon.js'
+import type { Timeouts } from '../system/timeouts.js'
 import type { DestinationStatus, ServiceStatus, Snapshot } from '../types.js'
 import type { CheckedChange, CheckedServiceId } from '../validate.js'
 import {
@@ -10,13 +12,32 @@ import {
   NAMESPACE_KIND,
   type NativeClient,
   OUTCOME,
+  type Payload,
   type RawFailures,
   type RawTable,
   READ_KIND,
 } from './addon.js'
-import { noModule, PERMISSION, readError } from './errors.js'
-import type { Cut, Failure, Kernel, WriteOptions, WriteResult } from './kernel.js'
+import {
+  batchError,
+  busyError,
+  closedError,
+  commandError,
+  noModule,
+  PERMISSION,
+  readError,
+  sysctlError,
+} from './errors.js'
+import type { Cut, Failure, Kernel, SystemKernel, WriteOptions, WriteResult } from './kernel.js'
 import { ChangeWriter, TableReader } from './records.js'
+import {
+  COMMAND_NAMES,
+  decodeDaemons,
+  decodeInfo,
+  decodeTimeouts,
+  encodeCommand,
+  type KernelInfo,
+  type SystemCommand,
+} from './system-records.js'
 
 const { errno } = constants
 
@@ -27,9 +48,9 @@ export interface NamespaceSpec {
   readonly fd?: number
 }
 
-type Finish = (error: number, failures: RawFailures, payload: RawTable | string | undefined) => void
+type Finish = (error: number, failures: RawFailures, payload: Payload) => void
 
-export class NativeKernel implements Kernel {
+export class NativeKernel implements Kernel, SystemKernel {
   readonly #client: NativeClient
   readonly #layout: Layout
   readonly #pending = new Map<number, Finish>()
@@ -86,7 +107,17 @@ export class NativeKernel implements Kernel {
     count: number,
     options: WriteOptions,
   ): Promise<WriteResult> {
-    const records = this.#encode(changes, count)
+    return this.#send(this.#encode(changes, count), count, options)
+  }
+
+  async command(command: SystemCommand, target: string, deadlineMs: number): Promise<void> {
+    const record = encodeCommand(this.#layout, command)
+    const { failures } = await this.#send(record, 1, { bulk: false, deadlineMs, signal: undefined })
+    const failure = failures[0]
+    if (failure !== undefined) throw commandError(failure.code, COMMAND_NAMES[command.op], target)
+  }
+
+  #send(records: Uint8Array, count: number, options: WriteOptions): Promise<WriteResult> {
     const { bulk, deadlineMs, signal } = options
     if (count === 0) return Promise.resolve({ failures: [], cut: 'answered' })
     if (signal?.aborted) return Promise.resolve({ failures: allNotSent(count), cut: 'signal' })
@@ -115,17 +146,9 @@ export class NativeKernel implements Kernel {
   writeSync(changes: Iterable<CheckedChange>, count: number): readonly Failure[] {
     const result = this.#client.runNow(this.#encode(changes, count))
     if (typeof result !== 'number') return decodeFailures(result)
-    if (result === errno.E2BIG) {
-      const rule =
-        'at most one netlink batch for applySync (about 1,000 changes where the socket buffers can be raised, ' +
-        'ensure-… counting twice); apply() sends as many batches as it takes'
-      throw rangeError('changes', rule, `${count} changes`)
-    }
+    if (result === errno.E2BIG) throw batchError(count)
     if (result !== errno.EBUSY) throw readError(result, 'OPEN', 'opening a new socket')
-    throw new IpvsError(
-      'ERR_IPVS_BUSY',
-      'applySync cannot run while asynchronous calls are queued: await them first, or use apply()',
-    )
+    throw busyError()
   }
 
   async service(
@@ -202,14 +225,41 @@ export class NativeKernel implements Kernel {
     return raw === undefined ? undefined : new TableReader(this.#layout, raw as RawTable)
   }
 
+  async daemons(deadlineMs: number): Promise<SyncDaemonStatus[]> {
+    const rows = await this.#read('daemons', 'GET_DAEMON', 'reading the sync daemons', deadlineMs)
+    return decodeDaemons(this.#layout, rows as Uint8Array)
+  }
+
+  async timeouts(deadlineMs: number): Promise<Timeouts> {
+    const row = await this.#read('timeouts', 'GET_CONFIG', 'reading the timeouts', deadlineMs)
+    return decodeTimeouts(this.#layout, row as Uint8Array)
+  }
+
+  async info(deadlineMs: number): Promise<KernelInfo> {
+    const row = await this.#read('info', 'GET_INFO', 'reading the version', deadlineMs)
+    return decodeInfo(this.#layout, row as Uint8Array)
+  }
+
+  async setSysctl(name: string, value: string, deadlineMs: number): Promise<void> {
+    const target = `setting ${name} to ${value}`
+    await this.#read('setSysctl', 'SET_CONFIG', target, deadlineMs, `${name}=${value}`)
+  }
+
+  async connections(deadlineMs: number): Promise<number> {
+    const target = 'opening /proc/net/ip_vs_conn'
+    const fd = await this.#read('connections', 'OPEN', target, deadlineMs, 'ip_vs_conn')
+    if (typeof fd === 'string') return Number(fd)
+    throw noModule({ command: 'OPEN' })
+  }
+
   /** Resolves with `undefined` if there is no such service, or no such file. */
   #read(
     kind: keyof typeof READ_KIND,
     command: IpvsCommand,
     target: string,
     deadlineMs: number,
-    service?: CheckedServiceId,
-  ): Promise<RawTable | string | undefined> {
+    about?: CheckedServiceId | string,
+  ): Promise<Payload> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(closedError())
       const id = this.#nextId++
@@ -223,20 +273,17 @@ export class NativeKernel implements Kernel {
       this.#pending.set(id, (error, _, payload) => {
         clearTimeout(timer)
         if (error === 0) resolve(payload)
+        else if (kind === 'setSysctl') reject(sysctlError(error, target))
         else if (error === errno.ESRCH || error === errno.ENOENT) resolve(undefined)
         else reject(readError(error, command, target))
       })
-      const record = service && ChangeWriter.identity(this.#layout, service)
-      this.#client.read(id, READ_KIND[kind], record)
+      const argument =
+        typeof about === 'object' ? ChangeWriter.identity(this.#layout, about) : about
+      this.#client.read(id, READ_KIND[kind], argument)
     })
   }
 
-  #finish(
-    id: number,
-    error: number,
-    failures: RawFailures,
-    payload: RawTable | string | undefined,
-  ): void {
+  #finish(id: number, error: number, failures: RawFailures, payload: Payload): void {
     const finish = this.#pending.get(id)
     if (finish === undefined) return
     this.#pending.delete(id)
@@ -248,10 +295,6 @@ export class NativeKernel implements Kernel {
     if (this.#pending.size > 0) return
     for (const resolve of this.#idle.splice(0)) resolve()
   }
-}
-
-export function closedError(): IpvsError {
-  return new IpvsError('ERR_IPVS_CLOSED', 'this client has been closed; open another one')
 }
 
 function decodeFailures(raw: RawFailures): Failure[] {

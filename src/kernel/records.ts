@@ -1,33 +1,14 @@
 // The compact records that pass to and from the addon: checked changes to bytes, bytes to observed values.
-import { inspect } from 'node:util'
-import { AF_INET, formatAddress, formatNetmask } from '../address.js'
+import type { Change, DestinationStatus, ServiceStatus, ServiceTreeStatus } from '../types.js'
 import type {
-  Change,
-  DestinationStatus,
-  ForwardingMethod,
-  ObservedServiceId,
-  Protocol,
-  SchedulerFlag,
-  ServiceSettings,
-  ServiceStatus,
-  ServiceTreeStatus,
-  Stats,
-  Tunnel,
-} from '../types.js'
-import {
-  type CheckedChange,
-  type CheckedDestination,
-  type CheckedDestinationId,
-  type CheckedService,
-  type CheckedServiceId,
-  METHODS,
-  PROTOCOLS,
-  SERVICE_FLAGS,
-  schedulerFlagNames,
-  TUNNEL_CHECKSUMS,
-  TUNNEL_TYPES,
+  CheckedChange,
+  CheckedDestination,
+  CheckedDestinationId,
+  CheckedService,
+  CheckedServiceId,
 } from '../validate.js'
 import type { Layout, RawTable } from './addon.js'
+import { CounterStats, observedDestination, observedService } from './observed.js'
 
 // Numbers of native/record.h: Op.
 const OPS: Readonly<Record<Change['op'], number>> = {
@@ -43,7 +24,7 @@ const OPS: Readonly<Record<Change['op'], number>> = {
   'ensure-no-destination': 10,
 }
 
-const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+export const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
 /** Writes checked changes one behind the other. */
 export class ChangeWriter {
@@ -117,7 +98,7 @@ export class ChangeWriter {
 }
 
 /** The next change is about the same server: two halves of one flip, which no chunk boundary may split. */
-function isOneFlip(previous: CheckedChange | undefined, change: CheckedChange): boolean {
+export function isOneFlip(previous: CheckedChange | undefined, change: CheckedChange): boolean {
   const a = previous?.destination?.address
   const b = change.destination?.address
   if (a === undefined || b === undefined) return false
@@ -173,158 +154,69 @@ export class TableReader {
   #service(at: number): ServiceStatus {
     const layout = this.#layout
     const view = this.#services
-    const flags = view.getUint32(at + layout.serviceFlags, LITTLE_ENDIAN)
-    const af = view.getUint16(at + layout.serviceAf, LITTLE_ENDIAN)
-    const scheduler = text(view, at + layout.serviceScheduler)
-    const schedulerFlags = [...schedulerFlagNames(scheduler)]
-      .filter(([, bit]) => (flags & bit) !== 0)
-      .map(([name]) => name as SchedulerFlag)
-    const engine = text(view, at + layout.serviceEngine)
-    const netmask = view.getUint32(at + layout.serviceNetmask, LITTLE_ENDIAN)
-    const settings: ServiceSettings = {
-      scheduler,
-      onePacket: (flags & SERVICE_FLAGS.onePacket) !== 0,
-      ...((flags & SERVICE_FLAGS.persistent) !== 0 && {
-        persistence: {
-          timeoutSeconds: view.getUint32(at + layout.serviceTimeout, LITTLE_ENDIAN),
-          netmask: af === AF_INET ? formatNetmask(netmask) : netmask,
-        },
-      }),
-      ...(schedulerFlags.length > 0 && { schedulerFlags }),
-      ...(engine !== '' && { persistenceEngine: engine }),
-    }
-    const stats = new ReadStats(view, at + layout.serviceRowCounters)
-    return { ...this.#identity(view, at, af), ...settings, stats }
-  }
-
-  #identity(view: DataView, at: number, af: number): ObservedServiceId {
-    const layout = this.#layout
-    const fwmark = view.getUint32(at + layout.serviceFwmark, LITTLE_ENDIAN)
-    if (fwmark !== 0) return { fwmark, family: af === AF_INET ? 'ipv4' : 'ipv6' }
-    const protocol = view.getUint16(at + layout.serviceProtocol, LITTLE_ENDIAN)
-    return {
-      // A number is what somebody else gave the kernel, which takes any.
-      protocol: PROTOCOL_NAMES.get(protocol) ?? (String(protocol) as Protocol),
-      address: formatAddress(af, bytesOf(view), view.byteOffset + at + layout.serviceAddress),
-      port: view.getUint16(at + layout.servicePort, LITTLE_ENDIAN),
-    }
+    const uint16 = (offset: number): number => view.getUint16(at + offset, LITTLE_ENDIAN)
+    const uint32 = (offset: number): number => view.getUint32(at + offset, LITTLE_ENDIAN)
+    return observedService(
+      {
+        af: uint16(layout.serviceAf),
+        protocol: uint16(layout.serviceProtocol),
+        fwmark: uint32(layout.serviceFwmark),
+        address: bytesOf(view),
+        addressAt: view.byteOffset + at + layout.serviceAddress,
+        port: uint16(layout.servicePort),
+        flags: uint32(layout.serviceFlags),
+        timeoutSeconds: uint32(layout.serviceTimeout),
+        netmask: uint32(layout.serviceNetmask),
+        scheduler: readName(view, at + layout.serviceScheduler),
+        engine: readName(view, at + layout.serviceEngine),
+      },
+      new ReadStats(view, at + layout.serviceRowCounters),
+    )
   }
 
   #destination(at: number): DestinationStatus {
     const layout = this.#layout
     const view = this.#destinations
+    const uint16 = (offset: number): number => view.getUint16(at + offset, LITTLE_ENDIAN)
     const uint32 = (offset: number): number => view.getUint32(at + offset, LITTLE_ENDIAN)
-    const method = uint32(layout.destinationMethod)
-    const forwarding = METHOD_NAMES.get(method) ?? (`method-${method}` as ForwardingMethod)
-    return {
-      address: formatAddress(
-        view.getUint16(at + layout.destinationAf, LITTLE_ENDIAN),
-        bytesOf(view),
-        view.byteOffset + at + layout.destinationAddress,
-      ),
-      port: view.getUint16(at + layout.destinationPort, LITTLE_ENDIAN),
-      forwarding,
-      weight: uint32(layout.destinationWeight),
-      upperThreshold: uint32(layout.destinationUpper),
-      lowerThreshold: uint32(layout.destinationLower),
-      ...(forwarding === 'tunnel' && { tunnel: this.#tunnel(view, at) }),
-      activeConnections: uint32(layout.destinationRowActive),
-      inactiveConnections: uint32(layout.destinationRowInactive),
-      persistentConnections: uint32(layout.destinationRowPersistent),
-      stats: new ReadStats(view, at + layout.destinationRowCounters),
-    }
-  }
-
-  #tunnel(view: DataView, at: number): Tunnel {
-    const layout = this.#layout
-    const type =
-      TUNNEL_NAMES.get(view.getUint16(at + layout.destinationTunnelType, LITTLE_ENDIAN)) ?? 'ipip'
-    const port = view.getUint16(at + layout.destinationTunnelPort, LITTLE_ENDIAN)
-    const flags = view.getUint16(at + layout.destinationTunnelFlags, LITTLE_ENDIAN)
-    const checksum = CHECKSUM_NAMES.get(flags)
-    return {
-      type,
-      ...(type === 'gue' && { port }),
-      ...(checksum !== undefined && checksum !== 'none' && { checksum }),
-    }
+    return observedDestination(
+      {
+        af: uint16(layout.destinationAf),
+        address: bytesOf(view),
+        addressAt: view.byteOffset + at + layout.destinationAddress,
+        port: uint16(layout.destinationPort),
+        method: uint32(layout.destinationMethod),
+        weight: uint32(layout.destinationWeight),
+        upperThreshold: uint32(layout.destinationUpper),
+        lowerThreshold: uint32(layout.destinationLower),
+        tunnelType: uint16(layout.destinationTunnelType),
+        tunnelPort: uint16(layout.destinationTunnelPort),
+        tunnelFlags: uint16(layout.destinationTunnelFlags),
+      },
+      {
+        active: uint32(layout.destinationRowActive),
+        inactive: uint32(layout.destinationRowInactive),
+        persistent: uint32(layout.destinationRowPersistent),
+      },
+      new ReadStats(view, at + layout.destinationRowCounters),
+    )
   }
 }
 
 /** Statistics read from a row. Counters stay bytes until somebody asks. */
-class ReadStats implements Stats {
+class ReadStats extends CounterStats {
   readonly #view: DataView
   readonly #at: number
 
   constructor(view: DataView, at: number) {
+    super()
     this.#view = view
     this.#at = at
   }
 
-  get connections(): bigint {
-    return this.#counter(0)
-  }
-  get inPackets(): bigint {
-    return this.#counter(1)
-  }
-  get outPackets(): bigint {
-    return this.#counter(2)
-  }
-  get inBytes(): bigint {
-    return this.#counter(3)
-  }
-  get outBytes(): bigint {
-    return this.#counter(4)
-  }
-  get connectionRate(): number {
-    return Number(this.#counter(5))
-  }
-  get inPacketRate(): number {
-    return Number(this.#counter(6))
-  }
-  get outPacketRate(): number {
-    return Number(this.#counter(7))
-  }
-  get inByteRate(): number {
-    return Number(this.#counter(8))
-  }
-  get outByteRate(): number {
-    return Number(this.#counter(9))
-  }
-
-  /** What `console.log` shows. */
-  [inspect.custom](): object {
-    return this.toJSON()
-  }
-
-  toJSON(): Record<string, string | number> {
-    return {
-      connections: String(this.connections),
-      inPackets: String(this.inPackets),
-      outPackets: String(this.outPackets),
-      inBytes: String(this.inBytes),
-      outBytes: String(this.outBytes),
-      connectionRate: this.connectionRate,
-      inPacketRate: this.inPacketRate,
-      outPacketRate: this.outPacketRate,
-      inByteRate: this.inByteRate,
-      outByteRate: this.outByteRate,
-    }
-  }
-
-  #counter(index: number): bigint {
+  protected override counter(index: number): bigint {
     return this.#view.getBigUint64(this.#at + index * 8, LITTLE_ENDIAN)
   }
-}
-
-const PROTOCOL_NAMES = inverse(PROTOCOLS as ReadonlyMap<Protocol, number>)
-const METHOD_NAMES = inverse(METHODS as ReadonlyMap<ForwardingMethod, number>)
-const TUNNEL_NAMES = inverse(TUNNEL_TYPES as ReadonlyMap<Tunnel['type'], number>)
-const CHECKSUM_NAMES = inverse(
-  TUNNEL_CHECKSUMS as ReadonlyMap<NonNullable<Tunnel['checksum']>, number>,
-)
-
-function inverse<K extends string>(map: ReadonlyMap<K, number>): ReadonlyMap<number, K> {
-  return new Map([...map].map(([name, number]) => [number, name]))
 }
 
 function viewOf(bytes: Uint8Array): DataView {
@@ -335,7 +227,8 @@ function bytesOf(view: DataView): Uint8Array {
   return new Uint8Array(view.buffer)
 }
 
-function text(view: DataView, at: number): string {
+/** A NUL-terminated name in a field of 16 bytes. */
+export function readName(view: DataView, at: number): string {
   let value = ''
   for (let i = at; i < at + 16; i++) {
     const code = view.getUint8(i)

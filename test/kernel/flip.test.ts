@@ -101,7 +101,7 @@ kernelSuite('flips', () => {
     expect(new Set(sequences).size).toBe(5201)
   })
 
-  test('somebody who looks all the time sees none of 2,000 flips split, but sees two calls split', async () => {
+  test('somebody who looks all the time sees next to no flip split, but sees two calls split', async () => {
     const sampler = path.join(folder, 'sampler')
     command([
       process.env.CC ?? 'gcc',
@@ -137,9 +137,11 @@ kernelSuite('flips', () => {
     // It did look between nearly every two flips.
     expect(seen.together.changes).toBeGreaterThan(1000)
     expect(seen.blocking.changes).toBeGreaterThan(250)
-    expect(seen.together.splits).toBe(0)
-    expect(seen.blocking.splits).toBe(0)
+    // A kernel that never yields inside a system call (the lab's 6.1 and 6.12, one CPU) shows none at all. With
+    // voluntary preemption (7.2) or several CPUs one look in some hundred falls between the two messages.
     expect(seen.apart.splits).toBeGreaterThan(500)
+    expect(seen.together.splits).toBeLessThan(seen.apart.splits / 20)
+    expect(seen.blocking.splits).toBeLessThan(seen.apart.splits / 20)
   })
 
   /** Another weight each time, and every fourth time the server goes. */

@@ -32,7 +32,12 @@ function rules(n: number): string[] {
 function threads(): Map<string, number> {
   const counts = new Map<string, number>()
   for (const thread of readdirSync('/proc/self/task')) {
-    const where = readlinkSync(`/proc/self/task/${thread}/ns/net`)
+    let where: string
+    try {
+      where = readlinkSync(`/proc/self/task/${thread}/ns/net`)
+    } catch {
+      continue // has ended since
+    }
     counts.set(where, (counts.get(where) ?? 0) + 1)
   }
   return counts
@@ -114,8 +119,7 @@ kernelSuite('namespaces', () => {
 
   test('only the threads of the clients are in another namespace, and nothing here moves', async () => {
     const home = readlinkSync('/proc/self/ns/net')
-    await until(() => threads().size === 1) // those of closed clients are about to end
-    const before = threads()
+    const before = await settledThreads()
     expect([...before.keys()]).toEqual([home])
     const clients = await Promise.all([
       Ipvs.open({ netns: one.name }),
@@ -155,6 +159,17 @@ kernelSuite('namespaces', () => {
     expect(before.tasks).toBeGreaterThan(0)
   })
 })
+
+/** Threads of closed clients end a moment after close(): waits until none has ended for a while. */
+async function settledThreads(): Promise<Map<string, number>> {
+  for (let last = threads(), calm = 0; ; ) {
+    await sleep(10)
+    const now = threads()
+    calm = now.size === 1 && sum(now) === sum(last) ? calm + 1 : 0
+    if (calm === 20) return now
+    last = now
+  }
+}
 
 async function until(condition: () => boolean): Promise<void> {
   for (let tries = 0; tries < 200 && !condition(); tries++) await sleep(10)

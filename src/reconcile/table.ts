@@ -1,0 +1,42 @@
+// What reconciling needs of a client's kernel, as plain calls that share one deadline.
+import { settleErrors } from '../apply/errors.js'
+import { Applied } from '../apply/result.js'
+import { traceChanges } from '../apply/trace.js'
+import type { IpvsError } from '../errors.js'
+import { serviceKey } from '../identity.js'
+import type { Kernel } from '../kernel/kernel.js'
+import type { Change, DestinationStatus, ServiceId, ServiceStatus, Snapshot } from '../types.js'
+import { checkChange, checkServiceId } from '../validate.js'
+
+export interface Table {
+  snapshot(): Promise<Snapshot>
+  service(id: ServiceId): Promise<ServiceStatus | undefined>
+  /** `undefined`: no such service. */
+  destinations(id: ServiceId): Promise<readonly DestinationStatus[] | undefined>
+  /** Errors by index. Other calls go first between two batches. */
+  write(changes: readonly Change[]): Promise<ReadonlyMap<number, IpvsError>>
+}
+
+/** @param until monotonic time at which every call of the table is over */
+export function kernelTable(kernel: Kernel, until: number, signal: AbortSignal | undefined): Table {
+  const left = () => Math.max(1, Math.ceil(until - performance.now()))
+  return {
+    snapshot: () => kernel.snapshot(left()),
+    service: (id) => {
+      const target = `reconciling ${serviceKey(id)}`
+      return kernel.service(checkServiceId(id, 'service'), target, left())
+    },
+    destinations: (id) => {
+      const target = `reconciling ${serviceKey(id)}`
+      return kernel.destinations(checkServiceId(id, 'service'), target, left())
+    },
+    write: async (changes) => {
+      const checked = changes.map((change, index) => checkChange(change, `changes[${index}]`))
+      const options = { bulk: true, deadlineMs: left(), signal }
+      const written = await kernel.write(checked, changes.length, options)
+      const errors = await settleErrors(kernel, changes, written, until)
+      traceChanges(new Applied(changes, errors))
+      return errors
+    },
+  }
+}

@@ -1,0 +1,113 @@
+// What changes in the table. The kernel has no notifications (ip_vs_ctl.c: no multicast groups), so this looks.
+import { setTimeout } from 'node:timers/promises'
+import { destinationDiff, type FieldDifference, serviceDiff } from '../diff.js'
+import type { DestinationStatus, ServiceStatus, ServiceTreeStatus, Snapshot } from '../types.js'
+import { checkInteger, checkOptions } from '../validate.js'
+
+export interface WatchOptions {
+  /** Pause between two looks, in milliseconds, 10 to 86400000. Default 2000, the kernel's own step for counters. */
+  readonly intervalMs?: number
+  /** Ends the iteration. */
+  readonly signal?: AbortSignal
+}
+
+/** One difference between two looks at the table. What came and went in between is not seen. */
+export type WatchEvent =
+  | {
+      readonly type: 'service-added' | 'service-removed'
+      readonly service: ServiceStatus
+    }
+  | {
+      readonly type: 'service-changed'
+      readonly service: ServiceStatus
+      readonly differences: readonly FieldDifference[]
+    }
+  | {
+      readonly type: 'destination-added' | 'destination-removed'
+      readonly service: ServiceStatus
+      readonly destination: DestinationStatus
+    }
+  | {
+      readonly type: 'destination-changed'
+      readonly service: ServiceStatus
+      readonly destination: DestinationStatus
+      readonly differences: readonly FieldDifference[]
+    }
+
+export function readWatchOptions(options: WatchOptions | undefined) {
+  const fields = checkOptions(options, 'options', ['intervalMs', 'signal'])
+  const { intervalMs = 2000 } = fields
+  return {
+    intervalMs: checkInteger(intervalMs, 'options.intervalMs', 10, 86_400_000),
+    signal: fields.signal as AbortSignal | undefined,
+  }
+}
+
+/** Looks again and again; a look that could not be verified is left out, so that nothing seems to be gone that is not. */
+export async function* watchTable(
+  look: () => Promise<Snapshot>,
+  { intervalMs, signal }: { readonly intervalMs: number; readonly signal: AbortSignal | undefined },
+): AsyncGenerator<WatchEvent, void, void> {
+  const ended = () => signal?.aborted === true
+  let before = (await look()).services
+  while (!ended()) {
+    await setTimeout(intervalMs, undefined, { ...(signal && { signal }) }).catch(() => {})
+    if (ended()) return
+    const { services, verified } = await look()
+    if (!verified) continue
+    yield* tableChanges(before, services)
+    before = services
+  }
+}
+
+/** The differences of two tables: what went, what came, what changed; counters are no difference. */
+export function* tableChanges(
+  before: readonly ServiceTreeStatus[],
+  after: readonly ServiceTreeStatus[],
+): Generator<WatchEvent, void, void> {
+  const old = new Map(before.map((service) => [serviceId(service), service]))
+  const now = new Map(after.map((service) => [serviceId(service), service]))
+  for (const [id, service] of old) {
+    if (now.has(id)) continue
+    for (const destination of service.destinations) {
+      yield { type: 'destination-removed', service, destination }
+    }
+    yield { type: 'service-removed', service }
+  }
+  for (const [id, service] of now) {
+    const was = old.get(id)
+    if (was === undefined) yield { type: 'service-added', service }
+    else {
+      const differences = serviceDiff(service, was)
+      if (differences.length > 0) yield { type: 'service-changed', service, differences }
+    }
+    yield* destinationChanges(service, was?.destinations ?? [])
+  }
+}
+
+function* destinationChanges(
+  service: ServiceTreeStatus,
+  before: readonly DestinationStatus[],
+): Generator<WatchEvent, void, void> {
+  const old = new Map(before.map((row) => [destinationId(row), row]))
+  const now = new Map(service.destinations.map((row) => [destinationId(row), row]))
+  for (const [id, destination] of old) {
+    if (!now.has(id)) yield { type: 'destination-removed', service, destination }
+  }
+  for (const [id, destination] of now) {
+    const was = old.get(id)
+    if (was === undefined) yield { type: 'destination-added', service, destination }
+    else {
+      const differences = destinationDiff(destination, was)
+      if (differences.length > 0)
+        yield { type: 'destination-changed', service, destination, differences }
+    }
+  }
+}
+
+// Not serviceKey: what others put into the kernel need not pass our validation.
+const serviceId = (service: ServiceStatus): string =>
+  service.fwmark === undefined
+    ? `${service.protocol} ${service.address} ${service.port}`
+    : `${service.fwmark} ${service.family}`
+const destinationId = ({ address, port }: DestinationStatus): string => `${address} ${port}`

@@ -1,0 +1,8 @@
+// `ipvs/testing`: what tests of programs that use this library need.
+export type { Fault } from './memory-faults.js'
+export {
+  MemoryKernel,
+  type MemoryKernelOptions,
+  type OpenConnections,
+  type Traffic,
+} from './memory-kernel.js'

@@ -1,0 +1,215 @@
+// The public face of the kernel in memory.
+import { rangeError, typeError } from '../errors.js'
+import { destinationKey } from '../identity.js'
+import { changeError, KERNEL_SCHEDULERS } from '../kernel/errors.js'
+import { CONNECT, type Kernel, type SystemKernel } from '../kernel/kernel.js'
+import { formatRules, parseRules } from '../rules/index.js'
+import type { Change, DestinationId, ServiceId } from '../types.js'
+import {
+  checkChange,
+  checkDestinationId,
+  checkInteger,
+  checkModuleName,
+  checkOptions,
+  checkServiceId,
+  readFields,
+} from '../validate.js'
+import { MemoryClient } from './memory-client.js'
+import { runChange } from './memory-commands.js'
+import type { Fault } from './memory-faults.js'
+import { Machine } from './memory-machine.js'
+
+export interface MemoryKernelOptions {
+  /** What the table holds at first, as `ipvsadm-save -n` writes it. */
+  readonly rules?: string
+  /** Settings that differ from those of a new namespace; `run_estimation: 0` stops the statistics. */
+  readonly sysctls?: Readonly<Record<string, string | number>>
+  /** Milliseconds that never go back: statistics and the kernel's timers follow it. Default `performance.now`. */
+  readonly clock?: () => number
+  /** Schedulers that can be loaded. Default: those of Linux itself. */
+  readonly schedulers?: readonly string[]
+  /** Persistence engines that can be loaded. Default `['sip']`. */
+  readonly engines?: readonly string[]
+}
+
+/** What passed through a destination; what is left out is 0. */
+export interface Traffic {
+  /** New connections. */
+  readonly connections?: number
+  readonly packets?: number
+  readonly bytes?: number
+  /** Replies: with forwarding `masquerade` only, the others' bypass the director. */
+  readonly outPackets?: number
+  readonly outBytes?: number
+}
+
+/** The connections that a destination has now; what is left out stays. */
+export interface OpenConnections {
+  readonly active?: number
+  readonly inactive?: number
+  readonly persistent?: number
+}
+
+const MAX = Number.MAX_SAFE_INTEGER
+
+/**
+ * IPVS in memory, for tests: answers as the kernel does, errors included, on any system and without the addon. One
+ * namespace with its loopback up. Several clients may share it, each with a queue of its own.
+ *
+ *     const kernel = new MemoryKernel({ rules: '-A -u 192.0.2.1:53 -s wrr' })
+ *     const ipvs = await Ipvs.open({ kernel })
+ */
+export class MemoryKernel {
+  readonly #machine: Machine
+
+  /** @throws TypeError, RangeError bad options or rules */
+  constructor(options: MemoryKernelOptions = {}) {
+    const fields = checkOptions(options, 'options', [
+      'rules',
+      'sysctls',
+      'clock',
+      'schedulers',
+      'engines',
+    ])
+    const { clock = () => performance.now() } = fields
+    if (typeof clock !== 'function') {
+      throw typeError('options.clock', 'a function that returns milliseconds', clock)
+    }
+    this.#machine = new Machine({
+      schedulers: checkNames(fields.schedulers, 'options.schedulers', KERNEL_SCHEDULERS),
+      engines: checkNames(fields.engines, 'options.engines', ['sip']),
+      sysctls: checkSysctls(fields.sysctls),
+      clock: clock as () => number,
+    })
+    if (fields.rules !== undefined) this.load(fields.rules as string)
+  }
+
+  /** The table as `ipvsadm-save -n` writes it. @throws RangeError it holds what rules cannot say: see `formatRules` */
+  rules(): string {
+    return formatRules(this.#machine.table.trees())
+  }
+
+  /**
+   * Adds rules to the table, at once: another writer. Unlike `ipvsadm --restore` it keeps the order of the
+   * destinations, so that `rules()` gives the text back.
+   *
+   * @throws TypeError, RangeError the text cannot be read; nothing was added
+   * @throws IpvsError a rule was refused, those before it stay
+   */
+  load(text: string): void {
+    for (const { destinations, ...service } of parseRules(text)) {
+      this.#add({ op: 'add-service', service })
+      // The kernel lists the newest first, and so does the text.
+      for (const destination of [...destinations].reverse()) {
+        this.#add({ op: 'add-destination', service, destination })
+      }
+    }
+  }
+
+  /** Plans what goes wrong with the n-th change from now, over all clients. Every fault happens once. */
+  fail(fault: Fault): void {
+    this.#machine.faults.plan(fault)
+  }
+
+  /**
+   * Runs a function between every two changes from now on, before the second, third… of them: another writer's
+   * chance, with `load` or with `applySync` of another client. `undefined` ends it. What the function throws, the call
+   * that was interfered with rejects with, and the rest of its batch is not made.
+   */
+  between(interfere: (() => void) | undefined): void {
+    this.#machine.faults.interfere(interfere)
+  }
+
+  /**
+   * Lets packets pass to a destination. As in the kernel, statistics show them from the next 2 s tick of the clock on.
+   *
+   * @throws RangeError there is no such destination
+   */
+  traffic(service: ServiceId, destination: DestinationId, traffic: Traffic): void {
+    const absent: unknown = undefined
+    const fields = readFields(
+      traffic,
+      'traffic',
+      {
+        connections: absent,
+        packets: absent,
+        bytes: absent,
+        outPackets: absent,
+        outBytes: absent,
+      },
+      '{ packets: 5, bytes: 500 }',
+    )
+    const amount = (name: keyof typeof fields): number =>
+      fields[name] === undefined ? 0 : checkInteger(fields[name], `traffic.${name}`, 0, MAX)
+    const amounts = [
+      amount('connections'),
+      amount('packets'),
+      amount('outPackets'),
+      amount('bytes'),
+      amount('outBytes'),
+    ] as const
+    const id = checkServiceId(service, 'service')
+    const to = checkDestinationId(destination, 'destination')
+    if (!this.#machine.table.addTraffic(id, to, amounts)) throw missing(destination)
+  }
+
+  /**
+   * Says how many connections a destination has. While it has any, a deleted destination is not forgotten.
+   *
+   * @throws RangeError there is no such destination
+   */
+  connections(service: ServiceId, destination: DestinationId, open: OpenConnections): void {
+    const absent: unknown = undefined
+    const fields = readFields(
+      open,
+      'connections',
+      { active: absent, inactive: absent, persistent: absent },
+      '{ active: 2, inactive: 5 }',
+    )
+    const found = this.#machine.table.findDestination(
+      checkServiceId(service, 'service'),
+      checkDestinationId(destination, 'destination'),
+    )
+    if (found === undefined) throw missing(destination)
+    for (const name of ['active', 'inactive', 'persistent'] as const) {
+      if (fields[name] === undefined) continue
+      found[name] = checkInteger(fields[name], `connections.${name}`, 0, 0xffffffff)
+    }
+  }
+
+  /** @internal A client's connection. */
+  [CONNECT](): Kernel & SystemKernel {
+    return new MemoryClient(this.#machine)
+  }
+
+  #add(change: Change): void {
+    const { code, command } = runChange(this.#machine.table, checkChange(change, 'rules'))
+    if (code !== 0) throw changeError(change, code, command, '')
+  }
+}
+
+function missing(destination: DestinationId): RangeError {
+  return rangeError('destination', 'one that the service has', destinationKey(destination))
+}
+
+function checkNames(
+  value: unknown,
+  option: string,
+  fallback: readonly string[],
+): readonly string[] {
+  if (value === undefined) return fallback
+  if (!Array.isArray(value)) throw typeError(option, 'an array of names', value)
+  return value.map((name, index) => checkModuleName(name, `${option}[${index}]`, 'wrr'))
+}
+
+function checkSysctls(value: unknown): Readonly<Record<string, string | number>> {
+  if (value === undefined) return {}
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw typeError('options.sysctls', "an object such as { expire_nodest_conn: '1' }", value)
+  }
+  for (const [name, setting] of Object.entries(value)) {
+    if (typeof setting === 'string' || typeof setting === 'number') continue
+    throw typeError(`options.sysctls.${name}`, 'text or a number', setting)
+  }
+  return value as Readonly<Record<string, string | number>>
+}

@@ -1,0 +1,174 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { Change } from '../../src/types.js'
+import { addresses, codeOf, fixture, SERVICE, server, TCP, UDP } from './fixture.js'
+import type { Subject } from './subject.js'
+
+function bulk(count: number): Change[] {
+  return Array.from({ length: count }, (_, n) => ({
+    op: 'ensure-destination',
+    service: UDP,
+    destination: server(n % 500, n),
+  }))
+}
+
+export function lanesContract(openKernel: () => Promise<Subject>): void {
+  describe('order and lanes', () => {
+    const shared = fixture(openKernel)
+
+    beforeEach(async () => {
+      await shared.ipvs.addService(SERVICE)
+      await shared.ipvs.addService({ ...TCP, scheduler: 'wrr' })
+    })
+
+    const weightOf = async (n: number, service: typeof UDP | typeof TCP = UDP) => {
+      const { address } = server(n)
+      return (await shared.ipvs.destinations(service)).find((row) => row.address === address)
+        ?.weight
+    }
+    const applyBulk = (changes: Change[]) => shared.ipvs.apply(changes, { priority: 'bulk' })
+
+    test('calls are made in the order in which they came', async () => {
+      const { ipvs } = shared
+      const settled: number[] = []
+      const calls = [
+        ipvs.addDestination(UDP, server(0)),
+        ipvs.replaceDestination(UDP, server(0, 7)),
+        ipvs.removeDestination(UDP, server(0)),
+        ipvs.addDestination(UDP, server(0, 9)),
+        ipvs.addDestination(UDP, server(0, 10)),
+        ipvs.removeService(UDP),
+        ipvs.replaceDestination(UDP, server(0)),
+        ipvs.addService(SERVICE),
+        ipvs.addDestination(UDP, server(1, 3)),
+      ].map((call, n) => codeOf(call).finally(() => settled.push(n)))
+      expect(await Promise.all(calls)).toEqual([
+        ...['ok', 'ok', 'ok', 'ok', 'ERR_IPVS_EXISTS', 'ok', 'ERR_IPVS_NO_SERVICE', 'ok', 'ok'],
+      ])
+      expect(await addresses(ipvs, UDP)).toEqual([`${server(1).address}:53`])
+      // A failed call takes a moment longer: its error has to be made.
+      const ok = settled.filter((n) => n !== 4 && n !== 6)
+      expect(ok).toEqual([...ok].sort((a, b) => a - b))
+    })
+
+    test('of many writes to one destination the last one stands', async () => {
+      const { ipvs } = shared
+      await ipvs.addDestination(UDP, server(0))
+      await Promise.all(
+        Array.from({ length: 300 }, (_, n) => ipvs.replaceDestination(UDP, server(0, n + 1))),
+      )
+      expect(await weightOf(0)).toBe(300)
+    })
+
+    test('a read sees what was written before it, and settles after it', async () => {
+      const { ipvs } = shared
+      const settled: string[] = []
+      const note = <T>(name: string, call: Promise<T>) => call.finally(() => settled.push(name))
+      const write = note('write', ipvs.addDestination(UDP, server(0, 5)))
+      const read = note('read', ipvs.destinations(UDP))
+      const remove = note('remove', ipvs.removeService(UDP))
+      const gone = note('gone', ipvs.service(UDP))
+      await Promise.all([write, remove])
+      expect((await read).length).toBe(1)
+      expect(await gone).toBeUndefined()
+      expect(settled.indexOf('write')).toBeLessThan(settled.indexOf('read'))
+      expect(settled.indexOf('remove')).toBeLessThan(settled.indexOf('gone'))
+    })
+
+    test('one call that fails does not touch the calls that went out with it', async () => {
+      const { ipvs } = shared
+      const calls = Array.from({ length: 90 }, (_, n) =>
+        n % 3 === 0
+          ? ipvs.removeDestination(UDP, server(900 + n))
+          : ipvs.addDestination(UDP, server(n)),
+      )
+      const results = await Promise.allSettled(calls)
+      expect(results.map(({ status }) => status === 'fulfilled')).toEqual(
+        Array.from({ length: 90 }, (_, n) => n % 3 !== 0),
+      )
+      expect((await ipvs.destinations(UDP)).length).toBe(60)
+    })
+
+    test('a flip made during a bulk call settles first', async () => {
+      const settled: string[] = []
+      const all = applyBulk(bulk(8000)).finally(() => settled.push('bulk'))
+      const flip = await shared.ipvs
+        .apply(
+          [UDP, TCP].map((service) => ({
+            op: 'add-destination' as const,
+            service,
+            destination: server(2000, 4),
+          })),
+        )
+        .finally(() => settled.push('flip'))
+      expect(flip.failed).toBe(0)
+      expect((await all).failed).toBe(0)
+      expect(settled).toEqual(['flip', 'bulk'])
+      expect([await weightOf(2000), await weightOf(2000, TCP)]).toEqual([4, 4])
+      expect(await weightOf(499)).toBe(7999)
+    })
+
+    test('without the bulk lane it waits its turn', async () => {
+      const settled: string[] = []
+      const all = shared.ipvs.apply(bulk(3000)).finally(() => settled.push('first'))
+      const flip = shared.ipvs.addDestination(TCP, server(1)).finally(() => settled.push('second'))
+      await Promise.all([all, flip])
+      expect(settled).toEqual(['first', 'second'])
+    })
+
+    test('a bulk change of what a later call has written is superseded', async () => {
+      const { ipvs } = shared
+      const all = applyBulk([
+        ...bulk(8000),
+        { op: 'ensure-destination', service: UDP, destination: server(3000, 1) },
+        { op: 'ensure-destination', service: UDP, destination: server(3001, 1) },
+        { op: 'replace-service', service: { ...SERVICE, scheduler: 'rr' } },
+        { op: 'add-destination', service: TCP, destination: server(3000, 1) },
+        { op: 'replace-service', service: { ...TCP, scheduler: 'rr' } },
+      ])
+      await Promise.all([
+        ipvs.addDestination(UDP, server(3000, 70)),
+        ipvs.replaceService({ ...SERVICE, scheduler: 'lc' }),
+        ipvs.removeService(TCP),
+      ])
+      const result = await all
+      expect(result.outcomes.slice(8000).map(({ status }) => status)).toEqual([
+        ...['superseded', 'applied', 'superseded', 'superseded', 'superseded'],
+      ])
+      expect(new Set(result.errors.map(({ error }) => (error as { code?: string }).code))).toEqual(
+        new Set(['ERR_IPVS_SUPERSEDED']),
+      )
+      expect(await weightOf(3000)).toBe(70)
+      expect((await ipvs.service(UDP))!.scheduler).toBe('lc')
+      expect(await ipvs.service(TCP)).toBeUndefined()
+    })
+
+    test('a later call that wrote nothing supersedes nothing', async () => {
+      const far = { ...UDP, port: 99 }
+      const late = applyBulk([
+        ...bulk(3000),
+        { op: 'add-service', service: { ...far, scheduler: 'rr' } },
+      ])
+      expect(await codeOf(shared.ipvs.replaceService({ ...far, scheduler: 'wrr' }))).toBe(
+        'ERR_IPVS_NO_SERVICE',
+      )
+      expect((await late).failed).toBe(0)
+      expect((await shared.ipvs.service(far))?.scheduler).toBe('rr')
+    })
+
+    test('a queued removal of a service leaves what was written below it later', async () => {
+      const late = applyBulk([...bulk(3000), { op: 'remove-service', service: TCP }])
+      await shared.ipvs.addDestination(TCP, server(1, 5))
+      expect((await late).outcomes.at(-1)!.status).toBe('superseded')
+      expect(await weightOf(1, TCP)).toBe(5)
+    })
+
+    test('two bulk calls run one after the other, and neither supersedes the other', async () => {
+      const [first, second] = await Promise.all([
+        applyBulk(bulk(2500)),
+        applyBulk([{ op: 'ensure-destination', service: UDP, destination: server(0, 42) }]),
+      ])
+      expect([first.failed, second.failed]).toEqual([0, 0])
+      expect(await weightOf(0)).toBe(42)
+    })
+  })
+}

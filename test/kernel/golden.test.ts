@@ -1,0 +1,224 @@
+// Byte by byte: what we send beside what ipvsadm sends for the same thing, both as strace sees it.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { kernelSuite, type Namespace, namespace } from './namespace.js'
+import { programPath } from './programs.js'
+import { STRACE, systemCalls } from './strace.js'
+
+const v4 = { protocol: 'tcp', address: '192.0.2.1', port: 53 } as const
+const v6 = { protocol: 'udp', address: '2001:db8::1', port: 5353 } as const
+const sctp = { protocol: 'sctp', address: '192.0.2.1', port: 9 } as const
+const mark = { fwmark: 7 } as const
+const mark6 = { fwmark: 4_000_000, family: 'ipv6' } as const
+const to = { address: '10.1.0.1', port: 53, forwarding: 'direct' } as const
+const tunnel = (settings: object) => ({ ...to, forwarding: 'tunnel', tunnel: settings })
+
+/** What ipvsadm is told, and the call that is to send the same. */
+const SAME: [words: string, call: unknown[]][] = [
+  ['-A -t 192.0.2.1:53 -s rr', ['addService', { ...v4, scheduler: 'rr' }]],
+  ['-A -u [2001:db8::1]:5353 -s wlc', ['addService', { ...v6, scheduler: 'wlc' }]],
+  [
+    '-A --sctp-service 192.0.2.1:9 -s sh -b sh-port,sh-fallback',
+    ['addService', { ...sctp, scheduler: 'sh', schedulerFlags: ['sh-port', 'sh-fallback'] }],
+  ],
+  ['-A -f 7 -s wrr -o', ['addService', { ...mark, scheduler: 'wrr', onePacket: true }]],
+  [
+    '-A -f 4000000 -6 -s mh -b mh-port',
+    ['addService', { ...mark6, scheduler: 'mh', schedulerFlags: ['mh-port'] }],
+  ],
+  [
+    '-E -t 192.0.2.1:53 -s lc -p 600 -M 255.255.255.0',
+    [
+      'replaceService',
+      { ...v4, scheduler: 'lc', persistence: { timeoutSeconds: 600, netmask: '255.255.255.0' } },
+    ],
+  ],
+  [
+    '-E -u [2001:db8::1]:5353 -s rr -p 60 -M 64 --pe sip',
+    [
+      'replaceService',
+      {
+        ...v6,
+        scheduler: 'rr',
+        persistence: { timeoutSeconds: 60, netmask: 64 },
+        persistenceEngine: 'sip',
+      },
+    ],
+  ],
+  [
+    '-a -t 192.0.2.1:53 -r 10.1.0.1:53 -g -w 5 -x 100 -y 10',
+    ['addDestination', v4, { ...to, weight: 5, upperThreshold: 100, lowerThreshold: 10 }],
+  ],
+  [
+    '-e -t 192.0.2.1:53 -r 10.1.0.1:53 -m -w 0',
+    ['replaceDestination', v4, { ...to, forwarding: 'masquerade', weight: 0 }],
+  ],
+  [
+    '-a -u [2001:db8::1]:5353 -r [2001:db8::9]:5353 -i',
+    ['addDestination', v6, { address: '2001:db8::9', port: 5353, forwarding: 'tunnel' }],
+  ],
+  [
+    '-a -f 7 -r 10.1.0.1:53 -i --tun-type gue --tun-port 6080 --tun-csum',
+    ['addDestination', mark, tunnel({ type: 'gue', port: 6080, checksum: 'standard' })],
+  ],
+  [
+    '-e -f 7 -r 10.1.0.1:53 -i --tun-type gue --tun-port 6080 --tun-remcsum',
+    ['replaceDestination', mark, tunnel({ type: 'gue', port: 6080, checksum: 'remote' })],
+  ],
+  [
+    '-e -f 7 -r 10.1.0.1:53 -i --tun-type gre --tun-csum',
+    ['replaceDestination', mark, tunnel({ type: 'gre', checksum: 'standard' })],
+  ],
+  [
+    '-a -t 192.0.2.1:53 -r [2001:db8::9]:53 -i',
+    ['addDestination', v4, { address: '2001:db8::9', port: 53, forwarding: 'tunnel' }],
+  ],
+  [
+    '-d -t 192.0.2.1:53 -r [2001:db8::9]:53',
+    ['removeDestination', v4, { address: '2001:db8::9', port: 53 }],
+  ],
+  ['-d -t 192.0.2.1:53 -r 10.1.0.1:53', ['removeDestination', v4, to]],
+  ['-D -t 192.0.2.1:53', ['removeService', v4]],
+  ['-D -f 4000000 -6', ['removeService', mark6]],
+  ['-Z -f 7', ['zero', mark]],
+  ['-Z', ['zero']],
+  ['-C', ['flush']],
+  ['--set 900 120 30', ['setTimeouts', { tcpSeconds: 900, tcpFinSeconds: 120, udpSeconds: 30 }]],
+  [
+    '--start-daemon master --mcast-interface lo',
+    ['startSyncDaemon', { role: 'master', interface: 'lo' }],
+  ],
+  ['--stop-daemon master', ['stopSyncDaemon', 'master']],
+  [
+    '--start-daemon backup --mcast-interface lo --syncid 9 --sync-maxlen 1400 --mcast-group 239.9.9.9 --mcast-port 8900 --mcast-ttl 7',
+    [
+      'startSyncDaemon',
+      {
+        role: 'backup',
+        interface: 'lo',
+        syncId: 9,
+        maxLength: 1400,
+        group: '239.9.9.9',
+        port: 8900,
+        ttl: 7,
+      },
+    ],
+  ],
+  ['--stop-daemon backup', ['stopSyncDaemon', 'backup']],
+]
+
+const CONTROLLER = 0x10
+const MUTATING = [1, 2, 3, 5, 6, 7, 9, 10, 12, 16, 17]
+const NESTS = [1, 2, 3] // SERVICE, DEST, DAEMON
+
+/** `command`, then attribute by attribute: hex by path. */
+type Meaning = { command: number; attributes: Record<string, string> }
+
+/** Ours: without a destination address, strace shows the buffer as bytes. */
+function ourMeanings(trace: string): Meaning[] {
+  const found: Meaning[] = []
+  for (const { name, netlink, bytes } of systemCalls(trace)) {
+    if (!netlink || name !== 'sendmsg') continue
+    const buffer = Buffer.from(bytes)
+    for (let at = 0; at < buffer.length; ) {
+      const length = buffer.readUInt32LE(at)
+      const dump = (buffer.readUInt16LE(at + 6) & 0x300) !== 0
+      const ipvs = buffer.readUInt16LE(at + 4) > CONTROLLER
+      if (ipvs && !dump) found.push(...meaning(buffer.subarray(at + 16, at + length)))
+      at += (length + 3) & ~3
+    }
+  }
+  return found
+}
+
+/** Theirs: with one, it decodes the header. */
+function theirMeanings(trace: string): Meaning[] {
+  const pattern = /nlmsg_type=IPVS, nlmsg_flags=([A-Z_|]+),[^}]*\}, "((?:\\x[0-9a-f]{2})*)"/g
+  return [...trace.matchAll(pattern)]
+    .filter(([, flags]) => !flags!.includes('NLM_F_DUMP'))
+    .flatMap(([, , hex]) => meaning(Buffer.from(hex!.replaceAll('\\x', ''), 'hex')))
+}
+
+/** Of a message behind its netlink header; nothing if it only reads. */
+function meaning(bytes: Buffer): Meaning[] {
+  const command = bytes[0]!
+  if (!MUTATING.includes(command)) return []
+  const attributes: Record<string, string> = {}
+  flatten(bytes.subarray(4), '', attributes)
+  return [{ command, attributes }]
+}
+
+function flatten(bytes: Buffer, prefix: string, into: Record<string, string>): void {
+  for (let at = 0; at + 4 <= bytes.length; ) {
+    const length = bytes.readUInt16LE(at)
+    const type = bytes.readUInt16LE(at + 2) & 0x3fff
+    const value = bytes.subarray(at + 4, at + length)
+    const isNest = prefix === '' && NESTS.includes(type)
+    if (isNest) flatten(value, `${type}.`, into)
+    else into[prefix + type] = value.toString('hex')
+    at += (length + 3) & ~3
+  }
+}
+
+const SERVICE_SETTINGS = /^1\.([6-9]|1\d)$/
+const DESTINATION_SETTINGS = /^2\.([3-9]|10|1[3-9])$/
+
+/**
+ * What the kernel makes of it: settings count only where a command sets them (ipvsadm sends them always), an IPv4
+ * address is 4 bytes here and padded to 16 there, and an attribute of zeros is as good as none.
+ */
+function normalised({ command, attributes }: Meaning): Meaning {
+  const kept = Object.entries(attributes)
+    .filter(([path]) => [1, 2].includes(command) || !SERVICE_SETTINGS.test(path))
+    .filter(([path]) => [5, 6].includes(command) || !DESTINATION_SETTINGS.test(path))
+    .map(([path, hex]) => [
+      path,
+      /^(1\.3|2\.1)$/.test(path) ? hex.replace(/^(.{8})0{24}$/, '$1') : hex,
+    ])
+    .filter(([, hex]) => !/^0*$/.test(hex!))
+  return { command, attributes: Object.fromEntries(kept) }
+}
+
+kernelSuite('bytes beside those of ipvsadm', () => {
+  let space: Namespace
+  let folder: string
+  let ours: Meaning[]
+
+  const trace = (under: string[], words: string[], input?: string): string => {
+    const file = path.join(folder, 'trace')
+    spawnSync(
+      under[0]!,
+      [...under.slice(1), ...STRACE, '-e', 'trace=sendmsg', '-o', file, ...words],
+      { input },
+    )
+    return readFileSync(file, 'utf8')
+  }
+
+  beforeAll(() => {
+    space = namespace()
+    folder = mkdtempSync(path.join(tmpdir(), 'ipvs-golden-'))
+    const calls = JSON.stringify(SAME.map(([, call]) => call))
+    const words = [process.execPath, programPath('golden.mjs'), space.name]
+    ours = ourMeanings(trace(['env'], words, calls))
+    space.ipvsadm('-C')
+  })
+
+  afterAll(() => {
+    space?.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  test('each call is one message', () => {
+    expect(ours.length).toBe(SAME.length)
+  })
+
+  test.each(SAME.map(([words], index) => [words, index] as const))('ipvsadm %s', (words, index) => {
+    const under = ['ip', 'netns', 'exec', space.name]
+    const theirs = theirMeanings(trace(under, ['ipvsadm', ...words.split(' ')]))
+    expect(theirs.length).toBe(1)
+    expect(normalised(ours[index]!)).toEqual(normalised(theirs[0]!))
+  })
+})

@@ -1,0 +1,77 @@
+// The kernel in memory and the real one are given the same random programs: they must agree about every change and end
+// with the same table. Kernels in memory with one rule broken must not.
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Ipvs } from '../../src/client.js'
+import { MemoryKernel } from '../../src/testing/index.js'
+import { MUTATIONS, mutant } from '../contract/mutants.js'
+import { type Program, program, type Run, run } from '../contract/programs.js'
+import { kernelSuite, type Namespace, namespace } from './namespace.js'
+
+const CHANGES = 20_000
+const CODES = [
+  ...['ERR_IPVS_EXISTS', 'ERR_IPVS_NO_SERVICE', 'ERR_IPVS_NO_DESTINATION'],
+  ...['ERR_IPVS_NO_SCHEDULER', 'ERR_IPVS_NO_ENGINE', 'ERR_IPVS_INVALID'],
+]
+
+kernelSuite('twins', () => {
+  let space: Namespace
+  let real: Ipvs
+  /** What the real kernel did. */
+  const recorded: { program: Program; run: Run }[] = []
+
+  beforeAll(async () => {
+    space = namespace()
+    real = await Ipvs.open({ netns: space.name, deadlineMs: 120_000 })
+  })
+
+  afterAll(async () => {
+    await real?.close()
+    space?.close()
+  })
+
+  test('random programs have the same outcomes and leave the same table', async () => {
+    await using memory = await Ipvs.open({ kernel: new MemoryKernel() })
+    const counts = new Map<string, number>()
+    const count = (key: string): void => void counts.set(key, (counts.get(key) ?? 0) + 1)
+    let total = 0
+    for (let round = 0; total < CHANGES; round++) {
+      await fc.assert(
+        fc.asyncProperty(program, async (program) => {
+          const wanted = await run(real, program)
+          expect(await run(memory, program)).toEqual(wanted)
+          recorded.push({ program, run: wanted })
+          for (const [index, { op }] of program.flatMap(({ changes }) => changes).entries()) {
+            total++
+            const [status, code] = wanted.outcomes[index]!.split(' ')
+            count(op)
+            count(`${op} ${code ?? status}`)
+            count(code ?? status!)
+          }
+        }),
+        { numRuns: 40 },
+      )
+    }
+    const lines = [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, n]) => `${n}\t${k}`)
+    console.log(`${total} changes in ${recorded.length} programs\n${lines.join('\n')}`)
+    expect(counts.get('applied')!).toBeGreaterThan(total * 0.4)
+    const ops = new Set([...counts.keys()].filter((key) => /^[a-z]+(-[a-z]+)+$/.test(key)))
+    expect(ops.size).toBe(10)
+    for (const key of [...ops, ...CODES]) {
+      expect(counts.get(key) ?? 0, key).toBeGreaterThanOrEqual(50)
+    }
+  }, 600_000)
+
+  test.each(MUTATIONS.map((mutation, number) => [mutation.rule, mutation, number] as const))(
+    'it would be noticed without the rule: %s',
+    async (_, mutation, number) => {
+      const Mutant = await mutant(mutation, number)
+      await using memory = await Ipvs.open({ kernel: new Mutant() })
+      for (const { program, run: wanted } of recorded) {
+        const seen = await run(memory, program)
+        if (JSON.stringify(seen) !== JSON.stringify(wanted)) return
+      }
+      throw new Error('no program told it from the real kernel')
+    },
+  )
+})

@@ -1,0 +1,181 @@
+// Checks and parsers of what concerns the namespace as a whole.
+import { describe, expect, test } from 'vitest'
+import { parseConnection } from '../../src/system/connections.js'
+import { checkDaemon } from '../../src/system/sync-daemon.js'
+import { checkSysctl } from '../../src/system/sysctls.js'
+import { checkTimeouts } from '../../src/system/timeouts.js'
+import { tableChanges, type WatchEvent } from '../../src/system/watch.js'
+import type { DestinationStatus, ServiceTreeStatus, Stats } from '../../src/types.js'
+
+const refused = (option: string) => expect.objectContaining({ code: 'ERR_IPVS_ARGUMENT', option })
+
+describe('timeouts', () => {
+  test('what is left out stays: the kernel reads 0 as that', () => {
+    expect(checkTimeouts({ udpSeconds: 10 })).toEqual({ tcp: 0, tcpFin: 0, udp: 10 })
+  })
+
+  test.each([
+    ['timeouts', undefined],
+    ['timeouts', {}],
+    ['timeouts.udp', { udp: 5 }],
+    ['timeouts.udpSeconds', { udpSeconds: 0 }],
+    ['timeouts.udpSeconds', { udpSeconds: 1.5 }],
+    ['timeouts.tcpSeconds', { tcpSeconds: 2_147_484 }],
+    ['timeouts.tcpFinSeconds', { tcpFinSeconds: '9' }],
+  ])('%s is refused in %o', (option, value) => {
+    expect(() => checkTimeouts(value)).toThrow(refused(option))
+  })
+})
+
+describe('sync daemons', () => {
+  test('defaults are the kernel’s', () => {
+    expect(checkDaemon({ role: 'backup', interface: 'eth0' })).toEqual({
+      state: 2,
+      interface: 'eth0',
+      syncId: 0,
+      maxLength: 0,
+      port: 0,
+      ttl: 0,
+      group: undefined,
+    })
+  })
+
+  test.each([
+    ['daemon', undefined],
+    ['daemon.role', { role: 'slave', interface: 'eth0' }],
+    ['daemon.interface', { role: 'master' }],
+    ['daemon.interface', { role: 'master', interface: 'a-name-of-16-byte' }],
+    ['daemon.interface', { role: 'master', interface: 'ö' }],
+    ['daemon.syncId', { role: 'master', interface: 'eth0', syncId: 256 }],
+    ['daemon.maxLength', { role: 'backup', interface: 'eth0', maxLength: 1023 }],
+    ['daemon.group', { role: 'master', interface: 'eth0', group: '10.0.0.1' }],
+    ['daemon.port', { role: 'master', interface: 'eth0', port: 0 }],
+    ['daemon.ttl', { role: 'master', interface: 'eth0', ttl: 256 }],
+    ['daemon.mtu', { role: 'master', interface: 'eth0', mtu: 9 }],
+  ])('%s is refused in %o', (option, value) => {
+    expect(() => checkDaemon(value)).toThrow(refused(option))
+  })
+})
+
+describe('settings', () => {
+  test.each([
+    ['expire_nodest_conn', 1, '1'],
+    ['est_nice', -20, '-20'],
+    ['sync_threshold', '3 50', '3 50'],
+    ['expire_nodest_conn', '0', '0'],
+  ])('%s takes %o', (name, value, text) => {
+    expect(checkSysctl(name, value)).toBe(text)
+  })
+
+  test.each([
+    ['name', 'expire_nodest', 1],
+    ['name', '../../kernel/panic', 1],
+    ['name', undefined, 1],
+    ['value', 'expire_nodest_conn', 2],
+    ['value', 'expire_nodest_conn', true],
+    ['value', 'sync_ports', 0],
+    ['value', 'sync_threshold', '3\n50\n'],
+    ['value', 'sync_threshold', 3],
+  ])('%s is refused: %s = %o', (option, name, value) => {
+    expect(() => checkSysctl(name, value)).toThrow(refused(option))
+  })
+})
+
+describe('a line of ip_vs_conn', () => {
+  test.each([
+    [
+      'TCP 0A000001 8001 C0000201 0035 0A010001 0035 ESTABLISHED     899',
+      {
+        protocol: 'tcp',
+        client: { address: '10.0.0.1', port: 0x8001 },
+        service: { address: '192.0.2.1', port: 53 },
+        destination: { address: '10.1.0.1', port: 53 },
+        state: 'ESTABLISHED',
+        expiresSeconds: 899,
+      },
+    ],
+    [
+      'UDP 2001:0db8:0000:0000:0000:0000:0000:0009 8001 2001:0db8:0000:0000:0000:0000:0000:0001 0035 2001:0db8:0000:0000:0000:0000:0000:0011 0035 UDP             300 sip call-1',
+      {
+        protocol: 'udp',
+        client: { address: '2001:db8::9', port: 0x8001 },
+        service: { address: '2001:db8::1', port: 53 },
+        destination: { address: '2001:db8::11', port: 53 },
+        state: 'UDP',
+        expiresSeconds: 300,
+        persistenceEngine: { name: 'sip', data: 'call-1' },
+      },
+    ],
+  ])('%s', (line, connection) => {
+    expect(parseConnection(line)).toEqual(connection)
+  })
+
+  test('the heading is none', () => {
+    const heading =
+      'Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData'
+    expect(parseConnection(heading)).toBeUndefined()
+    expect(parseConnection('')).toBeUndefined()
+  })
+})
+
+describe('watching', () => {
+  const stats = {} as Stats
+  const row = (address: string, weight = 1): DestinationStatus => ({
+    address,
+    port: 53,
+    forwarding: 'direct',
+    weight,
+    upperThreshold: 0,
+    lowerThreshold: 0,
+    activeConnections: 0,
+    inactiveConnections: 0,
+    persistentConnections: 0,
+    stats,
+  })
+  const tree = (
+    port: number,
+    scheduler: string,
+    ...destinations: DestinationStatus[]
+  ): ServiceTreeStatus => ({
+    protocol: 'udp',
+    address: '192.0.2.1',
+    port,
+    scheduler,
+    stats,
+    destinations,
+  })
+  const told = (events: Iterable<WatchEvent>) =>
+    [...events].map((event) =>
+      [
+        event.type,
+        event.service.port,
+        'destination' in event ? event.destination.address : '',
+        'differences' in event ? event.differences.map(({ field }) => field).join() : '',
+      ]
+        .join(' ')
+        .trim(),
+    )
+
+  test('tells what went, came and changed, and nothing of counters', () => {
+    const before = [
+      tree(53, 'rr', row('10.1.0.1'), row('10.1.0.2')),
+      tree(54, 'rr', row('10.1.0.1')),
+    ]
+    const after = [
+      tree(53, 'wrr', row('10.1.0.2', 9), { ...row('10.1.0.3'), inactiveConnections: 7 }),
+      tree(55, 'rr', row('10.1.0.5')),
+    ]
+    expect(told(tableChanges(before, after))).toEqual([
+      'destination-removed 54 10.1.0.1',
+      'service-removed 54',
+      'service-changed 53  scheduler',
+      'destination-removed 53 10.1.0.1',
+      'destination-changed 53 10.1.0.2 weight',
+      'destination-added 53 10.1.0.3',
+      'service-added 55',
+      'destination-added 55 10.1.0.5',
+    ])
+    const busy = [tree(53, 'rr', { ...row('10.1.0.1'), activeConnections: 5 }, row('10.1.0.2'))]
+    expect(told(tableChanges(before.slice(0, 1), busy))).toEqual([])
+  })
+})
