@@ -281,7 +281,8 @@ bool Channel::DumpWasWhole() const {
   return dump_chunks_ == 0 || (dump_chunks_ == 1 && dump_bytes_ <= kSurelyWhole);
 }
 
-// Dumps until a round shows no service we did not know; those that a round misses are asked for by name.
+// Dumps until a round agrees with what is known. What a round misses is asked for by name; if it is still there, the
+// dump was disturbed, and may lack what the one before it lacked too.
 int Channel::ReadServices(Table* table, const Between& between) {
   std::vector<ServiceRow> round;
   int error = DumpServices(&round);
@@ -296,17 +297,19 @@ int Channel::ReadServices(Table* table, const Between& between) {
     table->attempts++;
     const auto known = Identities(table->services);
     const auto seen = Identities(round);
-    bool news = false;
-    for (const std::string& key : seen) news = news || known.count(key) == 0;
+    bool agrees = true;
+    for (const std::string& key : seen) agrees = agrees && known.count(key) != 0;
     for (const ServiceRow& row : table->services) {
       if (seen.count(KeyBytes(row.fields.key)) != 0) continue;
       ServiceRow confirmed;
       error = GetService(row.fields.key, &confirmed);
-      if (error == 0) round.push_back(confirmed);
       if (error != 0 && error != ESRCH) return error;
+      if (error == ESRCH) continue;
+      round.push_back(confirmed);
+      agrees = false;
     }
     table->services = round;
-    table->verified = !news;
+    table->verified = agrees;
   }
   return 0;
 }

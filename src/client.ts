@@ -3,7 +3,7 @@ import { errorsNow, settleErrors } from './apply/errors.js'
 import { Applied } from './apply/result.js'
 import { traceChanges } from './apply/trace.js'
 import { IpvsApplyError, IpvsError, typeError } from './errors.js'
-import { destinationKey, serviceKey } from './identity.js'
+import { destinationKey, isDestination, serviceKey } from './identity.js'
 import { closedError } from './kernel/errors.js'
 import { CONNECT, type Kernel, type SystemKernel } from './kernel/kernel.js'
 import { NativeKernel } from './kernel/native-kernel.js'
@@ -189,7 +189,8 @@ export class Ipvs implements AsyncDisposable {
   ): Promise<void> {
     checkPatch(patch, ['forwarding', 'weight', 'upperThreshold', 'lowerThreshold', 'tunnel'])
     const key = destinationKey(destination)
-    const seen = (await this.destinations(id, options)).find((row) => destinationKey(row) === key)
+    const rows = await this.destinations(id, options)
+    const seen = rows.find((row) => isDestination(row, destination))
     if (seen === undefined) {
       const text = `updating ${key} of ${serviceKey(id)}: the service has no such destination`
       throw new IpvsError('ERR_IPVS_NO_DESTINATION', text, { command: 'GET_DEST' })

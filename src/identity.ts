@@ -1,5 +1,5 @@
 // Text keys of services and destinations: one key per identity, however it is spelt.
-import { AF_INET, AF_INET6, formatAddress } from './address.js'
+import { AF_INET, AF_INET6, formatAddress, parseAddress } from './address.js'
 import type { DestinationId, ServiceId } from './types.js'
 import {
   type CheckedDestinationId,
@@ -28,6 +28,13 @@ export function serviceKey(id: ServiceId): string {
  */
 export function destinationKey(id: DestinationId): string {
   return checkedDestinationKey(checkDestinationId(id, 'destination'))
+}
+
+/** Whether a row of the kernel is this destination. Unlike its key, that can be asked of any row. */
+export function isDestination(row: DestinationId, id: DestinationId): boolean {
+  return (
+    row.port === id.port && row.address === parseAddress(id.address, 'destination.address').text
+  )
 }
 
 /** {@link serviceKey} of what validation has returned. */

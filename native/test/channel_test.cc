@@ -208,6 +208,20 @@ TEST("what a round misses is asked for by name, what it adds needs another round
   CHECK(Marks(table) == std::vector<uint32_t>({1, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
 }
 
+TEST("a round that misses what is still there proves nothing: another is needed") {
+  Peer peer;
+  peer.Chunk(1, 1, 10, 400);
+  peer.Chunk(1, 0, 0);
+  peer.Chunk(2, 2, 9, 400);  // 1 is missing
+  peer.Chunk(2, 0, 0);
+  peer.Chunk(3, 1, 1);  // GET_SERVICE 1: still there
+  peer.Chunk(4, 1, 10, 400);
+  peer.Chunk(4, 0, 0);
+  Table table;
+  CHECK(peer.channel.ReadServices(&table, Yes) == 0);
+  CHECK(table.verified && table.attempts == 3 && table.services.size() == 10);
+}
+
 TEST("a table that never stands still is read five times, and not called verified") {
   Peer peer;
   uint32_t seq = 1;

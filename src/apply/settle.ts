@@ -1,6 +1,6 @@
 // Settles changes whose answer was lost: reads each object back and compares it with what was wanted.
 import { destinationDiff, serviceDiff } from '../diff.js'
-import { destinationKey, serviceKey } from '../identity.js'
+import { isDestination, serviceKey } from '../identity.js'
 import type { Change, DestinationStatus, ServiceId, ServiceStatus } from '../types.js'
 
 /** What settling reads with. */
@@ -27,8 +27,7 @@ export function settler(reads: Reads): (change: Change) => Promise<Settled> {
       return { applied: serviceHolds(change, observed), observed }
     }
     const rows = await remember(destinations, key, () => reads.destinations(change.service))
-    const wanted = destinationKey(change.destination)
-    const observed = rows?.find((row) => destinationKey(row) === wanted)
+    const observed = rows?.find((row) => isDestination(row, change.destination))
     return { applied: destinationHolds(change, observed), observed }
   }
 }

@@ -81,7 +81,6 @@ function checkEffect(value: unknown): Effect {
   }
   const rule = `an errno such as "ENOMEM", or one of ${quoted(['lost', 'unknown'])}`
   if (typeof value !== 'string') throw typeError('fault.errno', rule, value)
-  const found = (errno as Readonly<Record<string, number>>)[value]
-  if (found === undefined) throw rangeError('fault.errno', rule, value)
-  return found
+  if (!Object.hasOwn(errno, value)) throw rangeError('fault.errno', rule, value)
+  return errno[value as keyof typeof errno]
 }

@@ -39,7 +39,10 @@ const SYSCTLS: Readonly<Record<string, string>> = {
 }
 
 /** Interfaces by name, with what fits into one packet. */
-const MTUS: Readonly<Record<string, number>> = { lo: 65_536, eth0: 1500 }
+const MTUS: ReadonlyMap<string, number> = new Map([
+  ['lo', 65_536],
+  ['eth0', 1500],
+])
 
 const BACKUP = 2
 const GROUP = Uint8Array.of(224, 0, 0, 81)
@@ -92,7 +95,7 @@ export class MemorySystem {
 
   /** 0 or an errno, as writing the file gives. */
   setSysctl(name: string, value: string): number {
-    if (this.sysctls[name] === undefined) return ENOENT
+    if (!Object.hasOwn(this.sysctls, name)) return ENOENT
     if (name === 'sync_ports' && (Number(value) & (Number(value) - 1)) !== 0) return EINVAL
     if (name !== 'sync_threshold') this.sysctls[name] = value
     else {
@@ -105,7 +108,7 @@ export class MemorySystem {
 
   /** ip_vs_sync.c: start_sync_thread. */
   #start(daemon: CheckedDaemon): number {
-    const mtu = MTUS[daemon.interface]
+    const mtu = MTUS.get(daemon.interface)
     if (mtu === undefined) return ENODEV
     if (this.#daemons.has(daemon.state)) return EEXIST
     const group = daemon.group ?? GROUP

@@ -220,6 +220,24 @@ export function changesContract(openKernel: () => Promise<Subject>): void {
       expect((await shared.ipvs.services()).length).toBe(4)
     })
 
+    test.each([
+      ...['0.1.2.3', '127.0.0.0', '127.0.0.1', '169.254.1.1', '192.168.0.255', '240.0.0.1'],
+      ...['::1', '::1.2.3.4', '100::1', 'fc00::1', 'fec0::1', '3fff::'],
+    ])('%s is a server in a namespace that has only its loopback', async (address) => {
+      const service = {
+        protocol: 'tcp',
+        address: address.includes(':') ? '2001:db8::1' : '192.0.2.1',
+        port: 53,
+      } as const
+      const destination = { address, port: 53, forwarding: 'masquerade' } as const
+      expect(
+        await apply(
+          { op: 'add-service', service: { ...service, scheduler: 'rr' } },
+          { op: 'add-destination', service, destination },
+        ),
+      ).toEqual(['applied', 'applied'])
+    })
+
     test('what was read can be written back and changes nothing', async () => {
       for (const [, service] of services) await apply({ op: 'ensure-service', service })
       for (const [, service, destination] of destinations) {

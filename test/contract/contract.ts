@@ -5,6 +5,7 @@ import { errorsContract } from './errors.js'
 import { lanesContract } from './lanes.js'
 import { lifetimeContract } from './lifetime.js'
 import type { Subject } from './subject.js'
+import { systemContract } from './system.js'
 import { trashContract } from './trash.js'
 
 export type Suite = (name: string, body: () => void) => void
@@ -20,6 +21,7 @@ export function contract(
     lanesContract(openKernel)
     lifetimeContract(openKernel)
     trashContract(openKernel)
+    systemContract(openKernel)
     test('two kernels have nothing in common', async () => {
       const [a, b] = [await openKernel(), await openKernel()]
       const [one, other] = [await a.open(), await b.open()]

@@ -127,6 +127,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
 ]
 
+/** For the counter-check. */
+export const UNBROKEN: Mutation = {
+  rule: 'none',
+  file: TABLE,
+  from: 'const TUNNEL = 2',
+  to: 'const TUNNEL = 2',
+}
+
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Makes a copy of the kernel in memory with one rule broken. */

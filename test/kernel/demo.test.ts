@@ -48,7 +48,9 @@ function demo(...flags: string[]): Promise<Run> {
 }
 
 kernelSuite('the demo', () => {
-  test('holds', async () => {
+  // A kernel with voluntary preemption (7.2) may let the sampler in between the two messages of a flip, above all on a
+  // busy machine: once in a while that is no failure of the flip, twice running it is.
+  test('holds', { retry: 1 }, async () => {
     const { status, result, said } = await demo()
     expect(result, said).toMatchObject({ ok: true, mismatches: 0 })
     expect(status).toBe(0)
