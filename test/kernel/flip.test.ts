@@ -1,7 +1,7 @@
 // A flip is one sendmsg: what strace sees of it, and what somebody sees who looks at the table all the time.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { release, tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { Ipvs } from '../../src/client.js'
@@ -101,7 +101,7 @@ kernelSuite('flips', () => {
     expect(new Set(sequences).size).toBe(5201)
   })
 
-  test('somebody who looks all the time sees next to no flip split, but sees two calls split', async () => {
+  test('somebody who looks all the time sees none of 2,000 flips split, but sees two calls split', async () => {
     const sampler = path.join(folder, 'sampler')
     command([
       process.env.CC ?? 'gcc',
@@ -140,8 +140,10 @@ kernelSuite('flips', () => {
     // A kernel that never yields inside a system call (the lab's 6.1 and 6.12, one CPU) shows none at all. With
     // voluntary preemption (7.2) or several CPUs one look in some hundred falls between the two messages.
     expect(seen.apart.splits).toBeGreaterThan(500)
-    expect(seen.together.splits).toBeLessThan(seen.apart.splits / 20)
-    expect(seen.blocking.splits).toBeLessThan(seen.apart.splits / 20)
+    // Debian's 7.2 preempts voluntarily: there another process can get in between two messages of one sendmsg.
+    const allowed = /^6\.(1|12)\./.test(release()) ? 0 : seen.apart.splits / 20
+    expect(seen.together.splits).toBeLessThanOrEqual(allowed)
+    expect(seen.blocking.splits).toBeLessThanOrEqual(allowed)
   })
 
   /** Another weight each time, and every fourth time the server goes. */
