@@ -63,6 +63,8 @@ class Client : public Napi::ObjectWrap<Client> {
                            InstanceMethod<&Client::Open>("open"),
                            InstanceMethod<&Client::Write>("write"),
                            InstanceMethod<&Client::Read>("read"),
+                           InstanceMethod<&Client::TakePlace>("takePlace"),
+                           InstanceMethod<&Client::LeavePlace>("leavePlace"),
                            InstanceMethod<&Client::Withdraw>("withdraw"),
                            InstanceMethod<&Client::Abandon>("abandon"),
                            InstanceMethod<&Client::RunNow>("runNow"),
@@ -141,12 +143,20 @@ class Client : public Napi::ObjectWrap<Client> {
     return Napi::Number::New(env_, error);
   }
 
-  // write(id, records, bulk): the records are copied
+  // takePlace(): a number for write
+  Napi::Value TakePlace(const Napi::CallbackInfo&) {
+    return Napi::Number::New(env_, static_cast<double>(worker_->TakePlace()));
+  }
+
+  void LeavePlace(const Napi::CallbackInfo&) { worker_->LeavePlace(); }
+
+  // write(id, records, bulk, place): the records are copied; place 0 is none
   void Write(const Napi::CallbackInfo& info) {
     const auto bytes = info[1].As<Napi::Uint8Array>();
     Request request;
     request.id = info[0].As<Napi::Number>().Uint32Value();
     request.bulk = info[2].As<Napi::Boolean>().Value();
+    request.order = static_cast<uint64_t>(info[3].As<Napi::Number>().Int64Value());
     request.changes.resize(bytes.ByteLength() / sizeof(Change));
     std::memcpy(static_cast<void*>(request.changes.data()), bytes.Data(), request.changes.size() * sizeof(Change));
     Begin();

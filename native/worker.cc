@@ -140,7 +140,7 @@ void Worker::Loop(uint32_t open_id) {
 void Worker::Submit(Request request) {
   auto shared = std::make_shared<Request>(std::move(request));
   std::lock_guard<std::mutex> guard(mutex_);
-  shared->order = next_order_++;
+  if (shared->order == 0) shared->order = next_order_++;
   if (shared->bulk) {
     bulk_.push_back(std::move(shared));
   } else {
@@ -149,9 +149,26 @@ void Worker::Submit(Request request) {
   wake_.notify_one();
 }
 
-// A normal call has overtaken the bulk changes that wait: its value is to be the last.
-void Worker::NoteWrite(const Change& change, uint64_t order) {
-  if (change.op > Op::kEnsureNoDestination) return;
+uint64_t Worker::TakePlace() {
+  std::lock_guard<std::mutex> guard(mutex_);
+  places_++;
+  return next_order_++;
+}
+
+void Worker::LeavePlace() {
+  std::lock_guard<std::mutex> guard(mutex_);
+  places_--;
+  ForgetWrites();
+}
+
+void Worker::ForgetWrites() {
+  if (bulk_.empty() && places_ == 0) later_writes_.clear();
+}
+
+// A normal call overtakes the bulk changes that wait, any call what is still to come from a place: its value is to be
+// the last.
+void Worker::NoteWrite(const Change& change, bool bulk, uint64_t order) {
+  if (change.op > Op::kEnsureNoDestination || (places_ == 0 && (bulk || bulk_.empty()))) return;
   later_writes_[ObjectIdentity(change)] = order;
   if (IsRemoval(change.op)) later_writes_[RemovalIdentity(change.service.key)] = order;
   if (PutsDestination(change.op)) later_writes_[BelowIdentity(change.service.key)] = order;
@@ -222,7 +239,7 @@ void Worker::TakeBatch() {
     normal_.pop_front();
   }
   if (slices_.empty() && !bulk_.empty() && TakeFrom(bulk_.front())) bulk_.pop_front();
-  if (bulk_.empty()) later_writes_.clear();
+  ForgetWrites();
 }
 
 void Worker::RunBatch(std::unique_lock<std::mutex>& lock) {
@@ -238,7 +255,7 @@ void Worker::RunBatch(std::unique_lock<std::mutex>& lock) {
       const int32_t index = indices_[i];
       if (result.code != kApplied) request.failures.push_back({index, result.code, result.command});
       const bool wrote = result.code == kApplied || result.code == kUnknown;
-      if (wrote && !request.bulk && !bulk_.empty()) NoteWrite(*batch_[i], request.order);
+      if (wrote) NoteWrite(*batch_[i], request.bulk, request.order);
     }
     request.flying = request.next;
     if (!request.abandoned && request.next == request.changes.size()) Settle(slice.request);
@@ -404,8 +421,11 @@ int Worker::RunNow(const Change* changes, size_t count, std::vector<Failure>* fa
   results_.assign(count, Result{});
   if (count != 0) changes_channel_.Run(batch_.data(), count, results_.data());
   for (size_t i = 0; i < count; i++) {
-    if (results_[i].code != kApplied) failures->push_back({static_cast<int32_t>(i), results_[i].code, results_[i].command});
+    const Result& result = results_[i];
+    if (result.code != kApplied) failures->push_back({static_cast<int32_t>(i), result.code, result.command});
+    if (result.code == kApplied || result.code == kUnknown) NoteWrite(changes[i], false, next_order_);
   }
+  next_order_++;
   return 0;
 }
 

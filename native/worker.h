@@ -40,7 +40,7 @@ struct Request {
   uint32_t id = 0;
   RequestKind kind = RequestKind::kWrite;
   bool bulk = false;
-  uint64_t order = 0;  // of acceptance, over both lanes
+  uint64_t order = 0;  // of acceptance, over both lanes; given by a place that was taken earlier, if not 0
   std::vector<Change> changes;
   ServiceKey key{};      // of a read
   std::string argument;  // of kSetSysctl: "name=value"; of kConnections: the file's name
@@ -73,6 +73,10 @@ class Worker : public std::enable_shared_from_this<Worker> {
   // Starts the thread, which opens the sockets and completes request `id`. 0 or an errno.
   int Start(uint32_t id);
   void Submit(Request request);
+  // A place in the order of calls for one that reads first and writes then, in bulk: what others write meanwhile came
+  // later, and supersedes it. Every place is left again.
+  uint64_t TakePlace();
+  void LeavePlace();
   // Takes back what is not sent yet. Those changes end as kNotSent. False if there are none.
   bool Withdraw(uint32_t id);
   // The caller's deadline has passed: what is not sent ends as kNotSent, what is in the kernel as kUnknown. False if
@@ -106,7 +110,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
   void Settle(const std::shared_ptr<Request>& request);
   void Complete(Completion completion);
   std::shared_ptr<Request> Find(uint32_t id);
-  void NoteWrite(const Change& change, uint64_t order);
+  void NoteWrite(const Change& change, bool bulk, uint64_t order);
+  void ForgetWrites();
   bool IsSuperseded(const Change& change, uint64_t order) const;
 
   NetNamespace where_;
@@ -118,9 +123,10 @@ class Worker : public std::enable_shared_from_this<Worker> {
   std::shared_ptr<Request> reading_;
   std::vector<Slice> slices_;
   std::vector<Completion> completions_;
-  // What normal calls have written while bulk changes wait, with the order of the last such call.
+  // What calls have written that bulk changes which wait, or a place, may be older than; with the order of the last.
   std::unordered_map<std::string, uint64_t> later_writes_;
   uint64_t next_order_ = 1;
+  size_t places_ = 0;
   bool stopping_ = false;
   bool busy_ = true;
   bool reopen_ = false;  // RunNow asks for a new socket

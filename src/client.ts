@@ -5,7 +5,7 @@ import { traceChanges } from './apply/trace.js'
 import { IpvsApplyError, IpvsError, typeError } from './errors.js'
 import { destinationKey, isDestination, serviceKey } from './identity.js'
 import { closedError } from './kernel/errors.js'
-import { CONNECT, type Kernel, type SystemKernel } from './kernel/kernel.js'
+import { CONNECT, type Kernel } from './kernel/kernel.js'
 import { NativeKernel } from './kernel/native-kernel.js'
 import type { KernelInfo } from './kernel/system-records.js'
 import {
@@ -276,12 +276,12 @@ export class Ipvs implements AsyncDisposable {
   /** Sets the namespace's IPVS setting `name`. @throws IpvsError `ERR_IPVS_READ_ONLY`, `ERR_IPVS_INVALID`… */
   async setSysctl(name: string, value: number | string, options?: CallOptions): Promise<void> {
     const text = checkSysctl(name, value)
-    await this.#system().setSysctl(name, text, this.#callDeadline(options))
+    await this.#open().setSysctl(name, text, this.#callDeadline(options))
   }
 
   /** How long idle connections are kept in this namespace. */
   async timeouts(options?: CallOptions): Promise<Timeouts> {
-    return this.#system().timeouts(this.#callDeadline(options))
+    return this.#open().timeouts(this.#callDeadline(options))
   }
 
   /**
@@ -290,12 +290,12 @@ export class Ipvs implements AsyncDisposable {
    */
   async setTimeouts(timeouts: Partial<Timeouts>, options?: CallOptions): Promise<void> {
     const command = { op: 'set-timeouts', timeouts: checkTimeouts(timeouts) } as const
-    await this.#system().command(command, 'setting timeouts', this.#callDeadline(options))
+    await this.#open().command(command, 'setting timeouts', this.#callDeadline(options))
   }
 
   /** The sync daemons that run in this namespace: none, a master, a backup, or both. */
   async syncDaemons(options?: CallOptions): Promise<SyncDaemonStatus[]> {
-    return this.#system().daemons(this.#callDeadline(options))
+    return this.#open().daemons(this.#callDeadline(options))
   }
 
   /**
@@ -306,14 +306,14 @@ export class Ipvs implements AsyncDisposable {
   async startSyncDaemon(daemon: SyncDaemon, options?: CallOptions): Promise<void> {
     const command = { op: 'start-daemon', daemon: checkDaemon(daemon) } as const
     const target = `starting the sync ${daemon.role} on ${daemon.interface}`
-    await this.#system().command(command, target, this.#callDeadline(options))
+    await this.#open().command(command, target, this.#callDeadline(options))
   }
 
   /** @throws IpvsError `ERR_IPVS_DAEMON_STOPPED` if it does not run */
   async stopSyncDaemon(role: SyncRole, options?: CallOptions): Promise<void> {
     const deadlineMs = this.#callDeadline(options)
     const target = `stopping the sync ${role}`
-    const system = this.#system()
+    const system = this.#open()
     await system.command({ op: 'stop-daemon', state: checkRole(role, 'role') }, target, deadlineMs)
     // The kernel may leave this command unanswered whatever came of it (ip_vs_sync.c: kthread_stop gives EINTR).
     const left = await system.daemons(deadlineMs)
@@ -324,7 +324,7 @@ export class Ipvs implements AsyncDisposable {
 
   /** The version of IPVS and the size of its connection table. */
   async info(options?: CallOptions): Promise<KernelInfo> {
-    return this.#system().info(this.#callDeadline(options))
+    return this.#open().info(this.#callDeadline(options))
   }
 
   /**
@@ -336,12 +336,12 @@ export class Ipvs implements AsyncDisposable {
   async zero(id?: ServiceId, options?: CallOptions): Promise<void> {
     const service = id === undefined ? undefined : checkServiceId(id, 'service')
     const target = id === undefined ? 'zeroing all counters' : `zeroing ${serviceKey(id)}`
-    await this.#system().command({ op: 'zero', service }, target, this.#callDeadline(options))
+    await this.#open().command({ op: 'zero', service }, target, this.#callDeadline(options))
   }
 
   /** Removes every service of this namespace. Connections stay until they expire. */
   async flush(options?: CallOptions): Promise<void> {
-    await this.#system().command({ op: 'flush' }, 'flushing', this.#callDeadline(options))
+    await this.#open().command({ op: 'flush' }, 'flushing', this.#callDeadline(options))
   }
 
   /**
@@ -350,7 +350,7 @@ export class Ipvs implements AsyncDisposable {
    * ip_vs_conn_array), so that the cost grows with the square of the number of entries.
    */
   async *connections(options?: CallOptions): AsyncGenerator<Connection, void, void> {
-    yield* readConnections(await this.#system().connections(this.#callDeadline(options)))
+    yield* readConnections(await this.#open().connections(this.#callDeadline(options)))
   }
 
   /**
@@ -359,10 +359,6 @@ export class Ipvs implements AsyncDisposable {
    */
   async *watch(options?: WatchOptions): AsyncGenerator<WatchEvent, void, void> {
     yield* watchTable(() => this.snapshot(), readWatchOptions(options))
-  }
-
-  #system(): SystemKernel {
-    return this.#open() as Kernel & SystemKernel
   }
 
   #open(): Kernel {

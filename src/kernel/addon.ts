@@ -53,7 +53,10 @@ export type Payload = RawTable | string | Uint8Array | undefined
 export interface NativeClient {
   /** Starts the thread; 0 or an errno. */
   open(id: number): number
-  write(id: number, records: Uint8Array, bulk: boolean): void
+  /** @param place from `takePlace`, or 0 */
+  write(id: number, records: Uint8Array, bulk: boolean, place: number): void
+  takePlace(): number
+  leavePlace(): void
   read(id: number, kind: number, argument?: Uint8Array | string): void
   /** Takes back what is not sent yet: `false` if there is nothing to take back. */
   withdraw(id: number): boolean

@@ -22,22 +22,19 @@ export interface WriteResult {
   readonly cut: Cut
 }
 
-export interface WriteOptions {
-  readonly bulk: boolean
-  readonly deadlineMs: number
-  readonly signal: AbortSignal | undefined
+/** A place in the order of calls. */
+export interface Place {
+  readonly order: number
+  /** Every place is left again, once. */
+  leave(): void
 }
 
-/** What concerns the namespace as a whole. Everything rejects with an IpvsError. */
-export interface SystemKernel {
-  /** Runs one command, in order with all other changes. */
-  command(command: SystemCommand, target: string, deadlineMs: number): Promise<void>
-  daemons(deadlineMs: number): Promise<SyncDaemonStatus[]>
-  timeouts(deadlineMs: number): Promise<Timeouts>
-  info(deadlineMs: number): Promise<KernelInfo>
-  setSysctl(name: string, value: string, deadlineMs: number): Promise<void>
-  /** A descriptor of the namespace's /proc/net/ip_vs_conn; the caller closes it. */
-  connections(deadlineMs: number): Promise<number>
+export interface WriteOptions {
+  readonly bulk: boolean
+  /** With `bulk`: a place taken earlier; what others have written since came later and supersedes. */
+  readonly place?: Place
+  readonly deadlineMs: number
+  readonly signal: AbortSignal | undefined
 }
 
 export interface Kernel {
@@ -75,6 +72,16 @@ export interface Kernel {
   snapshot(deadlineMs: number): Promise<Snapshot>
   /** Text of each setting in /proc/sys/net/ipv4/vs of the client's namespace; empty where there is none. */
   sysctls(deadlineMs: number): Promise<Readonly<Record<string, string>>>
+  /** Runs one command, in order with all other changes. */
+  command(command: SystemCommand, target: string, deadlineMs: number): Promise<void>
+  daemons(deadlineMs: number): Promise<SyncDaemonStatus[]>
+  timeouts(deadlineMs: number): Promise<Timeouts>
+  info(deadlineMs: number): Promise<KernelInfo>
+  setSysctl(name: string, value: string, deadlineMs: number): Promise<void>
+  /** A descriptor of the namespace's /proc/net/ip_vs_conn; the caller closes it. */
+  connections(deadlineMs: number): Promise<number>
+  /** For a call that reads first and then writes what follows from it. */
+  takePlace(): Place
   /** Keeps close() waiting until the result is called: a call has more to ask. */
   hold(): () => void
   /** Waits for what was accepted, each part up to its own deadline, then ends. */

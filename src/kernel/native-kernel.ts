@@ -27,7 +27,7 @@ import {
   readError,
   sysctlError,
 } from './errors.js'
-import type { Cut, Failure, Kernel, SystemKernel, WriteOptions, WriteResult } from './kernel.js'
+import type { Cut, Failure, Kernel, Place, WriteOptions, WriteResult } from './kernel.js'
 import { ChangeWriter, TableReader } from './records.js'
 import {
   COMMAND_NAMES,
@@ -50,7 +50,7 @@ export interface NamespaceSpec {
 
 type Finish = (error: number, failures: RawFailures, payload: Payload) => void
 
-export class NativeKernel implements Kernel, SystemKernel {
+export class NativeKernel implements Kernel {
   readonly #client: NativeClient
   readonly #layout: Layout
   readonly #pending = new Map<number, Finish>()
@@ -118,7 +118,7 @@ export class NativeKernel implements Kernel, SystemKernel {
   }
 
   #send(records: Uint8Array, count: number, options: WriteOptions): Promise<WriteResult> {
-    const { bulk, deadlineMs, signal } = options
+    const { bulk, place, deadlineMs, signal } = options
     if (count === 0) return Promise.resolve({ failures: [], cut: 'answered' })
     if (signal?.aborted) return Promise.resolve({ failures: allNotSent(count), cut: 'signal' })
     return new Promise((resolve) => {
@@ -139,7 +139,7 @@ export class NativeKernel implements Kernel, SystemKernel {
         signal?.removeEventListener('abort', withdraw)
         resolve({ failures: decodeFailures(failures), cut })
       })
-      this.#client.write(id, records, bulk)
+      this.#client.write(id, records, bulk, place?.order ?? 0)
     })
   }
 
@@ -197,6 +197,10 @@ export class NativeKernel implements Kernel, SystemKernel {
     if (this.#closed) return
     this.#closed = true
     this.#client.stop()
+  }
+
+  takePlace(): Place {
+    return { order: this.#client.takePlace(), leave: () => this.#client.leavePlace() }
   }
 
   hold(): () => void {

@@ -30,11 +30,14 @@ export async function reconcile(
   const wanted = readDesired(desired)
   checkNotEmpty(wanted.length, options)
   const release = kernel.hold()
+  // What others write while this reads and plans came later, and is not undone.
+  const place = kernel.takePlace()
   try {
     return await inTurn(kernel, options.deadlineMs, () =>
-      reconcileTable(kernelTable(kernel, until, options.signal), wanted, options),
+      reconcileTable(kernelTable(kernel, place, until, options.signal), wanted, options),
     )
   } finally {
+    place.leave()
     release()
   }
 }

@@ -4,7 +4,7 @@ import { Applied } from '../apply/result.js'
 import { traceChanges } from '../apply/trace.js'
 import type { IpvsError } from '../errors.js'
 import { serviceKey } from '../identity.js'
-import type { Kernel } from '../kernel/kernel.js'
+import type { Kernel, Place } from '../kernel/kernel.js'
 import type { Change, DestinationStatus, ServiceId, ServiceStatus, Snapshot } from '../types.js'
 import { checkChange, checkServiceId } from '../validate.js'
 
@@ -18,7 +18,12 @@ export interface Table {
 }
 
 /** @param until monotonic time at which every call of the table is over */
-export function kernelTable(kernel: Kernel, until: number, signal: AbortSignal | undefined): Table {
+export function kernelTable(
+  kernel: Kernel,
+  place: Place,
+  until: number,
+  signal: AbortSignal | undefined,
+): Table {
   const left = () => Math.max(1, Math.ceil(until - performance.now()))
   return {
     snapshot: () => kernel.snapshot(left()),
@@ -32,7 +37,7 @@ export function kernelTable(kernel: Kernel, until: number, signal: AbortSignal |
     },
     write: async (changes) => {
       const checked = changes.map((change, index) => checkChange(change, `changes[${index}]`))
-      const options = { bulk: true, deadlineMs: left(), signal }
+      const options = { bulk: true, place, deadlineMs: left(), signal }
       const written = await kernel.write(checked, changes.length, options)
       const errors = await settleErrors(kernel, changes, written, until)
       traceChanges(new Applied(changes, errors))

@@ -4,7 +4,7 @@ import { devNull } from 'node:os'
 import { type IpvsCommand, IpvsError } from '../errors.js'
 import { OUTCOME } from '../kernel/addon.js'
 import { batchError, busyError, closedError, commandError, sysctlError } from '../kernel/errors.js'
-import type { Failure, Kernel, SystemKernel, WriteOptions, WriteResult } from '../kernel/kernel.js'
+import type { Failure, Kernel, Place, WriteOptions, WriteResult } from '../kernel/kernel.js'
 import { COMMAND_NAMES, type KernelInfo, type SystemCommand } from '../kernel/system-records.js'
 import type { SyncDaemonStatus } from '../system/sync-daemon.js'
 import type { Timeouts } from '../system/timeouts.js'
@@ -14,7 +14,7 @@ import { commandOf, messagesOf } from './memory-commands.js'
 import type { Machine } from './memory-machine.js'
 import { BATCH_MESSAGES, MemoryQueue } from './memory-queue.js'
 
-export class MemoryClient implements Kernel, SystemKernel {
+export class MemoryClient implements Kernel {
   readonly namespace: string
   readonly #machine: Machine
   readonly #queue: MemoryQueue
@@ -31,13 +31,13 @@ export class MemoryClient implements Kernel, SystemKernel {
   async write(
     changes: Iterable<CheckedChange>,
     count: number,
-    { bulk, deadlineMs, signal }: WriteOptions,
+    { bulk, place, deadlineMs, signal }: WriteOptions,
   ): Promise<WriteResult> {
     const checked = [...changes]
     if (count === 0) return { failures: [], cut: 'answered' }
     if (signal?.aborted) return { failures: notSent(checked), cut: 'signal' }
     const release = this.hold()
-    const { result, withdraw } = this.#queue.write(checked, bulk)
+    const { result, withdraw } = this.#queue.write(checked, bulk, place)
     const timer = setTimeout(() => withdraw('deadline'), deadlineMs)
     const onAbort = (): void => withdraw('signal')
     signal?.addEventListener('abort', onAbort, { once: true })
@@ -55,10 +55,16 @@ export class MemoryClient implements Kernel, SystemKernel {
     if (this.#queue.isBusy) throw busyError()
     const messages = checked.reduce((sum, change) => sum + messagesOf(change), 0)
     if (messages > BATCH_MESSAGES) throw batchError(count)
-    return this.#machine
-      .run(checked)
-      .outcomes.map((outcome, index) => ({ index, ...outcome }))
+    const { outcomes } = this.#machine.run(checked)
+    const wrote = (code: number | undefined) => code === 0 || code === OUTCOME.unknown
+    this.#queue.noteNow(checked.filter((_, index) => wrote(outcomes[index]?.code)))
+    return outcomes
+      .map((outcome, index) => ({ index, ...outcome }))
       .filter(({ code }) => code !== 0)
+  }
+
+  takePlace(): Place {
+    return this.#queue.takePlace()
   }
 
   service(

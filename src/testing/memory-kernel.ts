@@ -2,7 +2,7 @@
 import { rangeError, typeError } from '../errors.js'
 import { destinationKey } from '../identity.js'
 import { changeError, KERNEL_SCHEDULERS } from '../kernel/errors.js'
-import { CONNECT, type Kernel, type SystemKernel } from '../kernel/kernel.js'
+import { CONNECT, type Kernel } from '../kernel/kernel.js'
 import { formatRules, parseRules } from '../rules/index.js'
 import type { Change, DestinationId, ServiceId } from '../types.js'
 import {
@@ -178,7 +178,7 @@ export class MemoryKernel {
   }
 
   /** @internal A client's connection. */
-  [CONNECT](): Kernel & SystemKernel {
+  [CONNECT](): Kernel {
     return new MemoryClient(this.#machine)
   }
 

@@ -1,7 +1,7 @@
 // One client's queue: first come, first served; what waits goes out together; bulk calls give one batch at a time and
 // only when nothing else waits. The same rules as native/worker.cc, on the event loop in place of a thread.
 import { OUTCOME } from '../kernel/addon.js'
-import type { Cut, Failure, WriteResult } from '../kernel/kernel.js'
+import type { Cut, Failure, Place, WriteResult } from '../kernel/kernel.js'
 import { isOneFlip } from '../kernel/records.js'
 import type { CheckedChange } from '../validate.js'
 import { commandOf, messagesOf, type Outcome } from './memory-commands.js'
@@ -57,6 +57,7 @@ export class MemoryQueue {
   readonly #bulk: Write[] = []
   readonly #later = new LaterWrites()
   #orders = 0
+  #places = 0
   #running = false
   #scheduled = false
 
@@ -74,10 +75,25 @@ export class MemoryQueue {
     return this.#running || this.#normal.length > 0 || this.#bulk.length > 0
   }
 
-  write(changes: readonly CheckedChange[], bulk: boolean): Ticket {
+  takePlace(): Place {
+    this.#places++
+    const leave = (): void => {
+      this.#places--
+      this.#forgetWrites()
+    }
+    return { order: ++this.#orders, leave }
+  }
+
+  /** A write at once, of one who has found the queue empty. */
+  noteNow(changes: readonly CheckedChange[]): void {
+    const order = ++this.#orders
+    for (const change of changes) this.#note(change, false, order)
+  }
+
+  write(changes: readonly CheckedChange[], bulk: boolean, place?: Place): Ticket {
     let write: Write | undefined
     const result = new Promise<WriteResult>((settle, reject) => {
-      const order = ++this.#orders
+      const order = place?.order ?? ++this.#orders
       write = { order, bulk, changes, next: 0, failures: [], cut: 'answered', settle, reject }
     })
     const accepted = write!
@@ -143,7 +159,15 @@ export class MemoryQueue {
     }
     const bulk = this.#bulk[0]
     if (this.#slices.length === 0 && bulk !== undefined && this.#takeFrom(bulk)) this.#bulk.shift()
-    if (this.#bulk.length === 0) this.#later.clear()
+    this.#forgetWrites()
+  }
+
+  #forgetWrites(): void {
+    if (this.#bulk.length === 0 && this.#places === 0) this.#later.clear()
+  }
+
+  #note(change: CheckedChange, bulk: boolean, order: number): void {
+    if (this.#places > 0 || (!bulk && this.#bulk.length > 0)) this.#later.note(change, order)
   }
 
   /** Adds as much of a write as fits. True if all of it went in, so that the next one may join. */
@@ -193,9 +217,7 @@ export class MemoryQueue {
         if (code !== 0) write.failures.push({ index: this.#indices[i]!, code, command })
         if (result!.overdue.has(i)) write.cut = 'deadline'
         const wrote = code === 0 || code === OUTCOME.unknown
-        if (wrote && !write.bulk && this.#bulk.length > 0) {
-          this.#later.note(this.#batch[i]!, write.order)
-        }
+        if (wrote) this.#note(this.#batch[i]!, write.bulk, write.order)
       }
       if (write.next === write.changes.length) settle(write)
     }

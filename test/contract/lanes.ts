@@ -170,5 +170,35 @@ export function lanesContract(openKernel: () => Promise<Subject>): void {
       expect([first.failed, second.failed]).toEqual([0, 0])
       expect(await weightOf(0)).toBe(42)
     })
+
+    test('what other calls write while a reconcile reads came later, and is not undone', async () => {
+      const { ipvs } = shared
+      const others = [
+        (n: number) => ipvs.replaceDestination(UDP, server(n, 9)),
+        (n: number) =>
+          applyBulk([{ op: 'replace-destination', service: UDP, destination: server(n, 9) }]),
+      ]
+      for (const [n, write] of others.entries()) {
+        await ipvs.addDestination(UDP, server(n))
+        const destinations = [server(n, 5)]
+        const reconciled = ipvs.reconcile([{ ...SERVICE, destinations }])
+        await write(n)
+        const { outcomes } = await reconciled
+        expect(outcomes.map(({ change, status }) => [change.op, status])).toEqual([
+          ['replace-destination', 'superseded'],
+        ])
+        expect(await weightOf(n)).toBe(9)
+        await ipvs.removeDestination(UDP, server(n))
+      }
+    })
+
+    test('what was written before it is reconciled', async () => {
+      const { ipvs } = shared
+      const written = ipvs.addDestination(UDP, server(0, 9))
+      const { outcomes } = await ipvs.reconcile([{ ...SERVICE, destinations: [server(0, 5)] }])
+      await written
+      expect(outcomes.map(({ status }) => status)).toEqual(['applied'])
+      expect(await weightOf(0)).toBe(5)
+    })
   })
 }
