@@ -293,9 +293,17 @@ kernelSuite('MirroredPool', () => {
   test('flips during reconciles while another writer is at work', async () => {
     const pool = await open()
     const calls: Promise<unknown>[] = []
+    const removeTcp = () => {
+      try {
+        space.ipvsadm('-D', '-t', '192.0.2.1:53')
+      } catch (error) {
+        // On a busy machine the pool may not have repaired the flush before it.
+        if (!/No such service/.test(String(error))) throw error
+      }
+    }
     for (let i = 0; i < 60; i++) {
       if (i % 5 === 0) calls.push(pool.reconcile())
-      if (i % 15 === 7) space.ipvsadm('-D', '-t', '192.0.2.1:53')
+      if (i % 15 === 7) removeTcp()
       if (i % 15 === 12) space.ipvsadm('-C')
       calls.push(i % 2 ? pool.up('10.1.0.1') : pool.down('10.1.0.1'), pool.setWeight('10.1.0.2', i))
       if (i % 4 === 0) await new Promise((resolve) => setTimeout(resolve, 1))
