@@ -1,5 +1,6 @@
-// npm run test:kernels [-- RELEASE...]: the kernel tests on every kernel of the lab (or the named
-// ones), one after the other, even after one failed; ends with a line for each.
+// npm run test:kernels [-- RELEASE... test/FILE...]: the kernel tests (or those of the named files) on
+// every kernel of the lab (or the named ones), one after the other, even after one failed; ends with a
+// line for each.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { setup } from './setup.mjs'
@@ -16,7 +17,7 @@ const paint = (code, text) => (color ? `\x1b[${code}m${text}\x1b[0m` : text)
 let interrupted = false
 
 /** The tests' result on one kernel: `version`, `counts` and `seconds`, as far as it got. */
-async function testOn(release) {
+async function testOn(release, files) {
   const report = path.join(folder, `${release}.json`)
   const uname = path.join(folder, `${release}.uname`)
   for (const file of [report, uname]) rmSync(file, { force: true })
@@ -28,6 +29,7 @@ async function testOn(release) {
       ...[path.join(checkout, 'node_modules/.bin/vitest'), 'run', '--project', 'kernel'],
       ...['--reporter=default', '--reporter=./test/skips.ts', '--reporter=json'],
       `--outputFile.json=${report}`,
+      ...files,
     ])
   } catch (error) {
     process.stdout.write(`${error.message}\n`)
@@ -89,7 +91,8 @@ function lineOf({ release, version, counts, passed, seconds }) {
 async function main() {
   const words = process.argv.slice(2)
   const install = !words.includes('--no-install')
-  const named = words.filter((word) => word !== '--no-install')
+  const files = words.filter((word) => word.startsWith('test/'))
+  const named = words.filter((word) => word !== '--no-install' && !files.includes(word))
   for (const release of named) checkRelease(release)
   const kernels = named.length === 0 ? releases : named
   await setup({ install, purpose: 'lab', kernels })
@@ -104,7 +107,7 @@ async function main() {
     process.stdout.write(
       `\n${paint(1, `== kernel ${release} (${index + 1} of ${kernels.length})`)}\n`,
     )
-    results.push(await testOn(release))
+    results.push(await testOn(release, files))
     if (interrupted) break
   }
   process.stdout.write('\n')
