@@ -18,8 +18,6 @@ class MessageWriter {
   void Clear() { size_ = 0; }
   const uint8_t* data() const { return buffer_.data(); }
   size_t size() const { return size_; }
-  // Forgets everything after an earlier size().
-  void Truncate(size_t size) { size_ = size; }
 
   void Begin(uint16_t type, uint16_t flags, uint32_t seq);
   void BeginGenl(uint16_t family, uint8_t command, uint16_t flags, uint32_t seq);

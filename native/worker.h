@@ -1,8 +1,8 @@
 // The client's own thread: one queue of requests, two lanes, group commit. Netlink runs a whole batch inside sendmsg,
 // unkillably, so this never happens on the JavaScript thread and never on libuv's pool.
 //
-// Threads: Submit, Withdraw, Abandon, RunNow, TakeCompletions and Stop are called on the JavaScript thread; Loop is the
-// worker's. The thread is detached and keeps the Worker alive: nobody ever joins a thread that may be in the kernel.
+// Threads: Loop is the worker's; the public methods are called on the JavaScript thread. The thread is detached and keeps
+// the Worker alive: nobody ever joins a thread that may be in the kernel.
 #pragma once
 
 #include <condition_variable>

@@ -58,7 +58,7 @@ const OTHER_WORDS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The name among `names` that `word` was probably meant to be. */
-export function nearestName(word: string, names: readonly string[]): string | undefined {
+function nearestName(word: string, names: readonly string[]): string | undefined {
   if (word.length > 40) return undefined
   const folded = fold(word)
   const same = names.find((name) => fold(name) === folded)
