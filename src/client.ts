@@ -31,7 +31,7 @@ import {
   type SyncDaemonStatus,
   type SyncRole,
 } from './system/sync-daemon.js'
-import { checkSysctl } from './system/sysctls.js'
+import { checkSysctl, readSysctls, type SysctlName, type Sysctls } from './system/sysctls.js'
 import { checkTimeouts, type Timeouts } from './system/timeouts.js'
 import { readWatchOptions, type WatchEvent, type WatchOptions, watchTable } from './system/watch.js'
 import type {
@@ -96,7 +96,10 @@ export class Ipvs implements AsyncDisposable {
     return this.close()
   }
 
-  /** All services, without their destinations. */
+  /**
+   * All services, without their destinations. The kernel's dump may miss some while others change the table: this one
+   * is repeated until two agree, up to five times. {@link snapshot} says whether they did.
+   */
   async services(options?: CallOptions): Promise<ServiceStatus[]> {
     return this.#open().services(this.#callDeadline(options))
   }
@@ -107,7 +110,11 @@ export class Ipvs implements AsyncDisposable {
     return this.#open().service(checked, `reading ${serviceKey(id)}`, this.#callDeadline(options))
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_SERVICE` */
+  /**
+   * The destinations of a service, newest first as the kernel lists them; repeated as {@link services} is.
+   *
+   * @throws IpvsError `ERR_IPVS_NO_SERVICE`
+   */
   async destinations(id: ServiceId, options?: CallOptions): Promise<DestinationStatus[]> {
     const rows = await this.#destinations(id, this.#callDeadline(options))
     if (rows !== undefined) return rows
@@ -266,15 +273,24 @@ export class Ipvs implements AsyncDisposable {
   }
 
   /**
-   * The namespace's IPVS settings (`/proc/sys/net/ipv4/vs`) as text, by name. Empty where the kernel shows none: on
-   * 6.1 in a namespace that belongs to a user namespace.
+   * The namespace's IPVS settings (`/proc/sys/net/ipv4/vs`) by name. Empty where the kernel shows none: on 6.1 in a
+   * namespace that belongs to a user namespace.
    */
-  async sysctls(options?: CallOptions): Promise<Readonly<Record<string, string>>> {
-    return this.#open().sysctls(this.#callDeadline(options))
+  async sysctls(options?: CallOptions): Promise<Sysctls> {
+    return readSysctls(await this.#open().sysctls(this.#callDeadline(options)))
   }
 
-  /** Sets the namespace's IPVS setting `name`. @throws IpvsError `ERR_IPVS_READ_ONLY`, `ERR_IPVS_INVALID`… */
-  async setSysctl(name: string, value: number | string, options?: CallOptions): Promise<void> {
+  /**
+   * Sets one IPVS setting of the namespace; a number may be given as text.
+   *
+   * @throws TypeError, RangeError a name or value that no kernel takes; nothing was written
+   * @throws IpvsError `ERR_IPVS_READ_ONLY`, `ERR_IPVS_INVALID`, `ERR_IPVS_KERNEL` (this kernel has no such setting)
+   */
+  async setSysctl<N extends SysctlName>(
+    name: N,
+    value: NonNullable<Sysctls[N]> | string,
+    options?: CallOptions,
+  ): Promise<void> {
     const text = checkSysctl(name, value)
     await this.#open().setSysctl(name, text, this.#callDeadline(options))
   }

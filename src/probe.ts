@@ -4,6 +4,7 @@ import { IpvsError, typeError } from './errors.js'
 import { changeError } from './kernel/errors.js'
 import { inUserNamespace, NativeKernel } from './kernel/native-kernel.js'
 import { readNetns } from './options.js'
+import { readSysctls, type Sysctls } from './system/sysctls.js'
 import { checkModuleName } from './validate/options.js'
 import { checkChange, checkOptions } from './validate.js'
 
@@ -25,8 +26,8 @@ export interface ProbeResult {
   readonly userNamespace: boolean
   /** Of the schedulers asked for, which work; empty if that could not be tried. */
   readonly schedulers: Readonly<Record<string, boolean>>
-  /** Text of each IPVS setting of the namespace; empty if it could not be read. */
-  readonly sysctls: Readonly<Record<string, string>>
+  /** The IPVS settings of the namespace; empty if they could not be read. */
+  readonly sysctls: Sysctls
   /** What to do, a sentence each. Empty if all is well. */
   readonly advice: readonly string[]
 }
@@ -54,9 +55,9 @@ export async function probe(options: ProbeOptions): Promise<ProbeResult> {
       advice,
     }
   }
-  let sysctls: Readonly<Record<string, string>> = {}
+  let sysctls: Sysctls = {}
   try {
-    sysctls = await kernel.sysctls(DEADLINE_MS)
+    sysctls = readSysctls(await kernel.sysctls(DEADLINE_MS))
   } catch (error) {
     advice.push(messageOf(error))
   }

@@ -35,7 +35,7 @@ export type ForwardingMethod = 'direct' | 'masquerade' | 'tunnel' | 'local'
 
 /**
  * Names of the scheduler flag bits. `sh-*` belong to scheduler `sh`, `mh-*` to `mh`; `flag-1..3` are the same
- * three bits for any other scheduler (ip_vs.h: IP_VS_SVC_F_SCHED1..3).
+ * three bits for any other scheduler, `flag-3` for those two as well (ip_vs.h: IP_VS_SVC_F_SCHED1..3).
  */
 export type SchedulerFlag =
   | 'sh-fallback'

@@ -1,5 +1,6 @@
 // What an errno means, by the command that gave it, and what to do about it. The kernel sends no text for these.
 import { constants } from 'node:os'
+import { getSystemErrorName } from 'node:util'
 import { type IpvsCommand, IpvsError, type IpvsErrorCode, rangeError } from '../errors.js'
 import { destinationKey, serviceKey } from '../identity.js'
 import type { Change } from '../types.js'
@@ -49,102 +50,91 @@ export function changeError(change: Change, code: number, command: number, why: 
       return noModule({ change, command: name })
   }
   const meaning = meaningOf(change, code)
-  return new IpvsError(meaning.code, `${target}: ${meaning.text} (${name}: errno ${code})`, {
-    change,
-    command: name,
-    errno: -code,
-  })
+  const text = `${target}: ${meaning.text} (${because(name, code)})`
+  return new IpvsError(meaning.code, text, { change, command: name, errno: -code })
 }
 
 /** The error of a read. */
 export function readError(code: number, command: IpvsCommand, target: string): IpvsError {
   if (code === OUTCOME.noFamily) return noModule({ command })
-  const options = { command, errno: -code }
+  const fail = failure(target, command, code)
   switch (code) {
     case errno.ESRCH:
-      return new IpvsError('ERR_IPVS_NO_SERVICE', `${target}: there is no such service`, options)
+      return fail('ERR_IPVS_NO_SERVICE', NO_SERVICE)
     case errno.EPERM:
-      return new IpvsError('ERR_IPVS_PERMISSION', `${target}: ${PERMISSION}`, options)
+      return fail('ERR_IPVS_PERMISSION', PERMISSION)
     case errno.ENOMEM:
     case errno.ENOBUFS:
-      return new IpvsError('ERR_IPVS_MEMORY', `${target}: ${MEMORY}`, options)
+      return fail('ERR_IPVS_MEMORY', MEMORY)
     default:
-      return new IpvsError(
-        'ERR_IPVS_KERNEL',
-        `${target}: the kernel answered errno ${code}`,
-        options,
-      )
+      return fail('ERR_IPVS_KERNEL', REFUSED)
   }
+}
+
+function failure(target: string, command: IpvsCommand | undefined, code: number) {
+  return (name: IpvsErrorCode, text: string): IpvsError =>
+    new IpvsError(name, `${target}: ${text} (${because(command, code)})`, { command, errno: -code })
+}
+
+/** `NEW_DEST: EEXIST`. */
+function because(command: IpvsCommand | undefined, code: number): string {
+  const name = getSystemErrorName(-code)
+  return command === undefined ? name : `${command}: ${name}`
 }
 
 /** The error of a command on the namespace as a whole, by errno or outcome. */
 export function commandError(code: number, command: IpvsCommand, target: string): IpvsError {
-  const options = { command, errno: -code }
+  const fail = failure(target, command, code)
   switch (code) {
-    case OUTCOME.notSent:
-      return new IpvsError('ERR_IPVS_NOT_SENT', `${target} was not sent: its deadline passed`, {
-        command,
-      })
+    case OUTCOME.notSent: {
+      const text = `${target} was not sent: its deadline passed; try again, or allow more with deadlineMs`
+      return new IpvsError('ERR_IPVS_NOT_SENT', text, { command })
+    }
     case OUTCOME.unknown: {
       const text = `${target} was sent, but there was no answer; read it back before relying on it`
       return new IpvsError('ERR_IPVS_UNKNOWN_OUTCOME', text, { command })
     }
     case errno.EEXIST:
-      return new IpvsError(
-        'ERR_IPVS_DAEMON_RUNNING',
-        `${target}: it runs already; stop it to change it`,
-        options,
-      )
+      return fail('ERR_IPVS_DAEMON_RUNNING', 'it runs already; stop it to change it')
     case errno.ENETUNREACH:
     case errno.EADDRNOTAVAIL: {
-      const text = `${target}: the interface cannot send to the group: is it up, with an address of the group's family?`
-      return new IpvsError('ERR_IPVS_KERNEL', text, options)
+      const text =
+        "the interface cannot send to the group: is it up, with an address of the group's family?"
+      return fail('ERR_IPVS_KERNEL', text)
     }
     case errno.ENODEV:
-      return new IpvsError(
-        'ERR_IPVS_NO_DEVICE',
-        `${target}: there is no such interface here`,
-        options,
-      )
+      return fail('ERR_IPVS_NO_DEVICE', 'there is no such interface here; "ip link" shows them')
     case errno.EINVAL:
-      return new IpvsError('ERR_IPVS_INVALID', `${target}: the kernel finds it invalid`, options)
+      return fail('ERR_IPVS_INVALID', command === 'NEW_DAEMON' ? INVALID_DAEMON : INVALID_COMMAND)
     case errno.ESRCH:
       if (command !== 'DEL_DAEMON') break
-      return new IpvsError('ERR_IPVS_DAEMON_STOPPED', `${target}: it does not run`, options)
+      return fail('ERR_IPVS_DAEMON_STOPPED', 'it does not run; syncDaemons() shows which do')
   }
   return readError(code, command, target)
 }
 
 /** The error of writing a setting: `code` is what opening or writing its file gave. */
 export function sysctlError(code: number, target: string): IpvsError {
-  const options = { errno: -code }
+  const fail = failure(target, undefined, code)
   switch (code) {
-    case errno.ENOENT:
-      return new IpvsError(
-        'ERR_IPVS_KERNEL',
-        `${target}: this kernel or namespace has no such setting`,
-        options,
-      )
+    case errno.ENOENT: {
+      const text = 'this kernel or namespace has no such setting; sysctls() shows those it has'
+      return fail('ERR_IPVS_KERNEL', text)
+    }
     case errno.EACCES:
     case errno.EPERM:
-    case errno.EROFS:
-      return new IpvsError(
-        'ERR_IPVS_READ_ONLY',
-        `${target}: it may not be written from here`,
-        options,
-      )
-    case errno.EINVAL:
-      return new IpvsError(
-        'ERR_IPVS_INVALID',
-        `${target}: the kernel finds the value invalid`,
-        options,
-      )
+    case errno.EROFS: {
+      const text =
+        'it may not be written from here; write it as root on the host, in this network namespace'
+      return fail('ERR_IPVS_READ_ONLY', text)
+    }
+    case errno.EINVAL: {
+      const text =
+        'the kernel finds the value invalid; net/ipvs-sysctl.rst of the kernel says what it takes'
+      return fail('ERR_IPVS_INVALID', text)
+    }
     default:
-      return new IpvsError(
-        'ERR_IPVS_KERNEL',
-        `${target}: the kernel answered errno ${code}`,
-        options,
-      )
+      return fail('ERR_IPVS_KERNEL', REFUSED)
   }
 }
 
@@ -185,26 +175,41 @@ export const PERMISSION =
   'process or container NET_ADMIN'
 
 const MEMORY = 'the kernel ran out of memory or buffer space; try again'
+const REFUSED = 'the kernel refused it for a reason of its own; its log ("dmesg") may say more'
+const NO_SERVICE =
+  'there is no such service; add it first, or look with services() for what there is'
 
 function meaningOf(change: Change, code: number): Meaning {
   const onService = !('destination' in change)
   switch (code) {
     case errno.EEXIST:
       return onService
-        ? { code: 'ERR_IPVS_EXISTS', text: 'there is such a service already' }
-        : { code: 'ERR_IPVS_EXISTS', text: 'the service has such a destination already' }
+        ? {
+            code: 'ERR_IPVS_EXISTS',
+            text: 'there is such a service already; replace-service or ensure-service changes it',
+          }
+        : {
+            code: 'ERR_IPVS_EXISTS',
+            text: 'the service has such a destination already; replace-destination or ensure-destination changes it',
+          }
     case errno.ESRCH:
-      return { code: 'ERR_IPVS_NO_SERVICE', text: 'there is no such service' }
+      return { code: 'ERR_IPVS_NO_SERVICE', text: NO_SERVICE }
     case errno.ENOENT:
       return onService
         ? missingModule(change)
-        : { code: 'ERR_IPVS_NO_DESTINATION', text: 'the service has no such destination' }
+        : {
+            code: 'ERR_IPVS_NO_DESTINATION',
+            text: 'the service has no such destination; add it first, or look with destinations() for what there is',
+          }
     case errno.EPERM:
       return { code: 'ERR_IPVS_PERMISSION', text: PERMISSION }
     case errno.EINVAL:
       return { code: 'ERR_IPVS_INVALID', text: onService ? INVALID_SERVICE : INVALID_DESTINATION }
     case errno.ERANGE:
-      return { code: 'ERR_IPVS_RANGE', text: 'a weight or threshold is out of range' }
+      return {
+        code: 'ERR_IPVS_RANGE',
+        text: 'a weight or threshold is out of range, 0 to 2147483647 and the lower one not above the upper',
+      }
     case errno.EAFNOSUPPORT:
       return {
         code: 'ERR_IPVS_FAMILY',
@@ -214,11 +219,15 @@ function meaningOf(change: Change, code: number): Meaning {
     case errno.ENOBUFS:
       return { code: 'ERR_IPVS_MEMORY', text: MEMORY }
     default:
-      return { code: 'ERR_IPVS_KERNEL', text: 'the kernel refused it' }
+      return { code: 'ERR_IPVS_KERNEL', text: REFUSED }
   }
 }
 
-const INVALID_SERVICE = 'the kernel finds the service invalid'
+const INVALID_SERVICE = 'the kernel finds the service invalid; its log ("dmesg") may say why'
+// ip_vs_ctl.c: ip_vs_genl_new_daemon, ip_vs_sync.c: start_sync_thread
+const INVALID_DAEMON =
+  'the kernel finds the daemon invalid: no sync daemon runs beside a tunnel across address families'
+const INVALID_COMMAND = 'the kernel finds the value invalid; its log ("dmesg") may say why'
 // ip_vs_ctl.c: __ip_vs_update_dest, ip_vs_new_dest.
 const INVALID_DESTINATION =
   'the kernel finds the destination invalid: its address must be unicast or local as this network namespace ' +

@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events'
 import { IpvsError, rangeError } from '../errors.js'
 import type { HealthMember, HealthTarget, Verdict } from '../health/types.js'
+import type { Sysctls } from '../system/sysctls.js'
 import type { Change } from '../types.js'
 import { checkBoolean, checkInteger, checkName, checkOptions } from '../validate.js'
 import { adoptOnePacket, presumedHealth } from './adopt.js'
@@ -56,7 +57,7 @@ export class MirroredPool
   readonly #memberListeners = new Set<() => void>()
   /** With `adopt`: without a verdict so far. */
   readonly #undecided = new Set<Member>()
-  #sysctls: Readonly<Record<string, string>> = {}
+  #sysctls: Sysctls = {}
   readonly #warnings = new Warnings()
   #closing: Promise<void> | undefined
 

@@ -1,4 +1,5 @@
 // Settings that will hurt clients some day, explained while there is time.
+import type { Sysctls } from '../system/sysctls.js'
 import type { Front } from './front.js'
 import { carries } from './front.js'
 import type { PoolWarning } from './types.js'
@@ -36,7 +37,7 @@ export class Warnings {
  */
 export function settingsWarnings(
   fronts: readonly Front[],
-  sysctls: Readonly<Record<string, string>>,
+  sysctls: Sysctls,
   draining: boolean,
 ): PoolWarning[] {
   const warnings: PoolWarning[] = []
@@ -49,7 +50,7 @@ export function settingsWarnings(
   const { expire_nodest_conn: expireNodest, expire_quiescent_template: expireTemplate } = sysctls
   warn(
     'udp-black-hole',
-    expireNodest === '0' ? udp.filter(({ service }) => service.onePacket !== true) : [],
+    expireNodest === 0 ? udp.filter(({ service }) => service.onePacket !== true) : [],
     'when a server is removed, its UDP clients lose their packets for up to 300 s; run `sysctl -w net.ipv4.vs.expire_nodest_conn=1` in this network namespace',
   )
   warn(
@@ -59,7 +60,7 @@ export function settingsWarnings(
   )
   warn(
     'persistent-quiesce',
-    expireTemplate === '0'
+    expireTemplate === 0
       ? fronts.filter(
           ({ service, onDown }) =>
             service.persistence !== undefined && (draining || onDown === 'quiesce'),

@@ -54,10 +54,10 @@ const FAMILIES: ReadonlyMap<string, AddressFamily> = new Map([
   ['ipv6', AF_INET6],
 ])
 
-/** The three scheduler bits as `sh` and `mh` name them; any other scheduler has the plain names. The third means nothing to them. */
+/** The three scheduler bits as `sh` and `mh` name them; any other scheduler has the plain names. */
 const OWN_FLAGS: ReadonlyMap<string, ReadonlyMap<string, number>> = new Map([
-  ['sh', flagNames('sh-fallback', 'sh-port')],
-  ['mh', flagNames('mh-fallback', 'mh-port')],
+  ['sh', flagNames('sh-fallback', 'sh-port', 'flag-3')],
+  ['mh', flagNames('mh-fallback', 'mh-port', 'flag-3')],
 ])
 const PLAIN_FLAGS = flagNames('flag-1', 'flag-2', 'flag-3')
 

@@ -12,6 +12,7 @@ export interface Mutation {
 
 const TABLE = 'memory-table.ts'
 const COMMANDS = 'memory-commands.ts'
+const SYSTEM = 'memory-system.ts'
 
 export const MUTATIONS: readonly Mutation[] = [
   {
@@ -124,6 +125,30 @@ export const MUTATIONS: readonly Mutation[] = [
     file: COMMANDS,
     from: 'code === 0 || outcome.code !== 0 ||',
     to: 'code === 0 ||',
+  },
+  {
+    rule: 'a sync daemon that runs is not started again',
+    file: SYSTEM,
+    from: 'if (this.#daemons.has(daemon.state)) return EEXIST',
+    to: '',
+  },
+  {
+    rule: 'that its interface is missing counts before that it runs',
+    file: SYSTEM,
+    from: 'if (mtu === undefined) return ENODEV\n    if (this.#daemons.has(daemon.state)) return EEXIST',
+    to: 'if (this.#daemons.has(daemon.state)) return EEXIST\n    if (mtu === undefined) return ENODEV',
+  },
+  {
+    rule: 'no sync daemon beside a tunnel across address families',
+    file: SYSTEM,
+    from: 'table.hasMixedFamilies() ? EINVAL : ',
+    to: '',
+  },
+  {
+    rule: 'timeouts that are not given stay',
+    file: SYSTEM,
+    from: 'tcp || tcpSeconds',
+    to: 'tcp || 900',
   },
 ]
 

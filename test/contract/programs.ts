@@ -1,6 +1,8 @@
-// Random programs of changes over a small world, so that they meet: every operation, every errno that can be had.
+// Random programs over a small world, so that they meet: every operation and command, every errno that can be had.
 import fc from 'fast-check'
 import type { Ipvs } from '../../src/client.js'
+import type { SyncDaemon, SyncDaemonStatus, SyncRole } from '../../src/system/sync-daemon.js'
+import type { Timeouts } from '../../src/system/timeouts.js'
 import type {
   Change,
   Destination,
@@ -13,27 +15,70 @@ import type {
 import { clear, said, table } from './fixture.js'
 
 /** Changes of one call; `sync`: by applySync. */
-export interface Batch {
+interface Batch {
   readonly sync: boolean
   readonly changes: readonly Change[]
 }
 
-export type Program = readonly Batch[]
+/** A command on the namespace as a whole. */
+type Command =
+  | { readonly op: 'start-daemon'; readonly daemon: SyncDaemon }
+  | { readonly op: 'stop-daemon'; readonly role: SyncRole }
+  | { readonly op: 'set-timeouts'; readonly timeouts: Partial<Timeouts> }
+  | { readonly op: 'zero'; readonly service: ServiceId | undefined }
+  | { readonly op: 'flush' }
+
+export type Program = readonly (Batch | Command)[]
 
 export interface Run {
-  readonly outcomes: readonly string[]
+  /** By change or command: its op, and what became of it. */
+  readonly outcomes: readonly (readonly [op: string, outcome: string])[]
   readonly table: readonly object[]
+  readonly daemons: readonly SyncDaemonStatus[]
+  readonly timeouts: Timeouts
 }
+
+const TIMEOUTS: Timeouts = { tcpSeconds: 900, tcpFinSeconds: 120, udpSeconds: 300 }
 
 /** Runs a program on an empty table. */
 export async function run(ipvs: Ipvs, program: Program): Promise<Run> {
   await clear(ipvs)
-  const outcomes: string[] = []
-  for (const { sync, changes } of program) {
+  for (const { role } of await ipvs.syncDaemons()) await ipvs.stopSyncDaemon(role)
+  await ipvs.setTimeouts(TIMEOUTS)
+  const outcomes: (readonly [string, string])[] = []
+  for (const step of program) {
+    if ('op' in step) {
+      outcomes.push([step.op, await outcomeOf(command(ipvs, step))])
+      continue
+    }
+    const { sync, changes } = step
     const result = sync ? ipvs.applySync(changes) : await ipvs.apply(changes)
-    outcomes.push(...result.outcomes.map(said))
+    outcomes.push(...result.outcomes.map((it) => [it.change.op, said(it)] as const))
   }
-  return { outcomes, table: await table(ipvs) }
+  const [daemons, timeouts] = [await ipvs.syncDaemons(), await ipvs.timeouts()]
+  return { outcomes, table: await table(ipvs), daemons, timeouts }
+}
+
+function command(ipvs: Ipvs, step: Command): Promise<void> {
+  switch (step.op) {
+    case 'start-daemon':
+      return ipvs.startSyncDaemon(step.daemon)
+    case 'stop-daemon':
+      return ipvs.stopSyncDaemon(step.role)
+    case 'set-timeouts':
+      return ipvs.setTimeouts(step.timeouts)
+    case 'zero':
+      return ipvs.zero(step.service)
+    case 'flush':
+      return ipvs.flush()
+  }
+}
+
+async function outcomeOf(promise: Promise<void>): Promise<string> {
+  return promise.then(
+    () => 'applied',
+    ({ code, errno, command }) => `failed ${code} ${errno} ${command}`,
+  )
 }
 
 const IDS: readonly ServiceId[] = [
@@ -159,17 +204,64 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   ),
 )
 
+const role = fc.constantFrom<SyncRole>('master', 'backup')
+const seconds = fc.constantFrom(undefined, 1, 60, 2_147_483)
+
+const aCommand: fc.Arbitrary<Command> = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc
+      .record({
+        role,
+        interface: fc.constantFrom('lo', 'lo', 'lo', 'nosuch'),
+        syncId: fc.constantFrom(0, 7, 255),
+        maxLength: fc.constantFrom(1024, 2000, 65_507),
+        group: fc.constantFrom('224.0.0.81', '239.1.2.3'),
+        port: fc.constantFrom(8848, 9000),
+        ttl: fc.constantFrom(1, 255),
+      })
+      .map((daemon): Command => ({ op: 'start-daemon', daemon })),
+  },
+  { weight: 5, arbitrary: role.map((role): Command => ({ op: 'stop-daemon', role })) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .record({
+        tcpSeconds: seconds,
+        tcpFinSeconds: seconds,
+        udpSeconds: fc.integer({ min: 1, max: 300 }),
+      })
+      .map(({ tcpSeconds, tcpFinSeconds, udpSeconds }): Command => {
+        const timeouts = {
+          udpSeconds,
+          ...(tcpSeconds !== undefined && { tcpSeconds }),
+          ...(tcpFinSeconds !== undefined && { tcpFinSeconds }),
+        }
+        return { op: 'set-timeouts', timeouts }
+      }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .constantFrom(undefined, ...IDS)
+      .map((service): Command => ({ op: 'zero', service })),
+  },
+  { weight: 2, arbitrary: fc.constant<Command>({ op: 'flush' }) },
+)
+
+const batch: fc.Arbitrary<Batch> = fc.record({
+  sync: fc.boolean(),
+  changes: fc.array(change, { minLength: 1, maxLength: 24, size: 'max' }),
+})
+
 export const program: fc.Arbitrary<Program> = fc.array(
-  fc.record({
-    sync: fc.boolean(),
-    changes: fc.array(change, { minLength: 1, maxLength: 24, size: 'max' }),
-  }),
-  { minLength: 1, maxLength: 20, size: 'max' },
+  fc.oneof({ weight: 5, arbitrary: batch }, { weight: 4, arbitrary: aCommand }),
+  { minLength: 1, maxLength: 36, size: 'max' },
 )
 
 function flagsOf(scheduler: string) {
-  if (scheduler === 'sh') return ['sh-fallback', 'sh-port'] as const
-  if (scheduler === 'mh') return ['mh-fallback', 'mh-port'] as const
+  if (scheduler === 'sh') return ['sh-fallback', 'sh-port', 'flag-3'] as const
+  if (scheduler === 'mh') return ['mh-fallback', 'mh-port', 'flag-3'] as const
   return ['flag-1', 'flag-2', 'flag-3'] as const
 }
 

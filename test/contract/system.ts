@@ -20,22 +20,22 @@ export function systemContract(openKernel: () => Promise<Subject>): void {
 
     test('settings are those of a new namespace, and can be set', async () => {
       expect(await ipvs.sysctls()).toMatchObject({
-        backup_only: '0',
-        conn_reuse_mode: '1',
-        drop_entry: '0',
-        expire_nodest_conn: '0',
-        expire_quiescent_template: '0',
-        pmtu_disc: '1',
-        run_estimation: '1',
-        sloppy_tcp: '0',
-        sync_ports: '1',
+        backup_only: 0,
+        conn_reuse_mode: 1,
+        drop_entry: 0,
+        expire_nodest_conn: 0,
+        expire_quiescent_template: 0,
+        pmtu_disc: 1,
+        run_estimation: 1,
+        sloppy_tcp: 0,
+        sync_ports: 1,
         sync_threshold: '3\t50',
-        sync_version: '1',
+        sync_version: 1,
       })
       await ipvs.setSysctl('expire_nodest_conn', 1)
       await ipvs.setSysctl('sync_threshold', '2 10')
       expect(await ipvs.sysctls()).toMatchObject({
-        expire_nodest_conn: '1',
+        expire_nodest_conn: 1,
         sync_threshold: '2\t10',
       })
       expect(await codeOf(ipvs.setSysctl('sync_ports', 3))).toBe('ERR_IPVS_INVALID')

@@ -17,10 +17,12 @@ kernelSuite('probe', () => {
   })
 
   /** The settings as files show them in the namespace. */
-  function settings(): Record<string, string> {
+  function settings(): Record<string, number | string> {
     const text = space.run(['grep', '-r', '', '/proc/sys/net/ipv4/vs'])
     const pairs = lines(text).map((line) => /\/vs\/(\w+):(.*)$/.exec(line)!)
-    return Object.fromEntries(pairs.map(([, name, value]) => [name!, value!]))
+    return Object.fromEntries(
+      pairs.map(([, name, value]) => [name!, /^-?\d+$/.test(value!) ? Number(value) : value!]),
+    )
   }
 
   test('where IPVS works, probe says so and has nothing to advise', async () => {
@@ -34,20 +36,20 @@ kernelSuite('probe', () => {
       sysctls: settings(),
       advice: [],
     })
-    expect(result.sysctls).toMatchObject({ expire_nodest_conn: '0', sync_threshold: '3\t50' })
+    expect(result.sysctls).toMatchObject({ expire_nodest_conn: 0, sync_threshold: '3\t50' })
   })
 
   test('settings are those of the namespace', async () => {
     await using ipvs = await Ipvs.open({ netns: space.name })
     const before = await ipvs.sysctls()
-    expect(before.expire_nodest_conn).toBe('0')
+    expect(before.expire_nodest_conn).toBe(0)
     space.run(['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/vs/expire_nodest_conn'])
     const after = await ipvs.sysctls()
-    expect(after).toEqual({ ...before, expire_nodest_conn: '1' })
+    expect(after).toEqual({ ...before, expire_nodest_conn: 1 })
     expect(after).toEqual(settings())
-    expect((await Ipvs.probe({ netns: space.name })).sysctls.expire_nodest_conn).toBe('1')
+    expect((await Ipvs.probe({ netns: space.name })).sysctls.expire_nodest_conn).toBe(1)
     const ours = (await Ipvs.probe()).sysctls.expire_nodest_conn
-    expect(ours).toBe(readFileSync('/proc/sys/net/ipv4/vs/expire_nodest_conn', 'utf8').trim())
+    expect(ours).toBe(Number(readFileSync('/proc/sys/net/ipv4/vs/expire_nodest_conn', 'utf8')))
   })
 
   test('schedulers are tried, and the ones that are missing are named with what to do', async () => {

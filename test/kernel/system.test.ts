@@ -115,11 +115,11 @@ kernelSuite('the namespace as a whole', () => {
   test('settings are set in this namespace and read back', async () => {
     await ipvs.setSysctl('expire_nodest_conn', 1)
     await ipvs.setSysctl('sync_threshold', '5 60')
-    expect(await ipvs.sysctls()).toMatchObject({ expire_nodest_conn: '1', sync_threshold: '5\t60' })
+    expect(await ipvs.sysctls()).toMatchObject({ expire_nodest_conn: 1, sync_threshold: '5\t60' })
     expect(space.run(['cat', '/proc/sys/net/ipv4/vs/expire_nodest_conn']).trim()).toBe('1')
     using other = namespace()
     await using elsewhere = await Ipvs.open({ netns: other.name })
-    expect((await elsewhere.sysctls()).expire_nodest_conn).toBe('0')
+    expect((await elsewhere.sysctls()).expire_nodest_conn).toBe(0)
     await expect(ipvs.setSysctl('sync_threshold', '60 5')).rejects.toMatchObject({
       code: 'ERR_IPVS_INVALID',
     })

@@ -319,9 +319,9 @@ function* combinations(op: string): Generator<BadChange> {
     ['sh flags on mh', { ...plain, scheduler: 'mh' }, 'schedulerFlags[0]', 'sh-port'],
     [
       'a second flag of another scheduler',
-      { ...plain, schedulerFlags: ['sh-port', 'flag-3'] },
+      { ...plain, schedulerFlags: ['sh-port', 'flag-2'] },
       'schedulerFlags[1]',
-      'flag-3',
+      'flag-2',
     ],
     ['nothing of an identity', { scheduler: 'rr' }, 'protocol', undefined],
     ['a family only', { family: 'ipv4', scheduler: 'rr' }, 'family', 'ipv4'],

@@ -1,9 +1,16 @@
 // (command, errno) decides the code; the message says what to do.
 import { constants } from 'node:os'
 import { describe, expect, test } from 'vitest'
-import { IpvsApplyError, IpvsError, isExists, isNotFound } from '../../../src/errors.js'
+import {
+  IpvsApplyError,
+  type IpvsCommand,
+  IpvsError,
+  type IpvsErrorCode,
+  isExists,
+  isNotFound,
+} from '../../../src/errors.js'
 import { OUTCOME } from '../../../src/kernel/addon.js'
-import { changeError, readError } from '../../../src/kernel/errors.js'
+import { changeError, commandError, readError, sysctlError } from '../../../src/kernel/errors.js'
 import type { Change } from '../../../src/types.js'
 
 const { errno } = constants
@@ -45,20 +52,128 @@ describe('ENOENT and its meanings', () => {
   })
 })
 
+/** By errno: the code, and what the message says to do. */
+type Meanings = Record<string, readonly [code: IpvsErrorCode, remedy: RegExp]>
+
+const ANYWHERE: Meanings = {
+  EPERM: ['ERR_IPVS_PERMISSION', /CAP_NET_ADMIN.*Run as root/],
+  ENOMEM: ['ERR_IPVS_MEMORY', /try again/],
+  ENOBUFS: ['ERR_IPVS_MEMORY', /try again/],
+  EBUSY: ['ERR_IPVS_KERNEL', /dmesg/],
+  ENOTSUP: ['ERR_IPVS_KERNEL', /dmesg/],
+}
+const OF_CHANGES: Meanings = {
+  ...ANYWHERE,
+  ESRCH: ['ERR_IPVS_NO_SERVICE', /add it first/],
+  ERANGE: ['ERR_IPVS_RANGE', /0 to 2147483647/],
+  EAFNOSUPPORT: ['ERR_IPVS_FAMILY', /is IPv6 switched off\?/],
+}
+const OF_SERVICES: Meanings = {
+  ...OF_CHANGES,
+  EEXIST: ['ERR_IPVS_EXISTS', /ensure-service changes it/],
+  ENOENT: ['ERR_IPVS_NO_SCHEDULER', /try "modprobe ip_vs_zork"/],
+  EINVAL: ['ERR_IPVS_INVALID', /dmesg/],
+}
+const OF_DESTINATIONS: Meanings = {
+  ...OF_CHANGES,
+  EEXIST: ['ERR_IPVS_EXISTS', /ensure-destination changes it/],
+  ENOENT: ['ERR_IPVS_NO_DESTINATION', /add it first/],
+  EINVAL: ['ERR_IPVS_INVALID', /is lo up\?.*sync daemon stopped/],
+}
+const rows = <const T extends readonly [IpvsCommand, ...unknown[]]>(
+  meanings: Meanings,
+  ...of: T[]
+) =>
+  of.flatMap((it) =>
+    Object.entries(meanings).map(([name, about]) => [...it, name, ...about] as const),
+  )
+
+const onService = (op: 'add-service' | 'replace-service') => ({ ...service, op }) as Change
+const onDestination = (op: 'add-destination' | 'replace-destination') =>
+  ({ ...destination, op }) as Change
+const removal: Change = {
+  op: 'remove-destination',
+  service: id,
+  destination: { address: '10.1.0.1', port: 53 },
+}
+
 test.each([
-  [service, NEW_SERVICE, 'EEXIST', 'ERR_IPVS_EXISTS', 'NEW_SERVICE'],
-  [destination, NEW_DEST, 'EEXIST', 'ERR_IPVS_EXISTS', 'NEW_DEST'],
-  [service, DEL_SERVICE, 'ESRCH', 'ERR_IPVS_NO_SERVICE', 'DEL_SERVICE'],
-  [destination, NEW_DEST, 'ESRCH', 'ERR_IPVS_NO_SERVICE', 'NEW_DEST'],
-  [destination, NEW_DEST, 'EINVAL', 'ERR_IPVS_INVALID', 'NEW_DEST'],
-  [destination, SET_DEST, 'ERANGE', 'ERR_IPVS_RANGE', 'SET_DEST'],
-  [service, NEW_SERVICE, 'EPERM', 'ERR_IPVS_PERMISSION', 'NEW_SERVICE'],
-  [service, NEW_SERVICE, 'EAFNOSUPPORT', 'ERR_IPVS_FAMILY', 'NEW_SERVICE'],
-  [service, NEW_SERVICE, 'ENOMEM', 'ERR_IPVS_MEMORY', 'NEW_SERVICE'],
-  [service, NEW_SERVICE, 'EBUSY', 'ERR_IPVS_KERNEL', 'NEW_SERVICE'],
-] as const)('%o by command %i: %s is %s', (change, number, name, code, command) => {
-  const error = changeError(change, errno[name], number, '')
+  ...rows(
+    OF_SERVICES,
+    ['NEW_SERVICE', NEW_SERVICE, onService('add-service')],
+    ['SET_SERVICE', SET_SERVICE, onService('replace-service')],
+    ['DEL_SERVICE', DEL_SERVICE, { ...service, op: 'remove-service' } as Change],
+  ),
+  ...rows(
+    OF_DESTINATIONS,
+    ['NEW_DEST', NEW_DEST, onDestination('add-destination')],
+    ['SET_DEST', SET_DEST, onDestination('replace-destination')],
+    ['DEL_DEST', DEL_DEST, removal],
+  ),
+])('%s (%i) on %o: %s is %s', (command, number, change, name, code, remedy) => {
+  const error = changeError(change, errno[name as keyof typeof errno], number, '')
+  expect(error).toMatchObject({ code, command, errnoName: name, change })
+  expect(error.message).toMatch(remedy)
+  expect(error.message).toContain(`${change.op} `)
+  expect(error.message).toContain('udp 192.0.2.1:53')
+  expect(error.message).toContain(`(${command}: ${name})`)
+})
+
+const DAEMON: Meanings = {
+  ...ANYWHERE,
+  EEXIST: ['ERR_IPVS_DAEMON_RUNNING', /stop it to change it/],
+  ENODEV: ['ERR_IPVS_NO_DEVICE', /"ip link" shows them/],
+  EINVAL: ['ERR_IPVS_INVALID', /beside a tunnel across address families/],
+  ENETUNREACH: ['ERR_IPVS_KERNEL', /is it up, with an address/],
+  EADDRNOTAVAIL: ['ERR_IPVS_KERNEL', /is it up, with an address/],
+}
+const NO_SERVICE: Meanings = { ESRCH: ['ERR_IPVS_NO_SERVICE', /add it first/] }
+
+test.each([
+  ...rows(DAEMON, ['NEW_DAEMON']),
+  ...rows({ ...ANYWHERE, ESRCH: ['ERR_IPVS_DAEMON_STOPPED', /syncDaemons\(\) shows which do/] }, [
+    'DEL_DAEMON',
+  ]),
+  ...rows({ ...ANYWHERE, EINVAL: ['ERR_IPVS_INVALID', /dmesg/] }, ['SET_CONFIG']),
+  ...rows({ ...ANYWHERE, ...NO_SERVICE }, ['ZERO']),
+  ...rows(ANYWHERE, ['FLUSH']),
+] as const)('%s: %s is %s', (command, name, code, remedy) => {
+  const error = commandError(errno[name as keyof typeof errno], command, 'doing this')
   expect(error).toMatchObject({ code, command, errnoName: name })
+  expect(error.message).toMatch(remedy)
+  expect(error.message).toMatch(/^doing this: /)
+  expect(error.message).toContain(`(${command}: ${name})`)
+})
+
+test.each(
+  rows(
+    { ...ANYWHERE, ...NO_SERVICE },
+    ['GET_SERVICE'],
+    ['GET_DEST'],
+    ['GET_DAEMON'],
+    ['GET_CONFIG'],
+    ['GET_INFO'],
+  ),
+)('%s: %s is %s', (command, name, code, remedy) => {
+  const error = readError(errno[name as keyof typeof errno], command, 'reading this')
+  expect(error).toMatchObject({ code, command, errnoName: name })
+  expect(error.message).toMatch(remedy)
+  expect(error.message).toMatch(/^reading this: /)
+  expect(error.message).toContain(`(${command}: ${name})`)
+})
+
+test.each([
+  ['ENOENT', 'ERR_IPVS_KERNEL', /sysctls\(\) shows those it has/],
+  ['EACCES', 'ERR_IPVS_READ_ONLY', /as root on the host/],
+  ['EPERM', 'ERR_IPVS_READ_ONLY', /as root on the host/],
+  ['EROFS', 'ERR_IPVS_READ_ONLY', /as root on the host/],
+  ['EINVAL', 'ERR_IPVS_INVALID', /ipvs-sysctl\.rst/],
+  ['EIO', 'ERR_IPVS_KERNEL', /dmesg/],
+] as const)('a setting: %s is %s', (name, code, remedy) => {
+  const error = sysctlError(errno[name], 'setting drop_entry to 1')
+  expect(error).toMatchObject({ code, errnoName: name })
+  expect(error.message).toMatch(remedy)
+  expect(error.message).toMatch(new RegExp(`^setting drop_entry to 1: .*\\(${name}\\)$`))
 })
 
 test('changes without an answer of the kernel say what happened to them', () => {

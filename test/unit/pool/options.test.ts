@@ -4,6 +4,7 @@ import { MirroredPool } from '../../../src/pool/index.js'
 import { readOptions } from '../../../src/pool/options.js'
 import type { MirroredPoolOptions } from '../../../src/pool/types.js'
 import { settingsWarnings } from '../../../src/pool/warnings.js'
+import type { Sysctls } from '../../../src/system/sysctls.js'
 import { StandIn } from './stand-in.js'
 
 const dns: MirroredPoolOptions = {
@@ -292,21 +293,17 @@ describe('what options mean', () => {
 })
 
 describe('warnings', () => {
-  const codes = (
-    options: Partial<MirroredPoolOptions>,
-    sysctls: Record<string, string>,
-    draining = false,
-  ) =>
+  const codes = (options: Partial<MirroredPoolOptions>, sysctls: Sysctls, draining = false) =>
     settingsWarnings(
       readOptions({ ...dns, ...options } as MirroredPoolOptions).fronts,
       sysctls,
       draining,
     ).map(({ code }) => code)
-  const good = { expire_nodest_conn: '1', expire_quiescent_template: '1' }
-  const bad = { expire_nodest_conn: '0', expire_quiescent_template: '0' }
+  const good = { expire_nodest_conn: 1, expire_quiescent_template: 1 }
+  const bad = { expire_nodest_conn: 0, expire_quiescent_template: 0 }
   const persistence = { timeoutSeconds: 60 }
 
-  it.each<[string, Partial<MirroredPoolOptions>, Record<string, string>, boolean, string[]]>([
+  it.each<[string, Partial<MirroredPoolOptions>, Sysctls, boolean, string[]]>([
     ['good defaults', {}, bad, false, []],
     ['UDP entries', { onePacket: false }, bad, false, ['udp-black-hole']],
     ['UDP entries that expire', { onePacket: false }, good, false, []],
@@ -325,15 +322,15 @@ describe('warnings', () => {
     [
       'quiesce with persistence',
       { persistence, onDown: { tcp: 'quiesce' } },
-      { ...good, expire_quiescent_template: '0' },
+      { ...good, expire_quiescent_template: 0 },
       false,
       ['persistent-quiesce'],
     ],
-    ['persistence alone', { persistence }, { ...good, expire_quiescent_template: '0' }, false, []],
+    ['persistence alone', { persistence }, { ...good, expire_quiescent_template: 0 }, false, []],
     [
       'persistence and a drain',
       { persistence },
-      { ...good, expire_quiescent_template: '0' },
+      { ...good, expire_quiescent_template: 0 },
       true,
       ['persistent-quiesce'],
     ],

@@ -792,12 +792,12 @@ describe('reconcile', () => {
     const kernel = fresh()
     const pool = await open(kernel, { onePacket: false })
     const events = record(pool)
-    kernel.values.expire_nodest_conn = '0'
+    kernel.values.expire_nodest_conn = 0
     await pool.reconcile()
     await pool.reconcile()
     expect(events).toMatchObject([{ name: 'warning', code: 'udp-black-hole', cause: 'reconcile' }])
     expect(pool.status().warnings).toHaveLength(1)
-    kernel.values.expire_nodest_conn = '1'
+    kernel.values.expire_nodest_conn = 1
     await pool.reconcile()
     expect(pool.status().warnings).toEqual([])
   })
@@ -980,7 +980,7 @@ describe('events', () => {
 
   it('warn of a drain that persistence defeats', async () => {
     const kernel = fresh()
-    kernel.values.expire_quiescent_template = '0'
+    kernel.values.expire_quiescent_template = 0
     const pool = await open(kernel, { persistence: { timeoutSeconds: 60 } })
     const events = record(pool)
     await pool.setAdmin('10.1.0.1', 'drain')

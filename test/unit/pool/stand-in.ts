@@ -4,6 +4,7 @@ import { IpvsError, type IpvsErrorCode } from '../../../src/errors.js'
 import { destinationKey, serviceKey } from '../../../src/identity.js'
 import type { MirroredPool } from '../../../src/pool/pool.js'
 import type { MirroredPoolEvents, PoolClient } from '../../../src/pool/types.js'
+import type { Sysctls } from '../../../src/system/sysctls.js'
 import type {
   ApplyResult,
   Change,
@@ -34,9 +35,9 @@ export class StandIn implements PoolClient {
   readonly tables = new Map<string, Entry>()
   /** What was executed, batch by batch. */
   readonly batches: Change[][] = []
-  readonly values: Record<string, string> = {
-    expire_nodest_conn: '1',
-    expire_quiescent_template: '1',
+  readonly values: { -readonly [N in keyof Sysctls]: Sysctls[N] } = {
+    expire_nodest_conn: 1,
+    expire_quiescent_template: 1,
   }
   /** Makes changes fail; with `lost` they are executed all the same. */
   fail: ((change: Change) => { error: Error; lost?: boolean } | undefined) | undefined
@@ -86,7 +87,7 @@ export class StandIn implements PoolClient {
     return rows as DestinationStatus[]
   }
 
-  async sysctls(): Promise<Readonly<Record<string, string>>> {
+  async sysctls(): Promise<Sysctls> {
     return { ...this.values }
   }
 

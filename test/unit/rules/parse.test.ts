@@ -48,6 +48,10 @@ describe('services', () => {
     ['-A -u 192.0.2.1:80 -s rr -o', { ...udp, onePacket: true }],
     ['-A -ou 192.0.2.1:80 -s rr', { ...udp, onePacket: true }],
     ['-A --ops -f 7 -s rr', { fwmark: 7, family: 'ipv4', ...plain, onePacket: true }],
+    [
+      '-A -t 192.0.2.1:80 -s sh -b flag-3,flag-1',
+      { ...rr, scheduler: 'sh', schedulerFlags: ['sh-fallback', 'flag-3'] },
+    ],
     [`${SERVICE} -b flag-3,flag-1`, { ...rr, schedulerFlags: ['flag-1', 'flag-3'] }],
     [
       '-A -t 192.0.2.1:80 --sched-flags sh-port,,sh-fallback,sh-port -s sh',
@@ -229,7 +233,7 @@ describe('refuses', () => {
     [`${SERVICE} -p --pe a/b`, 1, /--pe must be a name of 1 to 15 bytes/],
     [`${SERVICE} -b sh-port`, 1, /-b must be a flag of scheduler "rr": "flag-1", /],
     [
-      '-A -t 192.0.2.1:80 -s sh -b flag-3',
+      '-A -t 192.0.2.1:80 -s sh -b mh-port',
       1,
       /-b must be a flag of scheduler "sh": "sh-fallback", /,
     ],

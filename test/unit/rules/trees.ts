@@ -67,8 +67,8 @@ function serviceId({ faithful }: TreeOptions): fc.Arbitrary<ServiceId> {
 }
 
 const FLAGS: Readonly<Record<string, SchedulerFlag[]>> = {
-  sh: ['sh-fallback', 'sh-port'],
-  mh: ['mh-fallback', 'mh-port'],
+  sh: ['sh-fallback', 'sh-port', 'flag-3'],
+  mh: ['mh-fallback', 'mh-port', 'flag-3'],
 }
 const PLAIN_FLAGS: SchedulerFlag[] = ['flag-1', 'flag-2', 'flag-3']
 const SCHEDULERS = [
