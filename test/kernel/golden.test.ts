@@ -108,14 +108,34 @@ const SAME: [words: string, call: unknown[]][] = [
     ],
   ],
   ['--stop-daemon backup', ['stopSyncDaemon', 'backup']],
+  [
+    '--start-daemon master --mcast-interface lo --mcast-group ff02::9',
+    ['startSyncDaemon', { role: 'master', interface: 'lo', group: 'ff02::9' }],
+  ],
 ]
+
+/** What ipvsadm lists, the call that reads the same, and the command that both are to ask with. */
+const READS: [words: string, command: string, call: unknown[]][] = [
+  ['-Ln', 'GET_INFO', ['info']],
+  ['-Ln', 'GET_SERVICE', ['services']],
+  ['-Ln -t 192.0.2.1:53', 'GET_SERVICE', ['service', v4]],
+  ['-Ln -f 4000000 -6', 'GET_SERVICE', ['service', mark6]],
+  ['-Ln -t 192.0.2.1:53', 'GET_DEST', ['destinations', v4]],
+  ['-Ln -f 4000000 -6', 'GET_DEST', ['destinations', mark6]],
+  ['-L --timeout', 'GET_CONFIG', ['timeouts']],
+  ['-L --daemon', 'GET_DAEMON', ['syncDaemons']],
+]
+const READING: ReadonlyMap<string, number> = new Map([
+  ...[['GET_SERVICE', 4] as const, ['GET_DEST', 8] as const, ['GET_DAEMON', 11] as const],
+  ...[['GET_CONFIG', 13] as const, ['GET_INFO', 15] as const],
+])
 
 const CONTROLLER = 0x10
 const MUTATING = [1, 2, 3, 5, 6, 7, 9, 10, 12, 16, 17]
 const NESTS = [1, 2, 3] // SERVICE, DEST, DAEMON
 
-/** `command`, then attribute by attribute: hex by path. */
-type Meaning = { command: number; attributes: Record<string, string> }
+/** `command`, whether it is a dump, then attribute by attribute: hex by path. */
+type Meaning = { command: number; dump: boolean; attributes: Record<string, string> }
 
 /** Ours: without a destination address, strace shows the buffer as bytes. */
 function ourMeanings(trace: string): Meaning[] {
@@ -127,7 +147,7 @@ function ourMeanings(trace: string): Meaning[] {
       const length = buffer.readUInt32LE(at)
       const dump = (buffer.readUInt16LE(at + 6) & 0x300) !== 0
       const ipvs = buffer.readUInt16LE(at + 4) > CONTROLLER
-      if (ipvs && !dump) found.push(...meaning(buffer.subarray(at + 16, at + length)))
+      if (ipvs) found.push(meaning(buffer.subarray(at + 16, at + length), dump))
       at += (length + 3) & ~3
     }
   }
@@ -136,19 +156,20 @@ function ourMeanings(trace: string): Meaning[] {
 
 /** Theirs: with one, it decodes the header. */
 function theirMeanings(trace: string): Meaning[] {
-  const pattern = /nlmsg_type=IPVS, nlmsg_flags=([A-Z_|]+),[^}]*\}, "((?:\\x[0-9a-f]{2})*)"/g
-  return [...trace.matchAll(pattern)]
-    .filter(([, flags]) => !flags!.includes('NLM_F_DUMP'))
-    .flatMap(([, , hex]) => meaning(Buffer.from(hex!.replaceAll('\\x', ''), 'hex')))
+  const pattern = /nlmsg_type=IPVS, nlmsg_flags=([\w|]+),[^}]*\}, "((?:\\x[0-9a-f]{2})*)"/g
+  return [...trace.matchAll(pattern)].map(([, flags, hex]) =>
+    meaning(Buffer.from(hex!.replaceAll('\\x', ''), 'hex'), /NLM_F_DUMP|0x300/.test(flags!)),
+  )
 }
 
-/** Of a message behind its netlink header; nothing if it only reads. */
-function meaning(bytes: Buffer): Meaning[] {
-  const command = bytes[0]!
-  if (!MUTATING.includes(command)) return []
+const changes = (meanings: Meaning[]) =>
+  meanings.filter(({ command }) => MUTATING.includes(command))
+
+/** Of a message behind its netlink header. */
+function meaning(bytes: Buffer, dump: boolean): Meaning {
   const attributes: Record<string, string> = {}
   flatten(bytes.subarray(4), '', attributes)
-  return [{ command, attributes }]
+  return { command: bytes[0]!, dump, attributes }
 }
 
 function flatten(bytes: Buffer, prefix: string, into: Record<string, string>): void {
@@ -170,7 +191,7 @@ const DESTINATION_SETTINGS = /^2\.([3-9]|10|1[3-9])$/
  * What the kernel makes of it: settings count only where a command sets them (ipvsadm sends them always), an IPv4
  * address is 4 bytes here and padded to 16 there, and an attribute of zeros is as good as none.
  */
-function normalised({ command, attributes }: Meaning): Meaning {
+function normalised({ command, dump, attributes }: Meaning): Meaning {
   const kept = Object.entries(attributes)
     .filter(([path]) => [1, 2].includes(command) || !SERVICE_SETTINGS.test(path))
     .filter(([path]) => [5, 6].includes(command) || !DESTINATION_SETTINGS.test(path))
@@ -179,13 +200,14 @@ function normalised({ command, attributes }: Meaning): Meaning {
       /^(1\.3|2\.1)$/.test(path) ? hex.replace(/^(.{8})0{24}$/, '$1') : hex,
     ])
     .filter(([, hex]) => !/^0*$/.test(hex!))
-  return { command, attributes: Object.fromEntries(kept) }
+  return { command, dump, attributes: Object.fromEntries(kept) }
 }
 
 kernelSuite('bytes beside those of ipvsadm', () => {
   let space: Namespace
   let folder: string
   let ours: Meaning[]
+  let reads: Meaning[]
 
   const trace = (under: string[], words: string[], input?: string): string => {
     const file = path.join(folder, 'trace')
@@ -200,11 +222,18 @@ kernelSuite('bytes beside those of ipvsadm', () => {
   beforeAll(() => {
     space = namespace()
     folder = mkdtempSync(path.join(tmpdir(), 'ipvs-golden-'))
-    const calls = JSON.stringify(SAME.map(([, call]) => call))
-    const words = [process.execPath, programPath('golden.mjs'), space.name]
-    ours = ourMeanings(trace(['env'], words, calls))
+    ours = changes(called(SAME.map(([, call]) => call)))
     space.ipvsadm('-C')
+    space.ipvsadm('-A', '-t', '192.0.2.1:53', '-s', 'rr')
+    space.ipvsadm('-A', '-f', '4000000', '-6', '-s', 'rr')
+    reads = called(READS.map(([, , call]) => call)).map(normalised)
   })
+
+  /** What the library sends for these calls, in a process of its own. */
+  function called(calls: unknown[][]): Meaning[] {
+    const words = [process.execPath, programPath('golden.mjs'), space.name]
+    return ourMeanings(trace(['env'], words, JSON.stringify(calls)))
+  }
 
   afterAll(() => {
     space?.close()
@@ -215,9 +244,17 @@ kernelSuite('bytes beside those of ipvsadm', () => {
     expect(ours.length).toBe(SAME.length)
   })
 
+  test.each(READS)('ipvsadm %s: %s', (words, command) => {
+    const under = ['ip', 'netns', 'exec', space.name]
+    const asked = theirMeanings(trace(under, ['ipvsadm', ...words.split(' ')]))
+    const theirs = asked.filter((it) => it.command === READING.get(command)).map(normalised)
+    expect(theirs.length).toBeGreaterThan(0)
+    for (const meaning of theirs) expect(reads).toContainEqual(meaning)
+  })
+
   test.each(SAME.map(([words], index) => [words, index] as const))('ipvsadm %s', (words, index) => {
     const under = ['ip', 'netns', 'exec', space.name]
-    const theirs = theirMeanings(trace(under, ['ipvsadm', ...words.split(' ')]))
+    const theirs = changes(theirMeanings(trace(under, ['ipvsadm', ...words.split(' ')])))
     expect(theirs.length).toBe(1)
     expect(normalised(ours[index]!)).toEqual(normalised(theirs[0]!))
   })

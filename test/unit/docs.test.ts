@@ -17,6 +17,34 @@ test.each(pages)('%s names no file that is not there', (name) => {
     expect(existsSync(new URL(path!, new URL('docs/', root))), path).toBe(true)
 })
 
+/** linux/ip_vs.h without what is only a bound or padding, and SET_INFO, which the kernel only sends as an answer. */
+const HEADER = '/usr/include/linux/ip_vs.h'
+
+test.skipIf(!existsSync(HEADER))(
+  `every command and attribute of ${HEADER} is in the tables (skipped without that file: install linux-libc-dev)`,
+  () => {
+    const text = readFileSync(HEADER, 'utf8')
+    const names = new Set(
+      [...text.matchAll(/\bIPVS_(CMD_\w+|[A-Z]+_ATTR_\w+)\b/g)].map(([, name]) => name!),
+    )
+    for (const name of names) {
+      if (/_(UNSPEC|MAX|PAD|SET_INFO)$/.test(name) || name.startsWith('__')) names.delete(name)
+    }
+    expect(names.size).toBeGreaterThan(60)
+
+    const listed = new Set<string>()
+    for (const row of read('kernel-interface.md').split('\n')) {
+      const tokens = [...(row.split('|')[1] ?? '').matchAll(/`(\w+)`/g)].map(([, token]) => token!)
+      const prefix = /^[A-Z]+_ATTR_/.exec(tokens[0] ?? '')?.[0]
+      for (const token of tokens) {
+        if (prefix === undefined) listed.add(`CMD_${token}`)
+        else listed.add(token.startsWith(prefix) ? token : prefix + token)
+      }
+    }
+    expect([...names].filter((name) => !listed.has(name))).toEqual([])
+  },
+)
+
 test('every method in the table of the kernel interface exists', () => {
   const commands = read('kernel-interface.md').split('## Attributes')[0]!
   const rows = commands.split('\n').filter((line) => line.startsWith('| `'))
