@@ -62,6 +62,7 @@ class Client : public Napi::ObjectWrap<Client> {
                        {
                            InstanceMethod<&Client::Open>("open"),
                            InstanceMethod<&Client::Write>("write"),
+                           InstanceMethod<&Client::Append>("append"),
                            InstanceMethod<&Client::Read>("read"),
                            InstanceMethod<&Client::TakePlace>("takePlace"),
                            InstanceMethod<&Client::LeavePlace>("leavePlace"),
@@ -150,17 +151,26 @@ class Client : public Napi::ObjectWrap<Client> {
 
   void LeavePlace(const Napi::CallbackInfo&) { worker_->LeavePlace(); }
 
-  // write(id, records, bulk, place): the records are copied; place 0 is none
+  // write(id, records, count, bulk, place): the records are copied; place 0 is none
   void Write(const Napi::CallbackInfo& info) {
     const auto bytes = info[1].As<Napi::Uint8Array>();
     Request request;
     request.id = info[0].As<Napi::Number>().Uint32Value();
-    request.bulk = info[2].As<Napi::Boolean>().Value();
-    request.order = static_cast<uint64_t>(info[3].As<Napi::Number>().Int64Value());
+    request.count = info[2].As<Napi::Number>().Uint32Value();
+    request.bulk = info[3].As<Napi::Boolean>().Value();
+    request.order = static_cast<uint64_t>(info[4].As<Napi::Number>().Int64Value());
+    request.changes.reserve(request.count);
     request.changes.resize(bytes.ByteLength() / sizeof(Change));
     std::memcpy(static_cast<void*>(request.changes.data()), bytes.Data(), request.changes.size() * sizeof(Change));
     Begin();
     worker_->Submit(std::move(request));
+  }
+
+  // append(id, records): more of a write that has not had all its records
+  void Append(const Napi::CallbackInfo& info) {
+    const auto bytes = info[1].As<Napi::Uint8Array>();
+    worker_->Append(info[0].As<Napi::Number>().Uint32Value(), reinterpret_cast<const Change*>(bytes.Data()),
+                    bytes.ByteLength() / sizeof(Change));
   }
 
   // read(id, kind, serviceRecord or text?)

@@ -42,6 +42,11 @@ std::vector<uint8_t> Bytes(const Record* records, size_t count) {
   return std::vector<uint8_t>(bytes, bytes + count * sizeof(Record));
 }
 
+// A write whose changes are still coming keeps its place, and what is behind it in its lane waits.
+bool IsReady(const std::deque<std::shared_ptr<Request>>& lane) {
+  return !lane.empty() && lane.front()->changes.size() == lane.front()->count;
+}
+
 bool ByIndex(const Failure& a, const Failure& b) { return a.index < b.index; }
 
 }  // namespace
@@ -109,7 +114,7 @@ void Worker::Loop(uint32_t open_id) {
   busy_ = false;
   Complete(std::move(opened));
   while (usable) {
-    wake_.wait(lock, [&] { return stopping_ || reopen_ || !normal_.empty() || !bulk_.empty(); });
+    wake_.wait(lock, [&] { return stopping_ || reopen_ || HasWork(); });
     if (stopping_) break;
     if (reopen_) {
       busy_ = true;
@@ -123,7 +128,7 @@ void Worker::Loop(uint32_t open_id) {
       continue;
     }
     busy_ = true;
-    if (!normal_.empty() && normal_.front()->kind != RequestKind::kWrite) {
+    if (IsReady(normal_) && normal_.front()->kind != RequestKind::kWrite) {
       RunRead(lock);
     } else {
       RunBatch(lock);
@@ -137,6 +142,8 @@ void Worker::Loop(uint32_t open_id) {
   reads_channel_.Close();
 }
 
+bool Worker::HasWork() const { return IsReady(normal_) || IsReady(bulk_); }
+
 void Worker::Submit(Request request) {
   auto shared = std::make_shared<Request>(std::move(request));
   std::lock_guard<std::mutex> guard(mutex_);
@@ -147,6 +154,14 @@ void Worker::Submit(Request request) {
     normal_.push_back(std::move(shared));
   }
   wake_.notify_one();
+}
+
+void Worker::Append(uint32_t id, const Change* changes, size_t count) {
+  std::lock_guard<std::mutex> guard(mutex_);
+  const std::shared_ptr<Request> request = Find(id);
+  if (request == nullptr || request->changes.size() + count > request->count) return;
+  request->changes.insert(request->changes.end(), changes, changes + count);
+  if (request->changes.size() == request->count) wake_.notify_one();
 }
 
 uint64_t Worker::TakePlace() {
@@ -235,10 +250,10 @@ void Worker::TakeBatch() {
   indices_.clear();
   slices_.clear();
   batch_messages_ = 0;
-  while (!normal_.empty() && normal_.front()->kind == RequestKind::kWrite && TakeFrom(normal_.front())) {
+  while (IsReady(normal_) && normal_.front()->kind == RequestKind::kWrite && TakeFrom(normal_.front())) {
     normal_.pop_front();
   }
-  if (slices_.empty() && !bulk_.empty() && TakeFrom(bulk_.front())) bulk_.pop_front();
+  if (slices_.empty() && IsReady(bulk_) && TakeFrom(bulk_.front())) bulk_.pop_front();
   ForgetWrites();
 }
 
@@ -258,7 +273,7 @@ void Worker::RunBatch(std::unique_lock<std::mutex>& lock) {
       if (wrote) NoteWrite(*batch_[i], request.bulk, request.order);
     }
     request.flying = request.next;
-    if (!request.abandoned && request.next == request.changes.size()) Settle(slice.request);
+    if (!request.abandoned && request.next == request.count) Settle(slice.request);
   }
   slices_.clear();
 }
@@ -284,7 +299,7 @@ void Worker::Complete(Completion completion) {
 // Between two rounds of a long read: flips do not wait for it. False if nobody waits for the read any more.
 bool Worker::ServeWrites() {
   std::unique_lock<std::mutex> lock(mutex_);
-  while (!stopping_ && !normal_.empty() && normal_.front()->kind == RequestKind::kWrite) RunBatch(lock);
+  while (!stopping_ && IsReady(normal_) && normal_.front()->kind == RequestKind::kWrite) RunBatch(lock);
   return !stopping_ && !reading_->abandoned;
 }
 
@@ -364,17 +379,24 @@ std::shared_ptr<Request> Worker::Find(uint32_t id) {
   return reading_ != nullptr && reading_->id == id ? reading_ : nullptr;
 }
 
+// What was behind it may be able to run now.
+void Worker::Leave(const std::shared_ptr<Request>& request) {
+  for (auto* lane : {&normal_, &bulk_}) lane->erase(std::remove(lane->begin(), lane->end(), request), lane->end());
+  wake_.notify_one();
+}
+
 bool Worker::Withdraw(uint32_t id) {
   std::lock_guard<std::mutex> guard(mutex_);
   const std::shared_ptr<Request> request = Find(id);
   if (request == nullptr || request->kind != RequestKind::kWrite) return false;
-  if (request->next == request->changes.size()) return false;
-  for (size_t i = request->next; i < request->changes.size(); i++) {
-    request->failures.push_back({static_cast<int32_t>(i), kNotSent, CommandOf(request->changes[i].op, 0)});
+  if (request->next == request->count) return false;
+  for (size_t i = request->next; i < request->count; i++) {
+    request->failures.push_back({static_cast<int32_t>(i), kNotSent, 0});
   }
-  for (auto* lane : {&normal_, &bulk_}) lane->erase(std::remove(lane->begin(), lane->end(), request), lane->end());
+  Leave(request);
   const bool flying = request->flying < request->next;
   request->changes.resize(request->next);
+  request->count = request->next;
   if (!flying) Settle(request);
   return true;
 }
@@ -388,14 +410,14 @@ bool Worker::Abandon(uint32_t id, std::vector<Failure>* failures) {
   // Of the batch in the kernel, only what was superseded has an outcome by now.
   std::unordered_set<int32_t> settled;
   for (const Failure& failure : *failures) settled.insert(failure.index);
-  for (size_t i = request->flying; i < request->changes.size(); i++) {
+  for (size_t i = request->flying; i < request->count; i++) {
     const int32_t index = static_cast<int32_t>(i);
     if (settled.count(index) != 0) continue;
-    const int32_t code = i < request->next ? kUnknown : kNotSent;
-    failures->push_back({index, code, CommandOf(request->changes[i].op, 0)});
+    if (i >= request->next) failures->push_back({index, kNotSent, 0});
+    else failures->push_back({index, kUnknown, CommandOf(request->changes[i].op, 0)});
   }
   std::sort(failures->begin(), failures->end(), ByIndex);
-  for (auto* lane : {&normal_, &bulk_}) lane->erase(std::remove(lane->begin(), lane->end(), request), lane->end());
+  Leave(request);
   return true;
 }
 

@@ -41,7 +41,9 @@ struct Request {
   RequestKind kind = RequestKind::kWrite;
   bool bulk = false;
   uint64_t order = 0;  // of acceptance, over both lanes; given by a place that was taken earlier, if not 0
+  // Of kWrite: it runs once all `count` changes have come.
   std::vector<Change> changes;
+  size_t count = 0;
   ServiceKey key{};      // of a read
   std::string argument;  // of kSetSysctl: "name=value"; of kConnections: the file's name
 
@@ -73,6 +75,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
   // Starts the thread, which opens the sockets and completes request `id`. 0 or an errno.
   int Start(uint32_t id);
   void Submit(Request request);
+  // More changes of a write that was submitted without all of them. Ignored if it has been given up.
+  void Append(uint32_t id, const Change* changes, size_t count);
   // A place in the order of calls for one that reads first and writes then, in bulk: what others write meanwhile came
   // later, and supersedes it. Every place is left again.
   uint64_t TakePlace();
@@ -100,6 +104,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   };
 
   void Loop(uint32_t open_id);
+  bool HasWork() const;
   int OpenChannels();
   void TakeBatch();
   bool TakeFrom(const std::shared_ptr<Request>& request);
@@ -110,6 +115,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   void Settle(const std::shared_ptr<Request>& request);
   void Complete(Completion completion);
   std::shared_ptr<Request> Find(uint32_t id);
+  void Leave(const std::shared_ptr<Request>& request);
   void NoteWrite(const Change& change, bool bulk, uint64_t order);
   void ForgetWrites();
   bool IsSuperseded(const Change& change, uint64_t order) const;

@@ -47,7 +47,13 @@ import type {
   ServiceTree,
   Snapshot,
 } from './types.js'
-import { type CheckedChange, checkChange, checkOptions, checkServiceId } from './validate.js'
+import {
+  type CheckedChange,
+  checkChange,
+  checkChanges,
+  checkOptions,
+  checkServiceId,
+} from './validate.js'
 
 /** A connection to the kernel's IPVS table, with a thread and sockets of its own. */
 export class Ipvs implements AsyncDisposable {
@@ -409,11 +415,7 @@ export class Ipvs implements AsyncDisposable {
 
 function checkAll(changes: readonly Change[]): Generator<CheckedChange> {
   if (!Array.isArray(changes)) throw typeError('changes', 'an array of changes', changes)
-  return checkEach(changes)
-}
-
-function* checkEach(changes: readonly Change[]): Generator<CheckedChange> {
-  for (let i = 0; i < changes.length; i++) yield checkChange(changes[i], `changes[${i}]`)
+  return checkChanges(changes)
 }
 
 function checkPatch(patch: unknown, keys: readonly string[]): void {

@@ -1,5 +1,5 @@
 // Text keys of services and destinations: one key per identity, however it is spelt.
-import { AF_INET, AF_INET6, formatAddress, parseAddress } from './address.js'
+import { type AddressBytes, AF_INET, AF_INET6, formatAddress, parseAddress } from './address.js'
 import type { DestinationId, ServiceId } from './types.js'
 import {
   type CheckedDestinationId,
@@ -48,7 +48,7 @@ export function checkedDestinationKey(id: CheckedDestinationId): string {
   return endpoint(id.af, id.address, id.port)
 }
 
-function endpoint(af: number, address: Uint8Array, port: number): string {
+function endpoint(af: number, address: AddressBytes, port: number): string {
   const text = formatAddress(af, address)
   return af === AF_INET6 ? `[${text}]:${port}` : `${text}:${port}`
 }

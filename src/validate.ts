@@ -7,7 +7,7 @@ import {
   checkDestination,
   checkDestinationId,
 } from './validate/destination.js'
-import { pathOf, readFields } from './validate/options.js'
+import { checkObject, inheritedKey, pathOf, unknownKey } from './validate/options.js'
 import {
   type CheckedService,
   type CheckedServiceId,
@@ -69,11 +69,15 @@ const EXAMPLE = "{ op: 'ensure-service', service }"
  * Checks one change.
  *
  * @param option path of the change, e.g. `changes[3]`; `''` names the fields alone: `service.port`
+ * @param known services that destinations were changed of before, by the caller's object
  * @throws TypeError, RangeError
  */
-export function checkChange(value: unknown, option: string): CheckedChange {
-  const fields = readFields(value, option, changeFields(), EXAMPLE)
-  const { op, service, destination } = fields
+export function checkChange(
+  value: unknown,
+  option: string,
+  known?: Map<unknown, CheckedServiceId>,
+): CheckedChange {
+  const { op, service, destination } = changeFields(value, option)
   const at = pathOf(option, 'service')
   switch (op) {
     case 'add-service':
@@ -88,13 +92,13 @@ export function checkChange(value: unknown, option: string): CheckedChange {
     case 'add-destination':
     case 'replace-destination':
     case 'ensure-destination': {
-      const id = checkServiceId(service, at)
+      const id = checkOwner(service, at, known)
       const checked = checkDestination(destination, pathOf(option, 'destination'), id)
       return { op, service: id, destination: checked }
     }
     case 'remove-destination':
     case 'ensure-no-destination': {
-      const id = checkServiceId(service, at)
+      const id = checkOwner(service, at, known)
       const checked = checkDestinationId(destination, pathOf(option, 'destination'))
       return { op, service: id, destination: checked }
     }
@@ -107,9 +111,65 @@ export function checkChange(value: unknown, option: string): CheckedChange {
   }
 }
 
-function changeFields() {
-  const absent: unknown = undefined
-  return { op: absent, service: absent, destination: absent }
+/**
+ * Checks the changes of one call, each as it is taken. In one call most of them are about few services: each of a
+ * caller's objects is checked once.
+ *
+ * @throws TypeError, RangeError when the bad one is taken
+ */
+export function* checkChanges(changes: readonly Change[]): Generator<CheckedChange, void, void> {
+  const known = new Map<unknown, CheckedServiceId>()
+  for (let i = 0; i < changes.length; i++) {
+    let checked: CheckedChange
+    try {
+      checked = checkChange(changes[i], '', known)
+    } catch {
+      // Ten thousand paths would take longer to spell than ten thousand changes to check.
+      checked = checkChange(changes[i], `changes[${i}]`)
+    }
+    yield checked
+  }
+}
+
+/** The service of a destination. */
+function checkOwner(
+  service: unknown,
+  option: string,
+  known: Map<unknown, CheckedServiceId> | undefined,
+): CheckedServiceId {
+  const before = known?.get(service)
+  if (before !== undefined) return before
+  const id = checkServiceId(service, option)
+  known?.set(service, id)
+  return id
+}
+
+const CHANGE_KEYS = ['op', 'service', 'destination'] as const
+
+/** The parts of a change, each read once. */
+function changeFields(value: unknown, option: string) {
+  const from = checkObject(value, option, EXAMPLE)
+  let op: unknown
+  let service: unknown
+  let destination: unknown
+  for (const key in from) {
+    if (!Object.hasOwn(from, key)) throw inheritedKey(from, key, option)
+    switch (key) {
+      case 'op':
+        op = from.op
+        break
+      case 'service':
+        service = from.service
+        break
+      case 'destination':
+        destination = from.destination
+        break
+
+      default:
+        throw unknownKey(from, key, option, CHANGE_KEYS)
+    }
+  }
+  return { op, service, destination }
 }
 
 function refuseDestination(destination: unknown, option: string, op: string): void {

@@ -53,8 +53,12 @@ export type Payload = RawTable | string | Uint8Array | undefined
 export interface NativeClient {
   /** Starts the thread; 0 or an errno. */
   open(id: number): number
-  /** @param place from `takePlace`, or 0 */
-  write(id: number, records: Uint8Array, bulk: boolean, place: number): void
+  /**
+   * @param count of all records: where it is more, the rest comes by `append`, and the call keeps its place meanwhile
+   * @param place from `takePlace`, or 0
+   */
+  write(id: number, records: Uint8Array, count: number, bulk: boolean, place: number): void
+  append(id: number, records: Uint8Array): void
   takePlace(): number
   leavePlace(): void
   read(id: number, kind: number, argument?: Uint8Array | string): void

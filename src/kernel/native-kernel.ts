@@ -1,6 +1,7 @@
 // The real kernel: requests to the addon's thread, deadlines, and their answers.
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
 import { type IpvsCommand, IpvsError } from '../errors.js'
 import type { SyncDaemonStatus } from '../system/sync-daemon.js'
 import type { Timeouts } from '../system/timeouts.js'
@@ -48,11 +49,21 @@ export interface NamespaceSpec {
   readonly fd?: number
 }
 
+/** Changes that are encoded between two calls of the addon. */
+const CHUNK = 1024
+/** A list up to this long is encoded in one go. */
+const AT_ONCE = 128
+/** How long the event loop may be kept by a longer one, and how often that is looked at. */
+const SLICE_MS = 1
+const CLOCK_EVERY = 32
+const NO_RECORDS = new Uint8Array(0)
+
 type Finish = (error: number, failures: RawFailures, payload: Payload) => void
 
 export class NativeKernel implements Kernel {
   readonly #client: NativeClient
   readonly #layout: Layout
+  readonly #writer: ChangeWriter
   readonly #pending = new Map<number, Finish>()
   readonly #idle: (() => void)[] = []
   #nextId = 1
@@ -63,6 +74,7 @@ export class NativeKernel implements Kernel {
   private constructor(where: NamespaceSpec) {
     const addon = loadAddon()
     this.#layout = addon.layout
+    this.#writer = new ChangeWriter(addon.layout, CHUNK)
     this.#client = new addon.Client(
       NAMESPACE_KIND[where.kind],
       where.path ?? '',
@@ -107,22 +119,64 @@ export class NativeKernel implements Kernel {
     count: number,
     options: WriteOptions,
   ): Promise<WriteResult> {
-    return this.#send(this.#encode(changes, count), count, options)
+    if (count > AT_ONCE) return this.#sendInSlices(changes, count, options)
+    return this.#send(this.#nextId++, this.#encode(changes), count, options)
+  }
+
+  /**
+   * Encodes a long list without keeping the event loop: it has its place in the queue from the call on, and is sent
+   * when its last change has been checked.
+   */
+  async #sendInSlices(
+    changes: Iterable<CheckedChange>,
+    count: number,
+    options: WriteOptions,
+  ): Promise<WriteResult> {
+    const id = this.#nextId++
+    const result = this.#send(id, NO_RECORDS, count, options)
+    const writer = new ChangeWriter(this.#layout, CHUNK)
+    // After its deadline, or when it is aborted, nobody waits for it; bad changes are found all the same.
+    const append = (): void => {
+      if (this.#pending.has(id)) this.#client.append(id, writer.take())
+      writer.reuse()
+    }
+    try {
+      let until = performance.now() + SLICE_MS
+      let done = 0
+      for (const change of changes) {
+        writer.add(change)
+        if (writer.isFull) append()
+        if (++done % CLOCK_EVERY !== 0 || performance.now() < until) continue
+        await setImmediate()
+        until = performance.now() + SLICE_MS
+      }
+    } catch (error) {
+      if (this.#client.abandon(id) !== false) this.#finish(id, 0, undefined, undefined)
+      throw error
+    }
+    append()
+    return result
   }
 
   async command(command: SystemCommand, target: string, deadlineMs: number): Promise<void> {
     const record = encodeCommand(this.#layout, command)
-    const { failures } = await this.#send(record, 1, { bulk: false, deadlineMs, signal: undefined })
+    const options = { bulk: false, deadlineMs, signal: undefined }
+    const { failures } = await this.#send(this.#nextId++, record, 1, options)
     const failure = failures[0]
     if (failure !== undefined) throw commandError(failure.code, COMMAND_NAMES[command.op], target)
   }
 
-  #send(records: Uint8Array, count: number, options: WriteOptions): Promise<WriteResult> {
+  /** @param records of all of them, or nothing yet: then they come by `append` */
+  #send(
+    id: number,
+    records: Uint8Array,
+    count: number,
+    options: WriteOptions,
+  ): Promise<WriteResult> {
     const { bulk, place, deadlineMs, signal } = options
     if (count === 0) return Promise.resolve({ failures: [], cut: 'answered' })
     if (signal?.aborted) return Promise.resolve({ failures: allNotSent(count), cut: 'signal' })
     return new Promise((resolve) => {
-      const id = this.#nextId++
       let cut: Cut = 'answered'
       const timer = setTimeout(() => {
         const raw = this.#client.abandon(id)
@@ -139,12 +193,16 @@ export class NativeKernel implements Kernel {
         signal?.removeEventListener('abort', withdraw)
         resolve({ failures: decodeFailures(failures), cut })
       })
-      this.#client.write(id, records, bulk, place?.order ?? 0)
+      this.#client.write(id, records, count, bulk, place?.order ?? 0)
     })
   }
 
   writeSync(changes: Iterable<CheckedChange>, count: number): readonly Failure[] {
-    const result = this.#client.runNow(this.#encode(changes, count))
+    if (count > CHUNK) {
+      for (const _ of changes); // a bad one is the better error
+      throw batchError(count)
+    }
+    const result = this.#client.runNow(this.#encode(changes))
     if (typeof result !== 'number') return decodeFailures(result)
     if (result === errno.E2BIG) throw batchError(count)
     if (result !== errno.EBUSY) throw readError(result, 'OPEN', 'opening a new socket')
@@ -212,10 +270,11 @@ export class NativeKernel implements Kernel {
     }
   }
 
-  #encode(changes: Iterable<CheckedChange>, count: number): Uint8Array {
-    const writer = new ChangeWriter(this.#layout, count)
-    for (const change of changes) writer.add(change)
-    return writer.bytes
+  /** Of at most {@link CHUNK} changes; what it returns is good until the next call. */
+  #encode(changes: Iterable<CheckedChange>): Uint8Array {
+    this.#writer.reset()
+    for (const change of changes) this.#writer.add(change)
+    return this.#writer.take()
   }
 
   async #table(

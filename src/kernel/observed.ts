@@ -1,6 +1,6 @@
 // Observed values: from the kernel's numbers to what callers see. One place for the real kernel and the one in memory.
 import { inspect } from 'node:util'
-import { AF_INET, formatAddress, formatNetmask } from '../address.js'
+import { type AddressBytes, AF_INET, formatAddress, formatNetmask } from '../address.js'
 import type {
   DestinationStatus,
   ForwardingMethod,
@@ -27,7 +27,7 @@ export interface ServiceNumbers {
   readonly protocol: number
   readonly fwmark: number
   /** Bytes that hold the address from `addressAt` on; `undefined` for a fwmark service. */
-  readonly address: Uint8Array | undefined
+  readonly address: AddressBytes | undefined
   readonly addressAt?: number
   readonly port: number
   readonly flags: number
@@ -40,7 +40,7 @@ export interface ServiceNumbers {
 /** A destination in numbers. A `CheckedDestination` is one. */
 export interface DestinationNumbers {
   readonly af: number
-  readonly address: Uint8Array
+  readonly address: AddressBytes
   readonly addressAt?: number
   readonly port: number
   readonly method: number

@@ -1,4 +1,5 @@
 // The compact records that pass to and from the addon: checked changes to bytes, bytes to observed values.
+import { type AddressBytes, isSameAddress } from '../address.js'
 import type { Change, DestinationStatus, ServiceStatus, ServiceTreeStatus } from '../types.js'
 import type {
   CheckedChange,
@@ -26,74 +27,125 @@ const OPS: Readonly<Record<Change['op'], number>> = {
 
 export const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
-/** Writes checked changes one behind the other. */
+/** Writes checked changes one behind the other into a buffer that is used again and again. */
 export class ChangeWriter {
-  readonly bytes: Uint8Array
   readonly #layout: Layout
-  readonly #view: DataView
+  readonly #capacity: number
+  readonly #bytes: Uint8Array
+  // The addon's structures are aligned, and in the machine's own byte order.
+  readonly #words: Uint16Array
+  readonly #longs: Uint32Array
   #at = 0
   #previous: CheckedChange | undefined
+  /** Where the previous change has its service, once there is one in the buffer. */
+  #previousService = -1
 
-  constructor(layout: Layout, count: number) {
+  /** @param capacity how many changes it holds at a time */
+  constructor(layout: Layout, capacity: number) {
     this.#layout = layout
-    this.bytes = new Uint8Array(layout.change * count)
-    this.#view = new DataView(this.bytes.buffer)
+    this.#capacity = layout.change * capacity
+    this.#bytes = new Uint8Array(this.#capacity)
+    this.#words = new Uint16Array(this.#bytes.buffer)
+    this.#longs = new Uint32Array(this.#bytes.buffer)
+  }
+
+  get isFull(): boolean {
+    return this.#at === this.#capacity
   }
 
   add(change: CheckedChange): void {
     const layout = this.#layout
-    this.bytes[this.#at + layout.op] = OPS[change.op]
-    this.bytes[this.#at + layout.joined] = isOneFlip(this.#previous, change) ? 1 : 0
-    this.#service(this.#at + layout.service, change.service)
-    if (change.destination !== undefined) {
-      this.#destination(this.#at + layout.destination, change.destination)
-    }
+    const at = this.#at
+    this.#bytes[at + layout.op] = OPS[change.op]
+    if (isOneFlip(this.#previous, change)) this.#bytes[at + layout.joined] = 1
+    const service = at + layout.service
+    const { destination } = change
+    if (destination !== undefined && this.#isSameService(change)) {
+      this.#copyIdentity(this.#previousService, service)
+    } else this.#service(service, change.service)
+    if (destination !== undefined) this.#destination(at + layout.destination, destination)
     this.#previous = change
+    this.#previousService = service
     this.#at += layout.change
+  }
+
+  /** What has been written, until the next `add`. */
+  take(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at)
+  }
+
+  /** Goes on at the beginning: what was written has been taken. */
+  reuse(): void {
+    this.#bytes.fill(0, 0, this.#at)
+    this.#at = 0
+    this.#previousService = -1
+  }
+
+  /** As new. */
+  reset(): void {
+    this.reuse()
+    this.#previous = undefined
   }
 
   /** One record that carries nothing but a service's identity, for reads. */
   static identity(layout: Layout, service: CheckedServiceId): Uint8Array {
     const writer = new ChangeWriter(layout, 1)
     writer.add({ op: 'remove-service', service, destination: undefined })
-    return writer.bytes
+    return writer.take()
+  }
+
+  /** Of changes to destinations, where the service is nothing but its identity. */
+  #copyIdentity(from: number, to: number): void {
+    const longs = this.#longs
+    const length = this.#layout.serviceFlags // which come right behind it
+    for (let i = 0; i < length; i += 4) longs[(to + i) >> 2] = longs[(from + i) >> 2]!
+  }
+
+  #isSameService({ service }: CheckedChange): boolean {
+    return this.#previousService >= 0 && this.#previous?.service === service
   }
 
   #service(at: number, service: CheckedServiceId | CheckedService): void {
     const layout = this.#layout
-    const view = this.#view
-    view.setUint16(at + layout.serviceAf, service.af, LITTLE_ENDIAN)
-    view.setUint16(at + layout.serviceProtocol, service.protocol, LITTLE_ENDIAN)
-    view.setUint32(at + layout.serviceFwmark, service.fwmark, LITTLE_ENDIAN)
-    if (service.address !== undefined) this.bytes.set(service.address, at + layout.serviceAddress)
-    view.setUint16(at + layout.servicePort, service.port, LITTLE_ENDIAN)
+    const words = this.#words
+    words[(at + layout.serviceAf) >> 1] = service.af
+    words[(at + layout.serviceProtocol) >> 1] = service.protocol
+    this.#longs[(at + layout.serviceFwmark) >> 2] = service.fwmark
+    if (service.address !== undefined) this.#address(at + layout.serviceAddress, service.address)
+    words[(at + layout.servicePort) >> 1] = service.port
     if (!('scheduler' in service)) return
-    view.setUint32(at + layout.serviceFlags, service.flags, LITTLE_ENDIAN)
-    view.setUint32(at + layout.serviceTimeout, service.timeoutSeconds, LITTLE_ENDIAN)
-    view.setUint32(at + layout.serviceNetmask, service.netmask, LITTLE_ENDIAN)
+    const longs = this.#longs
+    longs[(at + layout.serviceFlags) >> 2] = service.flags
+    longs[(at + layout.serviceTimeout) >> 2] = service.timeoutSeconds
+    longs[(at + layout.serviceNetmask) >> 2] = service.netmask
     this.#name(at + layout.serviceScheduler, service.scheduler)
     this.#name(at + layout.serviceEngine, service.engine)
   }
 
   #destination(at: number, destination: CheckedDestinationId | CheckedDestination): void {
     const layout = this.#layout
-    const view = this.#view
-    view.setUint16(at + layout.destinationAf, destination.af, LITTLE_ENDIAN)
-    view.setUint16(at + layout.destinationPort, destination.port, LITTLE_ENDIAN)
-    this.bytes.set(destination.address, at + layout.destinationAddress)
+    const words = this.#words
+    words[(at + layout.destinationAf) >> 1] = destination.af
+    words[(at + layout.destinationPort) >> 1] = destination.port
+    this.#address(at + layout.destinationAddress, destination.address)
     if (!('method' in destination)) return
-    view.setUint32(at + layout.destinationMethod, destination.method, LITTLE_ENDIAN)
-    view.setUint32(at + layout.destinationWeight, destination.weight, LITTLE_ENDIAN)
-    view.setUint32(at + layout.destinationUpper, destination.upperThreshold, LITTLE_ENDIAN)
-    view.setUint32(at + layout.destinationLower, destination.lowerThreshold, LITTLE_ENDIAN)
-    view.setUint16(at + layout.destinationTunnelType, destination.tunnelType, LITTLE_ENDIAN)
-    view.setUint16(at + layout.destinationTunnelPort, destination.tunnelPort, LITTLE_ENDIAN)
-    view.setUint16(at + layout.destinationTunnelFlags, destination.tunnelFlags, LITTLE_ENDIAN)
+    const longs = this.#longs
+    longs[(at + layout.destinationMethod) >> 2] = destination.method
+    longs[(at + layout.destinationWeight) >> 2] = destination.weight
+    longs[(at + layout.destinationUpper) >> 2] = destination.upperThreshold
+    longs[(at + layout.destinationLower) >> 2] = destination.lowerThreshold
+    words[(at + layout.destinationTunnelType) >> 1] = destination.tunnelType
+    words[(at + layout.destinationTunnelPort) >> 1] = destination.tunnelPort
+    words[(at + layout.destinationTunnelFlags) >> 1] = destination.tunnelFlags
+  }
+
+  #address(at: number, address: AddressBytes): void {
+    for (let i = 0; i < address.length; i++) this.#bytes[at + i] = address[i]!
   }
 
   // Names are ASCII and at most 15 bytes (validation), in fields of 16.
   #name(at: number, name: string): void {
-    for (let i = 0; i < name.length; i++) this.bytes[at + i] = name.charCodeAt(i)
+    for (let i = 0; i < name.length; i++) this.#bytes[at + i] = name.charCodeAt(i)
   }
 }
 
@@ -101,9 +153,7 @@ export class ChangeWriter {
 export function isOneFlip(previous: CheckedChange | undefined, change: CheckedChange): boolean {
   const a = previous?.destination?.address
   const b = change.destination?.address
-  if (a === undefined || b === undefined) return false
-  if (a === b) return true
-  return a.length === b.length && a.every((byte, i) => byte === b[i])
+  return a !== undefined && b !== undefined && (a === b || isSameAddress(a, b))
 }
 
 /** Reads the rows of a table. */

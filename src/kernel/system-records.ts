@@ -66,7 +66,7 @@ export function encodeCommand(layout: Layout, command: SystemCommand): Uint8Arra
       if (daemon.group !== undefined) {
         const af = daemon.group.length === 16 ? 10 : 2
         view.setUint16(at + layout.daemonGroupAf, af, LITTLE_ENDIAN)
-        bytes.set(daemon.group, at + layout.daemonGroup)
+        bytes.set(Array.from(daemon.group), at + layout.daemonGroup)
       }
       break
     }

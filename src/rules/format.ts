@@ -1,5 +1,5 @@
 // Services with their destinations to rules.
-import { AF_INET, AF_INET6, formatAddress, formatNetmask } from '../address.js'
+import { type AddressBytes, AF_INET, AF_INET6, formatAddress, formatNetmask } from '../address.js'
 import { rangeError, typeError } from '../errors.js'
 import { checkedDestinationKey, checkedServiceKey } from '../identity.js'
 import type { ServiceTree, Snapshot } from '../types.js'
@@ -133,16 +133,16 @@ function tunnelWords({ tunnelType, tunnelPort, tunnelFlags }: CheckedDestination
   return ` --tun-type ${type}${port}${checksum}`
 }
 
-function endpoint(af: number, address: Uint8Array, port: number): string {
+function endpoint(af: number, address: AddressBytes, port: number): string {
   return af === AF_INET6
     ? `[${ipv6(address)}]:${port}`
     : `${formatAddress(AF_INET, address)}:${port}`
 }
 
 /** As inet_ntop(3): addresses of ::/96 have a dotted end, `::1` and the other 65534 of ::/112 do not. */
-function ipv6(address: Uint8Array): string {
-  const dotted = address.subarray(0, 12).every((byte) => byte === 0)
-  return dotted && (address[12] !== 0 || address[13] !== 0)
+function ipv6(address: AddressBytes): string {
+  const compatible = Array.from(address).findIndex((byte) => byte !== 0) >= 12
+  return compatible && (address[12] !== 0 || address[13] !== 0)
     ? `::${formatAddress(AF_INET, address, 12)}`
     : formatAddress(AF_INET6, address)
 }

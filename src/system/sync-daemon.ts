@@ -1,5 +1,12 @@
 // Connection synchronisation between two directors: the kernel's master and backup daemons.
-import { AF_INET, AF_INET6, formatAddress, isMulticast, parseAddress } from '../address.js'
+import {
+  type AddressBytes,
+  AF_INET,
+  AF_INET6,
+  formatAddress,
+  isMulticast,
+  parseAddress,
+} from '../address.js'
 import { rangeError, typeError } from '../errors.js'
 import { checkInteger, checkName, checkOptions } from '../validate.js'
 
@@ -37,7 +44,7 @@ export interface CheckedDaemon {
   readonly port: number
   readonly ttl: number
   /** 4 or 16 bytes. */
-  readonly group: Uint8Array | undefined
+  readonly group: AddressBytes | undefined
 }
 
 /** linux/ip_vs.h: IP_VS_STATE_MASTER, IP_VS_STATE_BACKUP. */
@@ -85,7 +92,7 @@ function checkInterface(value: unknown): string {
   return value
 }
 
-function checkGroup(value: unknown): Uint8Array {
+function checkGroup(value: unknown): AddressBytes {
   const { bytes } = parseAddress(value, 'daemon.group')
   if (!isMulticast(bytes)) throw rangeError('daemon.group', 'a multicast address', value)
   return bytes
@@ -95,7 +102,7 @@ function checkGroup(value: unknown): Uint8Array {
 export function daemonStatus(
   state: number,
   af: number,
-  group: Uint8Array,
+  group: AddressBytes,
   rest: Omit<SyncDaemonStatus, 'role' | 'group'>,
 ): SyncDaemonStatus {
   const role = state === STATES.get('master') ? 'master' : 'backup'

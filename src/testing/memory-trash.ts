@@ -1,4 +1,5 @@
 // Deleted destinations live on for a while, and come back if they are added again (ip_vs_ctl.c: ip_vs_trash_get_dest).
+import { isSameAddress } from '../address.js'
 import type { CheckedDestinationId, CheckedServiceId } from '../validate.js'
 import type { MemoryDestination } from './memory-table.js'
 
@@ -25,12 +26,12 @@ export class Trash {
     this.#sweep(now)
     const at = this.#entries.findIndex(({ destination: { fields, service: of } }) => {
       if (fields.af !== id.af || fields.port !== id.port) return false
-      if (!isSame(fields.address, id.address)) return false
+      if (!isSameAddress(fields.address, id.address)) return false
       // A mark's family is not looked at.
       if (of.fields.fwmark !== service.fwmark || of.fields.protocol !== service.protocol)
         return false
       if (service.fwmark !== 0) return true
-      return of.fields.port === service.port && isSame(of.fields.address!, service.address!)
+      return of.fields.port === service.port && isSameAddress(of.fields.address!, service.address!)
     })
     return at < 0 ? undefined : this.#entries.splice(at, 1)[0]!.destination
   }
@@ -47,8 +48,4 @@ export class Trash {
       })
     }
   }
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }

@@ -1,5 +1,6 @@
 // Destinations: from what callers write to the numbers the kernel wants.
 import {
+  type AddressBytes,
   type AddressFamily,
   AF_INET,
   AF_INET6,
@@ -10,14 +11,21 @@ import {
 } from '../address.js'
 import { rangeError, typeError } from '../errors.js'
 import type { ForwardingMethod } from '../types.js'
-import { checkInteger, checkName, readFields } from './options.js'
+import {
+  checkInteger,
+  checkName,
+  checkObject,
+  inheritedKey,
+  readFields,
+  unknownKey,
+} from './options.js'
 import type { CheckedServiceId } from './service.js'
 
 /** Identity of a destination, checked. */
 export interface CheckedDestinationId {
   readonly af: AddressFamily
   /** 4 or 16 bytes. */
-  readonly address: Uint8Array
+  readonly address: AddressBytes
   readonly port: number
 }
 
@@ -82,7 +90,7 @@ const PLAIN_TUNNEL: CheckedTunnel = { type: IPIP, port: 0, flags: 0 }
  * @throws TypeError, RangeError
  */
 export function checkDestinationId(value: unknown, option: string): CheckedDestinationId {
-  return identity(readFields(value, option, destinationFields(), EXAMPLE), option)
+  return identity(destinationFields(value, option), option)
 }
 
 /**
@@ -96,7 +104,7 @@ export function checkDestination(
   option: string,
   service: CheckedServiceId,
 ): CheckedDestination {
-  const fields = readFields(value, option, destinationFields(), EXAMPLE)
+  const fields = destinationFields(value, option)
   const id = identity(fields, option)
   const method = checkName(fields.forwarding, `${option}.forwarding`, METHODS)
   checkPlace(fields, option, id, method, service)
@@ -128,21 +136,64 @@ export function checkDestination(
 
 type DestinationFields = ReturnType<typeof destinationFields>
 
-function destinationFields() {
-  const absent: unknown = undefined
-  return {
-    address: absent,
-    port: absent,
-    forwarding: absent,
-    weight: absent,
-    upperThreshold: absent,
-    lowerThreshold: absent,
-    tunnel: absent,
-    activeConnections: absent,
-    inactiveConnections: absent,
-    persistentConnections: absent,
-    stats: absent,
+const DESTINATION_KEYS = [
+  'address',
+  'port',
+  'forwarding',
+  'weight',
+  'upperThreshold',
+  'lowerThreshold',
+  'tunnel',
+  'activeConnections',
+  'inactiveConnections',
+  'persistentConnections',
+  'stats',
+] as const
+
+/** The settings of a destination, each read once; what only the kernel knows is left. */
+function destinationFields(value: unknown, option: string) {
+  const from = checkObject(value, option, EXAMPLE)
+  let address: unknown
+  let port: unknown
+  let forwarding: unknown
+  let weight: unknown
+  let upperThreshold: unknown
+  let lowerThreshold: unknown
+  let tunnel: unknown
+  for (const key in from) {
+    if (!Object.hasOwn(from, key)) throw inheritedKey(from, key, option)
+    switch (key) {
+      case 'address':
+        address = from.address
+        break
+      case 'port':
+        port = from.port
+        break
+      case 'forwarding':
+        forwarding = from.forwarding
+        break
+      case 'weight':
+        weight = from.weight
+        break
+      case 'upperThreshold':
+        upperThreshold = from.upperThreshold
+        break
+      case 'lowerThreshold':
+        lowerThreshold = from.lowerThreshold
+        break
+      case 'tunnel':
+        tunnel = from.tunnel
+        break
+      case 'activeConnections':
+      case 'inactiveConnections':
+      case 'persistentConnections':
+      case 'stats':
+        break
+      default:
+        throw unknownKey(from, key, option, DESTINATION_KEYS)
+    }
   }
+  return { address, port, forwarding, weight, upperThreshold, lowerThreshold, tunnel }
 }
 
 function tunnelFields() {

@@ -5,6 +5,8 @@ import { didYouMean, quoted } from './spelling.js'
 /**
  * Copies a caller's properties into `fields`, whose own keys are the known ones. Each is read once; `undefined`
  * means absent. What is inherited is never read, so that a polluted prototype cannot change what is programmed.
+ * (Changes, services and destinations come by the ten thousand: they have this loop with a `switch`, which takes a
+ * fifth of the time.)
  *
  * @param example what such an object looks like, for the error
  * @throws TypeError if `value` is no object, or has an unknown or an enumerable inherited key
@@ -15,22 +17,39 @@ export function readFields<F extends Record<string, unknown>>(
   fields: F,
   example: string,
 ): F {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw typeError(option, `an object such as ${example}`, value)
-  }
-  const from = value as Record<string, unknown>
+  const from = checkObject(value, option, example)
   const into: Record<string, unknown> = fields
   for (const key in from) {
-    if (!Object.hasOwn(from, key)) {
-      const rule = 'a property of its own: inherited options are never read'
-      throw typeError(pathOf(option, key), rule, from[key])
-    }
-    if (!Object.hasOwn(into, key)) {
-      throw typeError(pathOf(option, key), unknownKey(key, Object.keys(into)), from[key])
-    }
+    if (!Object.hasOwn(from, key)) throw inheritedKey(from, key, option)
+    if (!Object.hasOwn(into, key)) throw unknownKey(from, key, option, Object.keys(into))
     into[key] = from[key]
   }
   return fields
+}
+
+/** @throws TypeError if `value` is no object */
+export function checkObject(value: unknown, option: string, example: string): Fields {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
+  throw typeError(option, `an object such as ${example}`, value)
+}
+
+/** An object of a caller's, its properties by name. */
+export type Fields = Readonly<Record<string, unknown>>
+
+export function inheritedKey(from: Fields, key: string, option: string): TypeError {
+  const rule = 'a property of its own: inherited options are never read'
+  return typeError(pathOf(option, key), rule, from[key])
+}
+
+export function unknownKey(
+  from: Fields,
+  key: string,
+  option: string,
+  known: readonly string[],
+): TypeError {
+  const meant = didYouMean(key, known)
+  const rule = `left out: there is no such option${meant === '' ? `, only ${quoted(known)}` : meant}`
+  return typeError(pathOf(option, key), rule, from[key])
 }
 
 /**
@@ -108,9 +127,4 @@ export function checkModuleName(value: unknown, option: string, example: string)
 /** Path of a property: `destination.weight`. The path of what has no name, `''`, adds nothing. */
 export function pathOf(option: string, key: string): string {
   return option === '' ? key : `${option}.${key}`
-}
-
-function unknownKey(key: string, keys: readonly string[]): string {
-  const meant = didYouMean(key, keys)
-  return `left out: there is no such option${meant === '' ? `, only ${quoted(keys)}` : meant}`
 }

@@ -1,5 +1,6 @@
 // Services: from what callers write to the numbers the kernel wants.
 import {
+  type AddressBytes,
   type AddressFamily,
   AF_INET,
   AF_INET6,
@@ -8,7 +9,16 @@ import {
   parseNetmask,
 } from '../address.js'
 import { rangeError, typeError } from '../errors.js'
-import { checkBoolean, checkInteger, checkModuleName, checkName, readFields } from './options.js'
+import {
+  checkBoolean,
+  checkInteger,
+  checkModuleName,
+  checkName,
+  checkObject,
+  inheritedKey,
+  readFields,
+  unknownKey,
+} from './options.js'
 import { didYouMean, quoted } from './spelling.js'
 
 /** Identity of a service, checked. */
@@ -19,7 +29,7 @@ export interface CheckedServiceId {
   /** 0 for an address service. */
   readonly fwmark: number
   /** 4 or 16 bytes; `undefined` for a fwmark service. */
-  readonly address: Uint8Array | undefined
+  readonly address: AddressBytes | undefined
   /** 0 for every port, and for a fwmark service. */
   readonly port: number
 }
@@ -80,7 +90,7 @@ export function schedulerFlagNames(scheduler: string): ReadonlyMap<string, numbe
  * @throws TypeError, RangeError
  */
 export function checkServiceId(value: unknown, option: string): CheckedServiceId {
-  return identity(readFields(value, option, serviceFields(), EXAMPLE), option)
+  return identity(serviceFields(value, option), option)
 }
 
 /**
@@ -90,7 +100,7 @@ export function checkServiceId(value: unknown, option: string): CheckedServiceId
  * @throws TypeError, RangeError
  */
 export function checkService(value: unknown, option: string, op?: string): CheckedService {
-  const fields = readFields(value, option, serviceFields(), EXAMPLE)
+  const fields = serviceFields(value, option)
   const id = identity(fields, option)
   if (id.address !== undefined && isUnspecified(id.address)) {
     const rule = 'the address that packets are sent to: none are ever sent to this one'
@@ -152,21 +162,89 @@ export function checkService(value: unknown, option: string, op?: string): Check
 
 type ServiceFields = ReturnType<typeof serviceFields>
 
-function serviceFields() {
-  const absent: unknown = undefined
+const SERVICE_KEYS = [
+  'protocol',
+  'address',
+  'port',
+  'fwmark',
+  'family',
+  'scheduler',
+  'onePacket',
+  'persistence',
+  'schedulerFlags',
+  'persistenceEngine',
+  'destinations',
+  'stats',
+] as const
+
+/** The settings of a service, each read once; what only the kernel knows is left. */
+function serviceFields(value: unknown, option: string) {
+  const from = checkObject(value, option, EXAMPLE)
+  let protocol: unknown
+  let address: unknown
+  let port: unknown
+  let fwmark: unknown
+  let family: unknown
+  let scheduler: unknown
+  let onePacket: unknown
+  let persistence: unknown
+  let schedulerFlags: unknown
+  let persistenceEngine: unknown
+  let destinations: unknown
+  for (const key in from) {
+    if (!Object.hasOwn(from, key)) throw inheritedKey(from, key, option)
+    switch (key) {
+      case 'protocol':
+        protocol = from.protocol
+        break
+      case 'address':
+        address = from.address
+        break
+      case 'port':
+        port = from.port
+        break
+      case 'fwmark':
+        fwmark = from.fwmark
+        break
+      case 'family':
+        family = from.family
+        break
+      case 'scheduler':
+        scheduler = from.scheduler
+        break
+      case 'onePacket':
+        onePacket = from.onePacket
+        break
+      case 'persistence':
+        persistence = from.persistence
+        break
+      case 'schedulerFlags':
+        schedulerFlags = from.schedulerFlags
+        break
+      case 'persistenceEngine':
+        persistenceEngine = from.persistenceEngine
+        break
+      case 'destinations':
+        destinations = from.destinations
+        break
+      case 'stats':
+        break
+      default:
+        throw unknownKey(from, key, option, SERVICE_KEYS)
+    }
+  }
   return {
-    protocol: absent,
-    address: absent,
-    port: absent,
-    fwmark: absent,
-    family: absent,
-    scheduler: absent,
-    onePacket: absent,
-    persistence: absent,
-    schedulerFlags: absent,
-    persistenceEngine: absent,
-    destinations: absent,
-    stats: absent,
+    protocol,
+    address,
+    port,
+    fwmark,
+    family,
+    scheduler,
+    onePacket,
+    persistence,
+    schedulerFlags,
+    persistenceEngine,
+    destinations,
   }
 }
 

@@ -1,4 +1,4 @@
-import { isIP, isIPv6 } from 'node:net'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatAddress, formatNetmask, parseAddress, parseNetmask } from '../../src/address.js'
@@ -42,9 +42,9 @@ describe('properties', () => {
   const group = fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff }))
   const bytes6 = fc
     .array(group, { minLength: 8, maxLength: 8 })
-    .map((groups) => new Uint8Array(groups.flatMap((value) => [value >> 8, value & 255])))
-  const isMapped = (bytes: Uint8Array) =>
-    bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 255 && bytes[11] === 255
+    .map((groups) => groups.flatMap((value) => [value >> 8, value & 255]))
+  const isMapped = (bytes: number[]) =>
+    bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 255 && bytes[11] === 255
 
   it('IPv6 bytes survive text, which is what WHATWG URL writes', () => {
     fc.assert(
@@ -72,12 +72,40 @@ describe('properties', () => {
   })
 
   it('IPv4 bytes survive text', () => {
-    const bytes4 = fc.uint8Array({ minLength: 4, maxLength: 4 })
+    const bytes4 = fc.array(fc.nat(255), { minLength: 4, maxLength: 4 })
     fc.assert(
       fc.property(bytes4, (bytes) => {
         const text = [...bytes].join('.')
         expect(parseAddress(text, 'address')).toEqual({ af: 2, bytes, text })
       }),
+    )
+  })
+
+  it('dotted decimal is what node:net says it is', () => {
+    const octet = fc.oneof(
+      { weight: 3, arbitrary: fc.nat(300).map(String) },
+      fc.constantFrom(
+        '',
+        '0',
+        '00',
+        '01',
+        '255',
+        '256',
+        '1e1',
+        '-1',
+        ' 1',
+        '1 ',
+        '٣',
+        '4294967297',
+      ),
+    )
+    const dotted = fc.array(octet, { minLength: 1, maxLength: 5 }).map((octets) => octets.join('.'))
+    fc.assert(
+      fc.property(dotted, (text) => {
+        if (isIPv4(text)) expect(parseAddress(text, 'address').text).toBe(text)
+        else expect(() => parseAddress(text, 'address')).toThrow(RangeError)
+      }),
+      { numRuns: 5000 },
     )
   })
 

@@ -144,7 +144,7 @@ describe('checkService', () => {
       af: 2,
       protocol: 17,
       fwmark: 0,
-      address: new Uint8Array([192, 0, 2, 1]),
+      address: [192, 0, 2, 1],
       port: 53,
       scheduler: 'rr',
       flags: 0,
@@ -214,7 +214,7 @@ describe('checkService', () => {
 
   it('lets an identity name what another program may have made', () => {
     expect(checkServiceId({ ...udp, port: 0 }, 's').port).toBe(0)
-    expect(checkServiceId({ ...udp, address: '0.0.0.0' }, 's').address).toEqual(new Uint8Array(4))
+    expect(checkServiceId({ ...udp, address: '0.0.0.0' }, 's').address).toEqual([0, 0, 0, 0])
     expect(checkDestinationId({ address: '10.1.0.1', port: 0 }, 'd').port).toBe(0)
   })
 
@@ -251,7 +251,7 @@ describe('checkDestination', () => {
   it('fills in what the kernel wants', () => {
     expect(check({})).toEqual({
       af: 2,
-      address: new Uint8Array([10, 1, 0, 1]),
+      address: [10, 1, 0, 1],
       port: 53,
       method: 0,
       weight: 1,
