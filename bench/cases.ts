@@ -1,147 +1,216 @@
-// What is timed. Each case makes its own services, checks the table it leaves, and removes it.
-import { execFileSync } from 'node:child_process'
-import { hrtime } from 'node:process'
-import type { Change, Destination, Ipvs, Service } from 'ipvs'
+// What is timed, and by whom. A driver is a program that runs one workload in a fresh process and namespace.
+import { fileURLToPath } from 'node:url'
+import {
+  additions,
+  churn,
+  memberFlips,
+  type Operation,
+  table,
+  type Workload,
+  weightFlips,
+  weights,
+} from './workload.js'
+
+export type Mode = 'each' | 'bulk' | 'read' | 'own'
 
 export interface Case {
   readonly name: string
-  readonly driver: string
-  /** Microseconds per change, one figure per sample. */
-  run(ipvs: Ipvs): Promise<number[]>
+  readonly title: string
+  /** What one sample is. */
+  readonly unit: string
+  readonly mode: Mode
+  readonly workload: Workload
+  /** The driver that others are compared with. */
+  readonly floor: string
+  readonly drivers: readonly string[]
+  /** Some drivers take seconds: they get the first so many operations. */
+  readonly fewer?: Readonly<Record<string, number>>
+  /** How often each driver runs, over all rounds. Default: every round. */
+  readonly rounds?: number
+  /** Of mode `own`: samples that drivers take. */
+  readonly samples?: number
 }
 
-const address = '192.0.2.1'
-const tcp: Service = { protocol: 'tcp', address, port: 53, scheduler: 'wrr' }
-const udp: Service = { protocol: 'udp', address, port: 53, scheduler: 'wrr' }
-const member = (i: number, weight = 1): Destination => ({
-  address: `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`,
-  port: 53,
-  forwarding: 'direct',
-  weight,
-})
+const checkout = fileURLToPath(new URL('../../../', import.meta.url))
+const drivers = `${checkout}bench/drivers`
+const native = `${checkout}build/bench`
+const node = (file: string, variant: string) => [process.execPath, `${drivers}/${file}`, variant]
 
-async function withServices(
-  ipvs: Ipvs,
-  body: () => Promise<void>,
-  expected: number,
-): Promise<void> {
-  const services = [tcp, udp]
-  await ipvs.apply(
-    services.map((service) => ({ op: 'add-service', service })),
-    { onError: 'throw' },
-  )
-  await body()
-  const { services: trees } = await ipvs.snapshot()
-  const held = trees.reduce((sum, tree) => sum + tree.destinations.length, 0)
-  if (held !== expected) throw new Error(`the table has ${held} destinations, not ${expected}`)
-  await ipvs.apply(
-    services.map((service) => ({ op: 'remove-service', service })),
-    { onError: 'throw' },
-  )
+const gc = (variant: string) => [process.execPath, '--expose-gc', `${drivers}/whole.mjs`, variant]
+
+/** How a driver is started; mode and workload file follow. */
+export const COMMANDS: Readonly<Record<string, readonly string[]>> = {
+  'c-floor': [`${native}/floor`, 'barrier'],
+  'c-ack': [`${native}/floor`, 'ack'],
+  'c-verified': [`${native}/floor`, 'verified'],
+  libnl: [`${native}/libnl`, 'kept'],
+  'libnl-fresh': [`${native}/libnl`, 'fresh'],
+  ipvsadm: node('ipvsadm.mjs', 'fork'),
+  'ipvsadm-restore': node('ipvsadm.mjs', 'restore'),
+  netlink: node('netlink.mjs', 'one'),
+  'netlink-64': node('netlink.mjs', 'many'),
+  apply: node('ipvs.mjs', 'apply'),
+  applySync: node('ipvs.mjs', 'applySync'),
+  pool: node('ipvs.mjs', 'pool'),
+  'pool-1000': node('ipvs.mjs', 'pool-1000'),
+  snapshot: node('ipvs.mjs', 'snapshot'),
+  'snapshot, every row read': node('ipvs.mjs', 'apply'),
+  reconcile: node('whole.mjs', 'reconcile'),
+  'snapshot beside it': node('whole.mjs', 'snapshot'),
+  'apply, idle': node('whole.mjs', 'flips'),
+  'apply, in a bulk sync': node('whole.mjs', 'flips-in-bulk'),
+  'apply, pool blocked': node('whole.mjs', 'flips-blocked'),
+  'event loop': node('whole.mjs', 'event-loop'),
+  'memory of applySync': gc('memory-sync'),
+  'memory of a pool': gc('memory-pool'),
 }
 
-const since = (start: bigint): number => Number(hrtime.bigint() - start) / 1000
+const ours = ['apply', 'applySync', 'pool']
+const everybody = [
+  ...['c-floor', 'c-ack', ...ours, 'libnl', 'libnl-fresh', 'netlink', 'netlink-64'],
+  ...['ipvsadm', 'ipvsadm-restore'],
+]
+const inBulk = ['c-floor', 'c-ack', 'apply', 'libnl', 'netlink', 'netlink-64']
 
-/** One server's weight on both protocols, one flip after the other. */
-function flips(
-  driver: string,
-  n: number,
-  flip: (ipvs: Ipvs, changes: readonly Change[]) => unknown,
-): Case {
+/** `Operation`s of a table that one reconcile has to change: of every n-th server the weight. */
+function drift(setup: readonly Operation[], every: number): Operation[] {
+  return setup
+    .filter(([line], index) => line!.startsWith('-a') && index % every === 0)
+    .map(([line]) => [line!.replace(/^-a/, '-e').replace(/-w \d+$/, '-w 9')])
+}
+
+const thousand = table(1000, 10)
+
+function reconcileCase(name: string, what: string, operations: readonly Operation[]): Case {
   return {
-    name: 'mirrored flip by weight',
-    driver,
-    async run(ipvs) {
-      const times: number[] = []
-      const body = async () => {
-        const add = [tcp, udp].map(
-          (service): Change => ({ op: 'add-destination', service, destination: member(1) }),
-        )
-        await ipvs.apply(add, { onError: 'throw' })
-        for (let i = 0; i < n; i++) {
-          const changes = [tcp, udp].map(
-            (service): Change => ({
-              op: 'replace-destination',
-              service,
-              destination: member(1, 1 + (i % 9)),
-            }),
-          )
-          const start = hrtime.bigint()
-          await flip(ipvs, changes)
-          times.push(since(start) / 2)
-        }
-      }
-      await withServices(ipvs, body, 2)
-      return times
-    },
+    name,
+    title: `reconcile 1,000 services of 10 servers: ${what}`,
+    unit: 'reconcile',
+    mode: 'own',
+    workload: { setup: thousand, operations },
+    floor: 'snapshot beside it',
+    drivers: ['snapshot beside it', 'reconcile'],
+    samples: 10,
   }
 }
 
-function bulk(
-  driver: string,
-  n: number,
-  add: (ipvs: Ipvs, destinations: readonly Destination[]) => unknown,
-): Case {
-  return {
-    name: `${n.toLocaleString('en')} destinations added`,
-    driver,
-    async run(ipvs) {
-      const destinations = Array.from({ length: n }, (_, i) => member(i + 1))
-      let time = 0
-      const body = async () => {
-        const start = hrtime.bigint()
-        await add(ipvs, destinations)
-        time = since(start) / n
-      }
-      await withServices(ipvs, body, n)
-      return [time]
-    },
-  }
-}
-
-const restore = (lines: readonly string[]) =>
-  execFileSync('ipvsadm', ['-R'], {
-    input: `${lines.join('\n')}\n`,
-    stdio: ['pipe', 'ignore', 'inherit'],
-  })
-const weightOf = (change: Change) =>
-  'destination' in change ? (change.destination as Destination).weight : 0
-const flag = (change: Change) => (change.service.protocol === 'tcp' ? '-t' : '-u')
-
-export const cases: readonly Case[] = [
-  flips('apply', 500, (ipvs, changes) => ipvs.apply(changes, { onError: 'throw' })),
-  flips('applySync', 500, (ipvs, changes) => {
-    if (ipvs.applySync(changes).failed > 0) throw new Error('a flip failed')
-  }),
-  flips('ipvsadm, forked per change', 10, (_, changes) => {
-    for (const change of changes) {
-      const words = [
-        '-e',
-        flag(change),
-        `${address}:53`,
-        '-r',
-        '10.0.0.1:53',
-        '-g',
-        '-w',
-        `${weightOf(change)}`,
-      ]
-      execFileSync('ipvsadm', words)
-    }
-  }),
-  flips('ipvsadm --restore, both in one', 10, (_, changes) =>
-    restore(
-      changes.map(
-        (change) => `-e ${flag(change)} ${address}:53 -r 10.0.0.1:53 -g -w ${weightOf(change)}`,
-      ),
-    ),
-  ),
-  bulk('apply', 10_000, (ipvs, destinations) => {
-    const changes = destinations.map(
-      (destination): Change => ({ op: 'add-destination', service: udp, destination }),
-    )
-    return ipvs.apply(changes, { onError: 'throw' })
-  }),
-  bulk('ipvsadm --restore', 10_000, (_, destinations) =>
-    restore(destinations.map((d) => `-a -u ${address}:53 -r ${d.address}:53 -g -w 1`)),
-  ),
+export const CASES: readonly Case[] = [
+  {
+    name: 'flip-weight',
+    title: 'Mirrored flip: one server, TCP and UDP, another weight',
+    unit: 'flip',
+    mode: 'each',
+    workload: weightFlips(1000),
+    floor: 'c-floor',
+    drivers: everybody,
+    fewer: { ipvsadm: 6, 'ipvsadm-restore': 6 },
+  },
+  {
+    name: 'flip-members',
+    title: 'Mirrored flip: one server leaves or comes back, TCP and UDP',
+    unit: 'flip',
+    mode: 'each',
+    workload: memberFlips(1000),
+    floor: 'c-floor',
+    drivers: everybody,
+    fewer: { ipvsadm: 6, 'ipvsadm-restore': 6 },
+  },
+  {
+    name: 'add-10000',
+    title: '10,000 servers added to an empty service',
+    unit: 'list',
+    mode: 'bulk',
+    workload: additions(10_000),
+    floor: 'c-floor',
+    drivers: [...inBulk, 'ipvsadm', 'ipvsadm-restore'],
+    fewer: { ipvsadm: 20, 'ipvsadm-restore': 2000, netlink: 2000, 'netlink-64': 2000 },
+  },
+  {
+    name: 'weights-10000',
+    title: '10,000 weights set over 100 services of 10 servers',
+    unit: 'list',
+    mode: 'bulk',
+    workload: weights(10_000, 100, 10),
+    floor: 'c-floor',
+    drivers: [...inBulk, 'ipvsadm', 'ipvsadm-restore'],
+    fewer: { ipvsadm: 20, 'ipvsadm-restore': 2000, netlink: 2000, 'netlink-64': 2000 },
+  },
+  {
+    name: 'churn-1000',
+    title: '10,000 random changes over 1,000 services of 10 servers',
+    unit: 'list',
+    mode: 'bulk',
+    workload: churn(10_000, 1000, 10),
+    floor: 'c-floor',
+    drivers: inBulk,
+    fewer: { netlink: 2000, 'netlink-64': 2000 },
+  },
+  {
+    name: 'callers-1000',
+    title: '1,000 callers at once: pool.setWeight, 10,000 times, TCP and UDP',
+    unit: 'list',
+    mode: 'bulk',
+    workload: weightFlips(10_000, 100),
+    floor: 'c-floor',
+    drivers: ['c-floor', 'apply', 'pool-1000', 'pool'],
+    fewer: { pool: 1000 },
+  },
+  {
+    name: 'snapshot-1000x10',
+    title: 'The whole table read: 1,000 services of 10 servers',
+    unit: 'read',
+    mode: 'read',
+    workload: { setup: thousand, operations: [] },
+    floor: 'c-verified',
+    drivers: [
+      ...['c-floor', 'c-verified', 'snapshot', 'snapshot, every row read'],
+      ...['libnl', 'ipvsadm', 'netlink'],
+    ],
+  },
+  {
+    name: 'snapshot-100x1000',
+    title: 'The whole table read: 100 services of 1,000 servers',
+    unit: 'read',
+    mode: 'read',
+    workload: { setup: table(100, 1000), operations: [] },
+    floor: 'c-verified',
+    drivers: [
+      ...['c-floor', 'c-verified', 'snapshot', 'snapshot, every row read'],
+      ...['libnl', 'ipvsadm', 'netlink'],
+    ],
+  },
+  reconcileCase('reconcile-equal', 'nothing to do', []),
+  reconcileCase('reconcile-percent', '1 % to change', drift(thousand, 100)),
+  reconcileCase('reconcile-all', 'everything to change', drift(thousand, 1)),
+  {
+    name: 'flip-under-load',
+    title: 'A flip while something else goes on (50,000 changes in bulk; libuv’s threads blocked)',
+    unit: 'flip',
+    mode: 'own',
+    workload: { setup: weights(0, 1000, 50).setup, operations: [] },
+    floor: 'apply, idle',
+    drivers: ['apply, idle', 'apply, in a bulk sync', 'apply, pool blocked'],
+    samples: 300,
+  },
+  {
+    name: 'event-loop',
+    title: 'The longest the event loop stands still during an apply of 50,000 changes',
+    unit: 'apply',
+    mode: 'own',
+    workload: { setup: weights(0, 1000, 50).setup, operations: [] },
+    floor: 'event loop',
+    drivers: ['event loop'],
+    samples: 1,
+  },
+  {
+    name: 'memory',
+    title: 'A million mirrored flips',
+    unit: 'flip',
+    mode: 'own',
+    workload: { setup: weightFlips(0).setup, operations: [] },
+    floor: 'memory of applySync',
+    drivers: ['memory of applySync', 'memory of a pool'],
+    rounds: 1,
+    samples: 1_000_000,
+  },
 ]

@@ -1,11 +1,97 @@
-// npm run bench: times the library beside ipvsadm, on a kernel that has IPVS.
+// npm run bench [-- CASE [DRIVER]] [--rounds N] [--json] [--out FOLDER] [--sabotage] [--list]
+// Boots a kernel with IPVS once, runs every driver of every case in it, and prints, plots and saves what came out.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { runInLab } from '../lab/host.js'
+import { CASES } from './cases.js'
+import { DEFAULT_ROUNDS, findCase, type Plan, planRuns, type Raw } from './plan.js'
+import { barChart } from './plot.js'
+import type { Report } from './results.js'
+import { summarise } from './summary.js'
+import { formatMarkdown, formatReport } from './table.js'
 
-const run = fileURLToPath(new URL('./run.js', import.meta.url))
-process.stdout.write('Booting a kernel with IPVS; then about half a minute of measuring.\n')
+const checkout = fileURLToPath(new URL('../../../', import.meta.url))
+const guest = fileURLToPath(new URL('./guest.js', import.meta.url))
+const HOURS = 3_600_000
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: String(DEFAULT_ROUNDS) },
+    json: { type: 'boolean', default: false },
+    out: { type: 'string', default: path.join(checkout, 'build/bench/report') },
+    sabotage: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
+    memory: { type: 'string', default: '1500M' },
+  },
+})
+
+async function main(): Promise<number> {
+  if (options.list) {
+    for (const { name, title, drivers } of CASES) {
+      process.stdout.write(`${name.padEnd(20)} ${title}\n${''.padEnd(21)}${drivers.join(', ')}\n`)
+    }
+    return 0
+  }
+  const [wanted, driver] = positionals
+  const cases = CASES.map(({ name }) => name).filter((name) => (wanted ?? name) === name)
+  if (cases.length === 0)
+    throw new Error(`There is no case "${wanted}". npm run bench -- --list shows them.`)
+  if (driver !== undefined && !findCase(cases[0]!).drivers.includes(driver)) {
+    throw new Error(`Case ${wanted} has no driver "${driver}". npm run bench -- --list shows them.`)
+  }
+  const rounds = Number(options.rounds)
+  if (!Number.isInteger(rounds) || rounds < 1)
+    throw new Error(`--rounds ${options.rounds}: a whole number, 1 or more`)
+
+  const folder = path.join(checkout, 'build/bench/run')
+  mkdirSync(folder, { recursive: true })
+  const plan: Plan = { runs: planRuns(cases, driver, rounds), sabotage: options.sabotage, folder }
+  writeFileSync(path.join(folder, 'plan.json'), JSON.stringify(plan))
+  process.stderr.write(
+    `Booting a kernel with IPVS, then ${plan.runs.length} runs of ${cases.length} cases.\n`,
+  )
+  const command = [process.execPath, guest, path.join(folder, 'plan.json')]
+  const status = await runInLab(command, { timeout: 3 * HOURS, memory: options.memory })
+  if (status !== 0) throw new Error(`The guest ended with status ${status}.`)
+  return report(path.join(folder, 'raw.jsonl'))
+}
+
+function report(file: string): number {
+  const [first, ...lines] = readFileSync(file, 'utf8').trim().split('\n')
+  const { kernel } = JSON.parse(first!) as { kernel: string }
+  const { results, problems } = summarise(lines.map((line) => JSON.parse(line) as Raw))
+  const machine = `${cpus()[0]?.model ?? 'unknown CPU'}, user-mode Linux guest on one CPU`
+  const whole: Report = {
+    kernel,
+    node: process.version,
+    machine,
+    date: new Date().toISOString(),
+    results,
+  }
+  const titles = new Map(CASES.map(({ name, title, unit }) => [name, { title, unit }]))
+  process.stdout.write(`${formatReport(whole, { cases: titles })}\n`)
+
+  mkdirSync(options.out, { recursive: true })
+  const save = (name: string, text: string) => writeFileSync(path.join(options.out, name), text)
+  save('results.json', `${JSON.stringify(whole, undefined, 2)}\n`)
+  save('results.md', formatMarkdown(whole, { cases: titles }))
+  for (const name of new Set(results.map((result) => result.case))) {
+    const { title, unit } = findCase(name)
+    save(`${name}.svg`, barChart(whole, { case: name, title, unit }))
+  }
+  process.stdout.write(`\nTables and pictures: ${path.relative(process.cwd(), options.out)}\n`)
+  for (const problem of problems) process.stderr.write(`FAILED ${problem}\n`)
+  if (options.json)
+    process.stdout.write(`${JSON.stringify({ kernel, node: process.version, results })}\n`)
+  return problems.length === 0 ? 0 : 1
+}
+
 try {
-  process.exitCode = await runInLab([process.execPath, run], { timeout: 10 * 60_000 })
+  process.exitCode = await main()
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`)
   process.exitCode = 1

@@ -1,4 +1,4 @@
-// node scripts/setup.mjs [--for demo|lab|test] [--no-install] [-- TOOL.js ARG...]
+// node scripts/setup.mjs [--for bench|demo|lab|test] [--no-install] [-- TOOL.js ARG...]
 //
 // Makes a fresh checkout ready and then, after `--`, runs build/tools/TOOL.js. Steps that are up to
 // date take no time and say nothing. Plain JavaScript: it runs before node_modules exists.
@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import path from 'node:path'
 import { buildAddon } from './steps/addon.mjs'
+import { buildBench } from './steps/bench.mjs'
 import { compileTypeScript, installPackages } from './steps/javascript.mjs'
 import { checkRelease, fetchKernel } from './steps/kernels.mjs'
 import { fetchLab } from './steps/lab.mjs'
@@ -13,7 +14,7 @@ import { withLock } from './steps/lock.mjs'
 import { checkout, SetupError } from './steps/step.mjs'
 import { needTools } from './steps/tools.mjs'
 
-const purposes = ['demo', 'lab', 'test']
+const purposes = ['bench', 'demo', 'lab', 'test']
 const testTools = [{ program: 'cmake', debian: 'cmake' }]
 
 /**
@@ -40,6 +41,7 @@ export async function setup({
       for (const kernel of kernels) await fetchKernel(kernel)
     }
     if (purpose === 'test') await needTools('The native tests cannot run', testTools, install)
+    if (purpose === 'bench') await buildBench({ install })
     await buildAddon({ install }).catch(orShow)
     await compileTypeScript().catch(orShow)
   })

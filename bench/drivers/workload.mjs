@@ -1,0 +1,96 @@
+// What every driver in JavaScript shares: the arguments, the workload file, the clock and the one line a driver prints.
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+
+const modes = ['each', 'bulk', 'load', 'read']
+
+/**
+ * @typedef {{ line: number, words: string[] }} Change
+ * @typedef {{
+ *   each?: (operation: Change[]) => unknown,
+ *   bulk?: (changes: Change[]) => unknown,
+ *   read?: () => number | Promise<number>,
+ *   rows?: () => number,
+ *   prepare?: (changes: Change[]) => unknown,
+ *   close?: () => unknown,
+ * }} Driver read returns the number of destinations, or rows does once the clock has stopped. What is given to `each` and
+ *   `bulk` is shown to `prepare` first, before the clock starts.
+ */
+
+/**
+ * Runs `node DRIVER.mjs VARIANT MODE FILE`. The variant makes its driver, `prepare` whatever it can of the changes,
+ * before the clock starts.
+ * @param {Record<string, (changes: Change[]) => Driver | Promise<Driver>>} variants
+ */
+export async function drive(variants) {
+  try {
+    const [variant, mode, file] = process.argv.slice(2)
+    const usage = `usage: ${Object.keys(variants).join('|')} ${modes.join('|')} FILE`
+    if (!variants[variant] || !modes.includes(mode) || !file) throw new Error(usage)
+    const operations = mode === 'read' ? [] : readWorkload(file)
+    const driver = await variants[variant](operations.flat())
+    const { stamps, rows } = await run(driver, mode, operations)
+    await driver.close?.()
+    const times = mode === 'load' ? [] : stamps.slice(1).map((stamp, i) => stamp - stamps[i])
+    const figures = times.map((time) => (Number(time) / 1000).toFixed(3)).join(',')
+    process.stdout.write(`{"times":[${figures}]${rows === undefined ? '' : `,"rows":${rows}`}}\n`)
+  } catch (error) {
+    process.stderr.write(`${path.basename(process.argv[1])}: ${error.message}\n`)
+    process.exitCode = 1
+  }
+}
+
+async function run(driver, mode, operations) {
+  const stamps = [process.hrtime.bigint()]
+  const stamp = () => stamps.push(process.hrtime.bigint())
+  if (mode === 'read') {
+    const reads = Number(process.env.READS || 20)
+    let rows = 0
+    for (let i = 0; i < reads; i++) {
+      rows = await driver.read()
+      stamp()
+    }
+    rows = driver.rows?.() ?? rows
+    return { stamps, rows }
+  }
+  if (mode === 'each') {
+    for (const operation of operations) await driver.prepare?.(operation)
+    stamps[0] = process.hrtime.bigint()
+    for (const operation of operations) {
+      await driver.each(operation)
+      stamp()
+    }
+  } else {
+    const changes = operations.flat()
+    await driver.prepare?.(changes)
+    stamps[0] = process.hrtime.bigint()
+    await driver.bulk(changes)
+    stamp()
+  }
+  return { stamps }
+}
+
+/**
+ * Operations, which end at empty lines. With BENCH_SABOTAGE=1 every tenth change is left out, so that the suite can
+ * prove that it looks.
+ */
+export function readWorkload(file) {
+  const sabotage = process.env.BENCH_SABOTAGE === '1'
+  const operations = []
+  let operation
+  let seen = 0
+  for (const [index, text] of readFileSync(file, 'utf8').split('\n').entries()) {
+    const words = text.split(/\s+/).filter(Boolean)
+    if (words.length === 0) {
+      operation = undefined
+      continue
+    }
+    if (operation === undefined) {
+      operation = []
+      operations.push(operation)
+    }
+    seen++
+    if (!sabotage || seen % 10 !== 0) operation.push({ line: index + 1, words })
+  }
+  return operations
+}
