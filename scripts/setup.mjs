@@ -15,7 +15,10 @@ import { checkout, SetupError } from './steps/step.mjs'
 import { needTools } from './steps/tools.mjs'
 
 const purposes = ['bench', 'demo', 'lab', 'test']
-const testTools = [{ program: 'cmake', debian: 'cmake' }]
+const testTools = [
+  { program: 'cmake', debian: 'cmake' },
+  { program: 'valgrind', debian: 'valgrind' },
+]
 
 /**
  * @param {{ purpose?: string, install?: boolean, tolerant?: boolean, kernels?: string[] }} options
@@ -40,7 +43,7 @@ export async function setup({
       await fetchLab()
       for (const kernel of kernels) await fetchKernel(kernel)
     }
-    if (purpose === 'test') await needTools('The native tests cannot run', testTools, install)
+    if (purpose === 'test') await needTools('The tests cannot run', testTools, install)
     if (purpose === 'bench') await buildBench({ install })
     await buildAddon({ install }).catch(orShow)
     await compileTypeScript().catch(orShow)
