@@ -11,7 +11,8 @@ import {
   weights,
 } from './workload.js'
 
-export type Mode = 'each' | 'bulk' | 'read' | 'own'
+/** `host`: on this machine itself, at hardware speed; one sample is the mean of a batch. */
+export type Mode = 'each' | 'bulk' | 'read' | 'own' | 'host'
 
 export interface Case {
   readonly name: string
@@ -63,6 +64,14 @@ export const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'event loop': node('whole.mjs', 'event-loop'),
   'memory of applySync': gc('memory-sync'),
   'memory of a pool': gc('memory-pool'),
+  'c-encode': [`${native}/host-floor`, 'encode'],
+  'addon, encode': [`${native}/host-core`, 'encode'],
+  'addon, decode': [`${native}/host-core`, 'decode'],
+  'JavaScript, check and encode': [process.execPath, `${checkout}bench/host/encode.mjs`],
+  'c-controller': [`${native}/host-floor`, 'controller'],
+  'addon, controller': [`${native}/host-core`, 'controller'],
+  'c-controller, ack each': [`${native}/host-floor`, 'controller-ack-64'],
+  'addon, 64 in a batch': [`${native}/host-core`, 'controller-64'],
 }
 
 const ours = ['apply', 'applySync', 'pool']
@@ -212,5 +221,38 @@ export const CASES: readonly Case[] = [
     drivers: ['memory of applySync', 'memory of a pool'],
     rounds: 1,
     samples: 1_000_000,
+  },
+]
+
+const nothing: Workload = { setup: [], operations: [] }
+
+/** What needs no IPVS: they run on the machine itself. */
+export const HOST_CASES: readonly Case[] = [
+  {
+    name: 'host-codec',
+    title: 'At hardware speed: a change encoded, a row decoded, in batches of 1,000',
+    unit: 'change',
+    mode: 'host',
+    workload: nothing,
+    floor: 'c-encode',
+    drivers: ['c-encode', 'addon, encode', 'addon, decode', 'JavaScript, check and encode'],
+  },
+  {
+    name: 'host-transaction',
+    title: 'At hardware speed: a question to the generic-netlink controller, with a barrier',
+    unit: 'transaction',
+    mode: 'host',
+    workload: nothing,
+    floor: 'c-controller',
+    drivers: ['c-controller', 'addon, controller'],
+  },
+  {
+    name: 'host-batch',
+    title: 'At hardware speed: 64 questions in one batch, beside an acknowledgement for each',
+    unit: 'message',
+    mode: 'host',
+    workload: nothing,
+    floor: 'c-controller, ack each',
+    drivers: ['c-controller, ack each', 'addon, 64 in a batch'],
   },
 ]

@@ -1,13 +1,14 @@
 // npm run bench [-- CASE [DRIVER]] [--rounds N] [--json] [--out FOLDER] [--sabotage] [--list]
 // Boots a kernel with IPVS once, runs every driver of every case in it, and prints, plots and saves what came out.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { cpus, release } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { runInLab } from '../lab/host.js'
-import { CASES } from './cases.js'
-import { DEFAULT_ROUNDS, findCase, type Plan, planRuns, type Raw } from './plan.js'
+import { CASES, HOST_CASES } from './cases.js'
+import { runHere } from './here.js'
+import { DEFAULT_ROUNDS, findCase, type Plan, planRuns, type Raw, type Run } from './plan.js'
 import { barChart } from './plot.js'
 import type { Report } from './results.js'
 import { summarise } from './summary.js'
@@ -31,40 +32,49 @@ const { values: options, positionals } = parseArgs({
 
 async function main(): Promise<number> {
   if (options.list) {
-    for (const { name, title, drivers } of CASES) {
+    for (const { name, title, drivers } of [...HOST_CASES, ...CASES]) {
       process.stdout.write(`${name.padEnd(20)} ${title}\n${''.padEnd(21)}${drivers.join(', ')}\n`)
     }
     return 0
   }
   const [wanted, driver] = positionals
-  const cases = CASES.map(({ name }) => name).filter((name) => (wanted ?? name) === name)
-  if (cases.length === 0)
+  const all = [...HOST_CASES, ...CASES].map(({ name }) => name)
+  const cases = all.filter((name) => (wanted ?? name) === name)
+  if (cases.length === 0) {
     throw new Error(`There is no case "${wanted}". npm run bench -- --list shows them.`)
+  }
   if (driver !== undefined && !findCase(cases[0]!).drivers.includes(driver)) {
     throw new Error(`Case ${wanted} has no driver "${driver}". npm run bench -- --list shows them.`)
   }
   const rounds = Number(options.rounds)
-  if (!Number.isInteger(rounds) || rounds < 1)
+  if (!Number.isInteger(rounds) || rounds < 1) {
     throw new Error(`--rounds ${options.rounds}: a whole number, 1 or more`)
+  }
+  const runs = planRuns(cases, driver, rounds)
+  const isHere = ({ case: name }: Run) => findCase(name).mode === 'host'
+  const raws = runHere(runs.filter(isHere))
+  const { kernel, raws: more } = await runInGuest(runs.filter((run) => !isHere(run)))
+  return report(kernel, [...raws, ...more])
+}
 
+async function runInGuest(runs: readonly Run[]): Promise<{ kernel: string; raws: Raw[] }> {
+  if (runs.length === 0) return { kernel: release(), raws: [] }
   const folder = path.join(checkout, 'build/bench/run')
   mkdirSync(folder, { recursive: true })
-  const plan: Plan = { runs: planRuns(cases, driver, rounds), sabotage: options.sabotage, folder }
+  const plan: Plan = { runs, sabotage: options.sabotage, folder }
   writeFileSync(path.join(folder, 'plan.json'), JSON.stringify(plan))
-  process.stderr.write(
-    `Booting a kernel with IPVS, then ${plan.runs.length} runs of ${cases.length} cases.\n`,
-  )
+  process.stderr.write(`Booting a kernel with IPVS, then ${runs.length} runs.\n`)
   const command = [process.execPath, guest, path.join(folder, 'plan.json')]
   const status = await runInLab(command, { timeout: 3 * HOURS, memory: options.memory })
   if (status !== 0) throw new Error(`The guest ended with status ${status}.`)
-  return report(path.join(folder, 'raw.jsonl'))
+  const [first, ...lines] = readFileSync(path.join(folder, 'raw.jsonl'), 'utf8').trim().split('\n')
+  const { kernel } = JSON.parse(first!) as { kernel: string }
+  return { kernel, raws: lines.map((line) => JSON.parse(line) as Raw) }
 }
 
-function report(file: string): number {
-  const [first, ...lines] = readFileSync(file, 'utf8').trim().split('\n')
-  const { kernel } = JSON.parse(first!) as { kernel: string }
-  const { results, problems } = summarise(lines.map((line) => JSON.parse(line) as Raw))
-  const machine = `${cpus()[0]?.model ?? 'unknown CPU'}, user-mode Linux guest on one CPU`
+function report(kernel: string, raws: readonly Raw[]): number {
+  const { results, problems } = summarise(raws)
+  const machine = `${cpus()[0]?.model ?? 'unknown CPU'}; its user-mode Linux guest on one CPU`
   const whole: Report = {
     kernel,
     node: process.version,
@@ -72,7 +82,9 @@ function report(file: string): number {
     date: new Date().toISOString(),
     results,
   }
-  const titles = new Map(CASES.map(({ name, title, unit }) => [name, { title, unit }]))
+  const titles = new Map(
+    [...HOST_CASES, ...CASES].map(({ name, title, unit }) => [name, { title, unit }]),
+  )
   process.stdout.write(`${formatReport(whole, { cases: titles })}\n`)
 
   mkdirSync(options.out, { recursive: true })

@@ -1,5 +1,5 @@
 // What passes between the host, which plans and reports, and the guest, which measures.
-import { CASES, type Case } from './cases.js'
+import { CASES, type Case, HOST_CASES } from './cases.js'
 
 /** One start of one driver. */
 export interface Run {
@@ -29,7 +29,7 @@ export interface Raw extends Run {
 export const DEFAULT_ROUNDS = 5
 
 export function findCase(name: string): Case {
-  return CASES.find((one) => one.name === name)!
+  return [...CASES, ...HOST_CASES].find((one) => one.name === name)!
 }
 
 /** Every round backwards from the one before, so that no driver always has the same neighbour. */

@@ -51,6 +51,7 @@ int NetlinkSocket::Open() {
   }
   fd_ = fd;
   SizeBuffers();
+  PrepareSlots();
   return 0;
 }
 
@@ -70,8 +71,18 @@ void NetlinkSocket::Close() {
   fd_ = -1;
 }
 
+void NetlinkSocket::PrepareSlots() {
+  std::memset(messages_, 0, sizeof messages_);
+  for (size_t i = 0; i < kAnswerSlots; i++) {
+    parts_[i] = {answers_[i], kAnswerBytes};
+    messages_[i].msg_hdr.msg_iov = &parts_[i];
+    messages_[i].msg_hdr.msg_iovlen = 1;
+  }
+}
+
 void NetlinkSocket::Adopt(int fd) {
   Close();
+  PrepareSlots();
   fd_ = fd;
 }
 
@@ -104,22 +115,14 @@ ssize_t NetlinkSocket::Receive(uint8_t* data, size_t size) {
 }
 
 int NetlinkSocket::ReceiveMany() {
-  mmsghdr messages[kAnswerSlots];
-  iovec parts[kAnswerSlots];
-  std::memset(messages, 0, sizeof messages);
-  for (size_t i = 0; i < kAnswerSlots; i++) {
-    parts[i] = {answers_[i], kAnswerBytes};
-    messages[i].msg_hdr.msg_iov = &parts[i];
-    messages[i].msg_hdr.msg_iovlen = 1;
-  }
   int count;
   do {
-    count = recvmmsg(fd_, messages, kAnswerSlots, MSG_DONTWAIT, nullptr);
+    count = recvmmsg(fd_, messages_, kAnswerSlots, MSG_DONTWAIT, nullptr);
   } while (count < 0 && errno == EINTR);
   if (count < 0) return -errno;
   for (int i = 0; i < count; i++) {
-    if ((messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) return -EMSGSIZE;
-    sizes_[i] = messages[i].msg_len;
+    if ((messages_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) return -EMSGSIZE;
+    sizes_[i] = messages_[i].msg_len;
   }
   return count;
 }

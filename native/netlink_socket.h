@@ -45,12 +45,16 @@ class NetlinkSocket {
 
  private:
   void SizeBuffers();
+  void PrepareSlots();
 
   int fd_ = -1;
   size_t max_messages_ = 128;
   size_t max_bytes_ = 64 * 1024;
   uint8_t answers_[kAnswerSlots][kAnswerBytes];
   size_t sizes_[kAnswerSlots];
+  // Prepared once: the kernel changes lengths and flags of them only.
+  mmsghdr messages_[kAnswerSlots];
+  iovec parts_[kAnswerSlots];
 };
 
 }  // namespace ipvs

@@ -1,6 +1,6 @@
 // node ipvsadm.mjs fork|restore each|bulk|load|read FILE
-// What people do without a library: run ipvsadm. fork: once per change. restore: `ipvsadm --restore` with the lines of an
-// operation, or with all of them.
+// What people do without a library: run ipvsadm. fork: once per change. restore: `ipvsadm --restore` with the lines of
+// an operation, or with all of them.
 import { spawnSync } from 'node:child_process'
 import { drive } from './workload.mjs'
 

@@ -1,10 +1,10 @@
 // node netlink.mjs one|many each|bulk|load|read FILE
-// The npm package `netlink` over its generic-netlink socket. one: a change at a time, awaited. many: up to 64 in flight.
-// It knows no IPVS; the attributes are written here, before the clock starts.
+// The npm package `netlink` over its generic-netlink socket. one: a change at a time, awaited. many: up to 64 in
+// flight. It knows no IPVS; the attributes are written here, before the clock starts.
 import netlink from 'netlink'
 import { drive } from './workload.mjs'
 
-const { createGenericNetlink, formatAttribute, parseAttribute, Flags, genl } = netlink
+const { createGenericNetlink, formatAttribute, parseAttribute, FlagsGet, genl } = netlink
 
 // linux/ip_vs.h
 const NEW_SERVICE = 1
@@ -118,13 +118,13 @@ async function open() {
 }
 
 async function readTable(send) {
-  const [services] = await send(GET_SERVICE, [], Flags.DUMP)
+  const [services] = await send(GET_SERVICE, [], FlagsGet.DUMP)
   const destinations = []
   for (const { data } of services) {
     const service = parse(parse(data)[1])
     const ip = service[3].subarray(0, 4).join('.')
     const key = serviceKey(service[2].readUInt16LE(), ip, service[4].readUInt16BE())
-    const [rows] = await send(GET_DEST, Buffer.concat(nest(1, key)), Flags.DUMP)
+    const [rows] = await send(GET_DEST, Buffer.concat(nest(1, key)), FlagsGet.DUMP)
     for (const { data: row } of rows) {
       const destination = parse(parse(row)[2])
       destinations.push({

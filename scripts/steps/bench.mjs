@@ -6,18 +6,45 @@ import { needTools } from './tools.mjs'
 
 const bench = path.join(checkout, 'bench')
 const drivers = path.join(bench, 'drivers')
+const host = path.join(bench, 'host')
+const core = path.join(checkout, 'native')
 const built = path.join(checkout, 'build/bench')
 
 const libnlHeaders = '/usr/include/libnl3'
 const libnlPackage = 'libnl-genl-3-dev'
 
-/** Each program: its own sources, and what it takes to build it. All share the headers. */
+const inFolder = (folder, ...names) => names.map((name) => path.join(folder, name))
+const C = ['gcc', '-std=gnu11']
+const CXX = ['g++', '-std=c++17', '-I', core]
+
+/** Each program: its sources, and what it takes to build it. All share the headers. */
 const programs = [
-  { name: 'floor', sources: ['floor.c', 'table.c', 'wire.c', 'workload.c'], flags: [] },
+  {
+    name: 'floor',
+    compiler: C,
+    sources: inFolder(drivers, 'floor.c', 'table.c', 'wire.c', 'workload.c'),
+    flags: [],
+  },
   {
     name: 'libnl',
-    sources: ['libnl.c', 'workload.c'],
+    compiler: C,
+    sources: inFolder(drivers, 'libnl.c', 'workload.c'),
     flags: ['-isystem', libnlHeaders, '-lnl-genl-3', '-lnl-3'],
+  },
+  {
+    name: 'host-floor',
+    compiler: C,
+    sources: [...inFolder(host, 'floor.c'), ...inFolder(drivers, 'wire.c', 'workload.c')],
+    flags: [],
+  },
+  {
+    name: 'host-core',
+    compiler: CXX,
+    sources: [
+      ...inFolder(host, 'core.cc'),
+      ...inFolder(core, 'genl.cc', 'ipvs_codec.cc', 'netlink_socket.cc'),
+    ],
+    flags: [],
   },
 ]
 
@@ -55,17 +82,16 @@ async function installBenchPackages() {
 function outOfDate({ name, sources }) {
   const program = path.join(built, name)
   if (!existsSync(program)) return true
-  const headers = readdirSync(drivers).filter((file) => file.endsWith('.h'))
-  const newest = Math.max(
-    ...[...sources, ...headers].map((file) => statSync(path.join(drivers, file)).mtimeMs),
+  const headers = [drivers, core].flatMap((folder) =>
+    inFolder(folder, ...readdirSync(folder).filter((file) => file.endsWith('.h'))),
   )
+  const newest = Math.max(...[...sources, ...headers].map((file) => statSync(file).mtimeMs))
   return statSync(program).mtimeMs < newest
 }
 
-function compile({ name, sources, flags }) {
-  const words = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-o', path.join(built, name)]
-  const files = sources.map((file) => path.join(drivers, file))
-  return logged(`bench-${name}`, 'gcc', [...words, ...files, ...flags])
+function compile({ name, compiler: [program, ...words], sources, flags }) {
+  const strict = ['-O2', '-Wall', '-Wextra', '-Werror', '-o', path.join(built, name)]
+  return logged(`bench-${name}`, program, [...words, ...strict, ...sources, ...flags])
 }
 
 /** A library, so not among the programs that needTools knows. */
