@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <string>
-#include <unordered_map>
-#include <unordered_set>
 
 #include <linux/ip_vs.h>
 
@@ -18,31 +15,6 @@ constexpr size_t kReceiveBytes = 64 * 1024;
 constexpr uint32_t kMaxRounds = 5;
 // The smallest chunk is a page less its overhead, a message with both statistics nests about 400 bytes.
 constexpr size_t kSurelyWhole = 3000;
-
-template <typename Key>
-std::string KeyBytes(const Key& key) {
-  return std::string(reinterpret_cast<const char*>(&key), sizeof key);
-}
-
-template <typename Row>
-std::unordered_set<std::string> Identities(const std::vector<Row>& rows) {
-  std::unordered_set<std::string> keys;
-  for (const Row& row : rows) keys.insert(KeyBytes(row.fields.key));
-  return keys;
-}
-
-// An entry can come twice when the table changes under a dump; the later one is the newer.
-template <typename Row>
-void DropDuplicates(std::vector<Row>* rows) {
-  std::unordered_map<std::string, size_t> seen;
-  size_t kept = 0;
-  for (const Row& row : *rows) {
-    const auto [at, fresh] = seen.emplace(KeyBytes(row.fields.key), kept);
-    (*rows)[at->second] = row;
-    if (fresh) kept++;
-  }
-  rows->resize(kept);
-}
 
 bool IsLost(int error) { return error == EAGAIN || error == ENOBUFS || error == EMSGSIZE; }
 
@@ -183,6 +155,7 @@ int Channel::Exchange(bool dump, OnMessage on_message) {
       if (message.header.nlmsg_type == NLMSG_DONE || message.header.nlmsg_type == NLMSG_ERROR) {
         return message.Error();
       }
+      if (message.header.nlmsg_type != family_) continue;
       on_message(message);
       data = true;
     }
@@ -253,23 +226,23 @@ int Channel::DumpServices(std::vector<ServiceRow>* rows) {
     rows->clear();
     EncodeDumpServices(writer_, family_, seq_++);
     const int error = Exchange(true, [&](const MessageReader& message) {
-      ServiceRow row;
-      if (DecodeService(message, &row)) rows->push_back(row);
+      if (!DecodeService(message, &rows->emplace_back())) rows->pop_back();
     });
-    DropDuplicates(rows);
+    service_index_.DropDuplicates(rows, 0);
     return error;
   });
 }
 
+// Appends.
 int Channel::DumpDestinations(const ServiceKey& key, std::vector<DestinationRow>* rows) {
+  const size_t first = rows->size();
   return Read([&] {
-    rows->clear();
+    rows->resize(first);
     EncodeDumpDestinations(writer_, family_, key, seq_++);
     const int error = Exchange(true, [&](const MessageReader& message) {
-      DestinationRow row;
-      if (DecodeDestination(message, key.af, &row)) rows->push_back(row);
+      if (!DecodeDestination(message, key.af, &rows->emplace_back())) rows->pop_back();
     });
-    DropDuplicates(rows);
+    destination_index_.DropDuplicates(rows, first);
     return error;
   });
 }
@@ -284,58 +257,88 @@ bool Channel::DumpWasWhole() const {
 // Dumps until a round agrees with what is known. What a round misses is asked for by name; if it is still there, the
 // dump was disturbed, and may lack what the one before it lacked too.
 int Channel::ReadServices(Table* table, const Between& between) {
-  std::vector<ServiceRow> round;
-  int error = DumpServices(&round);
+  int error = DumpServices(&table->services);
   if (error != 0) return error;
-  table->services = round;
   table->attempts = 1;
   table->verified = DumpWasWhole();
   while (!table->verified && table->attempts < kMaxRounds) {
     if (!between()) return ECANCELED;
-    error = DumpServices(&round);
+    error = DumpServices(&service_round_);
     if (error != 0) return error;
     table->attempts++;
-    const auto known = Identities(table->services);
-    const auto seen = Identities(round);
-    bool agrees = true;
-    for (const std::string& key : seen) agrees = agrees && known.count(key) != 0;
-    for (const ServiceRow& row : table->services) {
-      if (seen.count(KeyBytes(row.fields.key)) != 0) continue;
-      ServiceRow confirmed;
-      error = GetService(row.fields.key, &confirmed);
-      if (error != 0 && error != ESRCH) return error;
-      if (error == ESRCH) continue;
-      round.push_back(confirmed);
-      agrees = false;
-    }
-    table->services = round;
-    table->verified = agrees;
+    error = Settle(table);
+    if (error != 0) return error;
   }
   return 0;
 }
 
-// Appends one service's destinations. A missing service gives an empty dump without an error, so emptiness is checked.
+// Puts a new round of services, which is in the index, in the place of the known ones.
+int Channel::Settle(Table* table) {
+  std::vector<ServiceRow>& round = service_round_;
+  const std::vector<ServiceRow>& known = table->services;
+  const size_t dumped = round.size();
+  bool agrees = true;
+  for (const ServiceRow& row : known) {
+    // Rows added below are not looked for: none of the known ones comes twice.
+    if (service_index_.Has(round.data(), row)) continue;
+    ServiceRow confirmed;
+    const int error = GetService(row.fields.key, &confirmed);
+    if (error != 0 && error != ESRCH) return error;
+    if (error == ESRCH) continue;
+    // Another service's answer would be in the table twice.
+    if (!IsSame(confirmed, row)) return EIO;
+    round.push_back(confirmed);
+    agrees = false;
+  }
+  service_index_.Fill(known);
+  for (size_t i = 0; i < dumped && agrees; i++) agrees = service_index_.Has(known.data(), round[i]);
+  table->services.swap(round);
+  table->verified = agrees;
+  return 0;
+}
+
+// Whether the rows from `first` on are those of the round, which is in the index.
+bool Channel::IsSameRound(const std::vector<DestinationRow>& rows, size_t first) {
+  const std::vector<DestinationRow>& round = destination_round_;
+  if (rows.size() - first != round.size()) return false;
+  for (size_t i = 0; i < round.size(); i++) {
+    const DestinationRow& row = rows[first + i];
+    if (!IsSame(row, round[i]) && !destination_index_.Has(round.data(), row)) return false;
+  }
+  return true;
+}
+
+// Appends one service's destinations; of an error nothing is left. A missing service gives an empty dump without an
+// error, so emptiness is checked.
 int Channel::ReadDestinations(const ServiceKey& key, Table* table, const Between& between) {
-  std::vector<DestinationRow> rows;
-  std::vector<DestinationRow> again;
+  const size_t first = table->destinations.size();
+  const int error = DumpRounds(key, table, between);
+  if (error != 0) table->destinations.resize(first);
+  return error;
+}
+
+int Channel::DumpRounds(const ServiceKey& key, Table* table, const Between& between) {
+  std::vector<DestinationRow>& rows = table->destinations;
+  const size_t first = rows.size();
   int error = DumpDestinations(key, &rows);
   if (error != 0) return error;
   uint32_t attempts = 1;
   bool verified = DumpWasWhole();
   while (!verified && attempts < kMaxRounds) {
     if (!between()) return ECANCELED;
-    error = DumpDestinations(key, &again);
+    destination_round_.clear();
+    error = DumpDestinations(key, &destination_round_);
     if (error != 0) return error;
     attempts++;
-    verified = Identities(rows) == Identities(again);
-    rows.swap(again);
+    verified = IsSameRound(rows, first);
+    rows.resize(first);
+    rows.insert(rows.end(), destination_round_.begin(), destination_round_.end());
   }
-  if (rows.empty()) {
+  if (rows.size() == first) {
     ServiceRow row;
     error = GetService(key, &row);
     if (error != 0) return error;
   }
-  table->destinations.insert(table->destinations.end(), rows.begin(), rows.end());
   table->attempts = std::max(table->attempts, attempts);
   table->verified = table->verified && verified;
   return 0;
@@ -344,17 +347,21 @@ int Channel::ReadDestinations(const ServiceKey& key, Table* table, const Between
 int Channel::ReadTable(Table* table, const Between& between) {
   int error = ReadServices(table, between);
   if (error != 0) return error;
-  std::vector<ServiceRow> services;
-  services.swap(table->services);
-  for (ServiceRow& row : services) {
+  // A table is mostly as large as it was: growing would copy it again and again.
+  table->destinations.reserve(last_destinations_);
+  size_t kept = 0;
+  for (size_t i = 0; i < table->services.size(); i++) {
     if (!between()) return ECANCELED;
+    ServiceRow& row = table->services[i];
     const size_t before = table->destinations.size();
     error = ReadDestinations(row.fields.key, table, between);
     if (error == ESRCH) continue;  // removed since
     if (error != 0) return error;
     row.destinations = static_cast<uint32_t>(table->destinations.size() - before);
-    table->services.push_back(row);
+    table->services[kept++] = row;
   }
+  table->services.resize(kept);
+  last_destinations_ = table->destinations.size();
   return 0;
 }
 

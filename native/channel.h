@@ -8,6 +8,7 @@
 #include "ipvs_codec.h"
 #include "netlink_socket.h"
 #include "record.h"
+#include "row_index.h"
 
 namespace ipvs {
 
@@ -71,6 +72,9 @@ class Channel {
   int DumpServices(std::vector<ServiceRow>* rows);
   int DumpDestinations(const ServiceKey& key, std::vector<DestinationRow>* rows);
   bool DumpWasWhole() const;
+  int Settle(Table* table);
+  bool IsSameRound(const std::vector<DestinationRow>& rows, size_t first);
+  int DumpRounds(const ServiceKey& key, Table* table, const Between& between);
 
   NetlinkSocket socket_;
   uint16_t family_ = 0;
@@ -79,6 +83,12 @@ class Channel {
   MessageWriter writer_;
   std::vector<Sent> sent_;
   std::vector<uint8_t> receive_;
+  // The second and later rounds of a read, and what the last dump gave.
+  std::vector<ServiceRow> service_round_;
+  std::vector<DestinationRow> destination_round_;
+  RowIndex<ServiceRow> service_index_;
+  RowIndex<DestinationRow> destination_index_;
+  size_t last_destinations_ = 0;  // of the last whole table
   // Of the last dump.
   size_t dump_chunks_ = 0;
   size_t dump_bytes_ = 0;

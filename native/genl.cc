@@ -3,6 +3,11 @@
 #include <cerrno>
 
 namespace ipvs {
+namespace {
+
+constexpr int32_t kMaxErrno = 4095;  // linux/err.h: MAX_ERRNO
+
+}  // namespace
 
 uint8_t* MessageWriter::Grow(size_t bytes) {
   const size_t padded = NLMSG_ALIGN(bytes);
@@ -117,8 +122,13 @@ bool MessageReader::Next() {
 
 int MessageReader::Error() const {
   int32_t error = 0;
-  if (size >= sizeof error) std::memcpy(&error, payload, sizeof error);
-  return -error;
+  if (size >= sizeof error) {
+    std::memcpy(&error, payload, sizeof error);
+  } else if (header.nlmsg_type == NLMSG_ERROR) {
+    return EIO;  // an answer without its code is no success
+  }
+  // What no errno can be must not pass for an outcome of ours.
+  return error > 0 || error < -kMaxErrno ? EIO : -error;
 }
 
 int ResolveFamily(NetlinkSocket& socket, const char* name, uint32_t seq, uint16_t* id) {

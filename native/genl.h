@@ -70,7 +70,7 @@ struct MessageReader {
 
   MessageReader(const uint8_t* data, size_t length) : at(data), end(data + length) {}
   bool Next();
-  // The errno of an NLMSG_ERROR or NLMSG_DONE message, 0 for success.
+  // The errno of an NLMSG_ERROR or NLMSG_DONE message, 0 for success; EIO for a code that is none, or an error without.
   int Error() const;
 };
 

@@ -303,7 +303,7 @@ bool DecodeDestination(const MessageReader& message, uint16_t service_af, Destin
   }
   if (fields.key.af == 0) fields.key.af = service_af;
   if (fields.key.af == AF_INET) std::memset(fields.key.address + 4, 0, 12);
-  return found;
+  return found && (fields.key.af == AF_INET || fields.key.af == AF_INET6);
 }
 
 bool DecodeDaemon(const MessageReader& message, DaemonFields* daemon) {

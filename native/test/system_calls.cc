@@ -1,0 +1,96 @@
+#include "system_calls.h"
+
+#include <cerrno>
+#include <deque>
+#include <map>
+#include <utility>
+
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+namespace {
+
+std::map<std::string, std::deque<int>>& Faults() {
+  static std::map<std::string, std::deque<int>> faults;
+  return faults;
+}
+
+std::deque<int>& Sockets() {
+  static std::deque<int> sockets;
+  return sockets;
+}
+
+std::deque<std::function<void()>>& Reactions() {
+  static std::deque<std::function<void()>> reactions;
+  return reactions;
+}
+
+bool Fails(const char* call) {
+  std::deque<int>& waiting = Faults()[call];
+  if (waiting.empty()) return false;
+  const int error = waiting.front();
+  waiting.pop_front();
+  if (error == 0) return false;
+  errno = error;
+  return true;
+}
+
+}  // namespace
+
+void FailNext(const std::string& call, int error) { Faults()[call].push_back(error); }
+
+void NextSocket(int fd) { Sockets().push_back(fd); }
+
+void AfterSend(std::function<void()> what) { Reactions().push_back(std::move(what)); }
+
+extern "C" {
+
+int __real_socket(int domain, int type, int protocol);
+int __real_bind(int fd, const sockaddr* address, socklen_t size);
+int __real_setsockopt(int fd, int level, int option, const void* value, socklen_t size);
+ssize_t __real_sendmsg(int fd, const msghdr* message, int flags);
+ssize_t __real_recvmsg(int fd, msghdr* message, int flags);
+int __real_recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* timeout);
+
+int __wrap_socket(int domain, int type, int protocol) {
+  if (Fails("socket")) return -1;
+  if (domain != AF_NETLINK) return __real_socket(domain, type, protocol);
+  if (Sockets().empty()) {
+    errno = EAFNOSUPPORT;
+    return -1;
+  }
+  const int fd = Sockets().front();
+  Sockets().pop_front();
+  return fd;
+}
+
+// A line is no netlink socket: what only those know is taken as done.
+int __wrap_bind(int fd, const sockaddr* address, socklen_t size) {
+  if (Fails("bind")) return -1;
+  return address->sa_family == AF_NETLINK ? 0 : __real_bind(fd, address, size);
+}
+
+int __wrap_setsockopt(int fd, int level, int option, const void* value, socklen_t size) {
+  if (Fails("setsockopt")) return -1;
+  return level == SOL_NETLINK ? 0 : __real_setsockopt(fd, level, option, value, size);
+}
+
+ssize_t __wrap_sendmsg(int fd, const msghdr* message, int flags) {
+  if (Fails("sendmsg")) return -1;
+  const ssize_t sent = __real_sendmsg(fd, message, flags);
+  if (!Reactions().empty()) {
+    Reactions().front()();
+    Reactions().pop_front();
+  }
+  return sent;
+}
+
+ssize_t __wrap_recvmsg(int fd, msghdr* message, int flags) {
+  return Fails("recvmsg") ? -1 : __real_recvmsg(fd, message, flags);
+}
+
+int __wrap_recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* timeout) {
+  return Fails("recvmmsg") ? -1 : __real_recvmmsg(fd, messages, count, flags, timeout);
+}
+
+}  // extern "C"
