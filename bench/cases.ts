@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import {
   additions,
+  batches,
   churn,
   memberFlips,
   type Operation,
@@ -102,6 +103,53 @@ function reconcileCase(name: string, what: string, operations: readonly Operatio
     samples: 10,
   }
 }
+
+/** Cases that differ in one number only: they make one picture. */
+export interface Family {
+  readonly name: string
+  readonly title: string
+  /** What the number is. */
+  readonly label: string
+  readonly numbers: readonly number[]
+  /** What is plotted of each: microseconds per change, or per operation. */
+  readonly per: 'change' | 'flip'
+  readonly drivers: readonly string[]
+}
+
+export const FAMILIES: readonly Family[] = [
+  {
+    name: 'batch',
+    title: 'What a weight costs, by how many are given at once',
+    label: 'weights in one call',
+    numbers: [1, 2, 8, 64, 512, 1000],
+    per: 'change',
+    drivers: ['c-floor', 'c-ack', 'apply', 'applySync'],
+  },
+  {
+    name: 'size',
+    title: 'What a mirrored flip costs, by how many servers the services have',
+    label: 'servers',
+    numbers: [10, 100, 1000, 10_000],
+    per: 'flip',
+    drivers: ['c-floor', 'c-ack', 'apply', 'applySync'],
+  },
+]
+
+const familyCases: readonly Case[] = FAMILIES.flatMap(({ name, title, label, numbers, drivers }) =>
+  numbers.map((number) => ({
+    name: `${name}-${number}`,
+    title: `${title}: ${number.toLocaleString('en')} ${label}`,
+    unit: name === 'size' ? 'flip' : 'call',
+    mode: 'each' as const,
+    workload:
+      name === 'size'
+        ? weightFlips(400, number)
+        : batches(number, Math.max(20, Math.floor(400 / number))),
+    floor: 'c-floor',
+    drivers,
+    rounds: 2,
+  })),
+)
 
 export const CASES: readonly Case[] = [
   {
@@ -222,6 +270,7 @@ export const CASES: readonly Case[] = [
     rounds: 1,
     samples: 1_000_000,
   },
+  ...familyCases,
 ]
 
 const nothing: Workload = { setup: [], operations: [] }

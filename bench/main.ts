@@ -6,16 +6,24 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { runInLab } from '../lab/host.js'
-import { CASES, HOST_CASES } from './cases.js'
+import { CASES, FAMILIES, type Family, HOST_CASES } from './cases.js'
 import { runHere } from './here.js'
-import { DEFAULT_ROUNDS, findCase, type Plan, planRuns, type Raw, type Run } from './plan.js'
-import { barChart } from './plot.js'
-import type { Report } from './results.js'
+import {
+  DEFAULT_ROUNDS,
+  findCase,
+  type Header,
+  type Plan,
+  planRuns,
+  type Raw,
+  type Run,
+} from './plan.js'
+import { barChart, lineChart } from './plot.js'
+import { provenance, type Report } from './results.js'
 import { summarise } from './summary.js'
 import { formatMarkdown, formatReport } from './table.js'
 
 const checkout = fileURLToPath(new URL('../../../', import.meta.url))
-const guest = fileURLToPath(new URL('./guest.js', import.meta.url))
+const guestProgram = fileURLToPath(new URL('./guest.js', import.meta.url))
 const HOURS = 3_600_000
 
 const { values: options, positionals } = parseArgs({
@@ -53,27 +61,29 @@ async function main(): Promise<number> {
   const runs = planRuns(cases, driver, rounds)
   const isHere = ({ case: name }: Run) => findCase(name).mode === 'host'
   const raws = runHere(runs.filter(isHere))
-  const { kernel, raws: more } = await runInGuest(runs.filter((run) => !isHere(run)))
-  return report(kernel, [...raws, ...more])
+  const guest = await runInGuest(runs.filter((run) => !isHere(run)))
+  return report(guest, [...raws, ...guest.raws])
 }
 
-async function runInGuest(runs: readonly Run[]): Promise<{ kernel: string; raws: Raw[] }> {
-  if (runs.length === 0) return { kernel: release(), raws: [] }
+async function runInGuest(runs: readonly Run[]): Promise<Header & { raws: Raw[] }> {
+  if (runs.length === 0) return { kernel: release(), clockUs: 0, raws: [] }
   const folder = path.join(checkout, 'build/bench/run')
   mkdirSync(folder, { recursive: true })
   const plan: Plan = { runs, sabotage: options.sabotage, folder }
   writeFileSync(path.join(folder, 'plan.json'), JSON.stringify(plan))
   process.stderr.write(`Booting a kernel with IPVS, then ${runs.length} runs.\n`)
-  const command = [process.execPath, guest, path.join(folder, 'plan.json')]
+  const command = [process.execPath, guestProgram, path.join(folder, 'plan.json')]
   const status = await runInLab(command, { timeout: 3 * HOURS, memory: options.memory })
   if (status !== 0) throw new Error(`The guest ended with status ${status}.`)
   const [first, ...lines] = readFileSync(path.join(folder, 'raw.jsonl'), 'utf8').trim().split('\n')
-  const { kernel } = JSON.parse(first!) as { kernel: string }
-  return { kernel, raws: lines.map((line) => JSON.parse(line) as Raw) }
+  return {
+    ...(JSON.parse(first!) as Header),
+    raws: lines.map((line) => JSON.parse(line) as Raw),
+  }
 }
 
-function report(kernel: string, raws: readonly Raw[]): number {
-  const { results, problems } = summarise(raws)
+function report({ kernel, clockUs }: Header, raws: readonly Raw[]): number {
+  const { results, problems } = summarise(raws, clockUs)
   const machine = `${cpus()[0]?.model ?? 'unknown CPU'}; its user-mode Linux guest on one CPU`
   const whole: Report = {
     kernel,
@@ -95,11 +105,33 @@ function report(kernel: string, raws: readonly Raw[]): number {
     const { title, unit } = findCase(name)
     save(`${name}.svg`, barChart(whole, { case: name, title, unit }))
   }
+  for (const family of FAMILIES) {
+    const picture = familyChart(family, whole)
+    if (picture !== undefined) save(`${family.name}.svg`, picture)
+  }
   process.stdout.write(`\nTables and pictures: ${path.relative(process.cwd(), options.out)}\n`)
   for (const problem of problems) process.stderr.write(`FAILED ${problem}\n`)
   if (options.json)
     process.stdout.write(`${JSON.stringify({ kernel, node: process.version, results })}\n`)
   return problems.length === 0 ? 0 : 1
+}
+
+/** `undefined` unless all of its cases were run. */
+function familyChart(family: Family, whole: Report): string | undefined {
+  const { name, title, label, numbers, per, drivers } = family
+  const of = (driver: string, number: number) => {
+    const found = whole.results.find(
+      (it) => it.case === `${name}-${number}` && it.driver === driver,
+    )
+    return (per === 'change' ? found?.perChangeUs : found?.medianUs) ?? null
+  }
+  const series = drivers.map((driver) => ({
+    name: driver,
+    values: numbers.map((number) => of(driver, number)),
+  }))
+  if (series.some(({ values }) => values.includes(null))) return undefined
+  const x = { label, values: numbers, log: true }
+  return lineChart({ title, x, y: { label: `µs per ${per}` }, series, note: provenance(whole) })
 }
 
 try {

@@ -15,6 +15,13 @@ export interface Plan {
   readonly folder: string
 }
 
+/** The first line of the guest's file. */
+export interface Header {
+  readonly kernel: string
+  /** What one reading of the clock costs there; it is taken off samples of one operation. */
+  readonly clockUs: number
+}
+
 /** What a driver printed, and what `strace` counted. One line of the guest's file each. */
 export interface Raw extends Run {
   readonly times: readonly number[]

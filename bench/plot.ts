@@ -12,7 +12,7 @@ import {
 export type Kind = 'ours' | 'floor' | 'other'
 
 export function kindOf(driver: string): Kind {
-  if (['applySync', 'apply', 'pool'].includes(driver)) return 'ours'
+  if (/^(apply|pool|snapshot|reconcile|addon|JavaScript)/.test(driver)) return 'ours'
   return driver.startsWith('c-') ? 'floor' : 'other'
 }
 

@@ -8,7 +8,8 @@ export interface Summary {
   readonly problems: readonly string[]
 }
 
-export function summarise(raws: readonly Raw[]): Summary {
+/** @param clockUs what one reading of the clock costs in the guest, see {@link Header} */
+export function summarise(raws: readonly Raw[], clockUs = 0): Summary {
   const groups = new Map<string, Raw[]>()
   for (const raw of raws) {
     const key = `${raw.case}\0${raw.driver}`
@@ -20,7 +21,7 @@ export function summarise(raws: readonly Raw[]): Summary {
   const plain = [...groups.values()]
     .map((group) => group.filter(({ problem }) => problem === undefined))
     .filter((group) => group.length > 0)
-    .map(summariseOne)
+    .map((group) => summariseOne(group, clockUs))
   const medians = new Map(plain.map((result) => [`${result.case}\0${result.driver}`, result]))
   const results = plain.map((result) => {
     const floor = medians.get(`${result.case}\0${findCase(result.case).floor}`)
@@ -38,10 +39,12 @@ function ratio(result: Result, floor: Result | undefined): number | null {
   return result.medianUs / floor.medianUs
 }
 
-function summariseOne(group: readonly Raw[]): Result {
+function summariseOne(group: readonly Raw[], clockUs: number): Result {
   const { case: name, driver, changes } = group[0]!
   const { mode } = findCase(name)
-  const times = group.flatMap(({ times }) => times).sort((a, b) => a - b)
+  const clock = mode === 'each' ? clockUs : 0
+  const times = group.flatMap(({ times }) => times.map((time) => Math.max(0, time - clock)))
+  times.sort((a, b) => a - b)
   const medianUs = quantile(times, 0.5)
   const perOperation =
     mode === 'bulk' ? changes : mode === 'each' ? changes / group[0]!.times.length : 0

@@ -61,6 +61,14 @@ export function weightFlips(flips: number, servers = 4): Workload {
   return { setup: pair(servers), operations }
 }
 
+/** Lists of `size` weights each, over 16 services. */
+export function batches(size: number, count: number): Workload {
+  const { setup, operations } = weights(size * count, 16, 64)
+  const lines = operations.flat()
+  const lists = Array.from({ length: count }, (_, n) => lines.slice(n * size, (n + 1) * size))
+  return { setup, operations: lists }
+}
+
 /** One server leaves both protocols and comes back. */
 export function memberFlips(flips: number, servers = 4): Workload {
   const operations = Array.from({ length: flips }, (_, i) => {

@@ -11,6 +11,12 @@ function bulk(count: number): Change[] {
   }))
 }
 
+function abortedSoon(): AbortSignal {
+  const controller = new AbortController()
+  setImmediate(() => controller.abort())
+  return controller.signal
+}
+
 export function lanesContract(openKernel: () => Promise<Subject>): void {
   describe('order and lanes', () => {
     const shared = fixture(openKernel)
@@ -86,6 +92,46 @@ export function lanesContract(openKernel: () => Promise<Subject>): void {
         Array.from({ length: 90 }, (_, n) => n % 3 !== 0),
       )
       expect((await ipvs.destinations(UDP)).length).toBe(60)
+    })
+
+    test('a long list has its place from the call on, and is all or nothing if one change is bad', async () => {
+      const { ipvs } = shared
+      await ipvs.addDestination(UDP, server(0))
+      const list = (weight: number): Change[] =>
+        Array.from({ length: 3000 }, () => ({
+          op: 'replace-destination',
+          service: UDP,
+          destination: server(0, weight),
+        }))
+      const before = ipvs.apply(list(3))
+      const after = ipvs.replaceDestination(UDP, server(0, 4))
+      const read = ipvs.destinations(UDP)
+      expect((await before).failed).toBe(0)
+      await after
+      expect((await read)[0]!.weight).toBe(4)
+
+      const bad = { op: 'remove-service', service: { ...UDP, port: -1 } } as Change
+      const refused = codeOf(ipvs.apply([...list(5), bad]))
+      const next = ipvs.addService({ ...UDP, port: 99, scheduler: 'rr' })
+      expect(await refused).toBe('ERR_IPVS_ARGUMENT')
+      await next
+      expect(await weightOf(0)).toBe(4)
+      await expect(ipvs.apply([...list(6), bad])).rejects.toThrow(/changes\[3000\]\.service\.port/)
+    })
+
+    test('a long list that is aborted or out of time before it is encoded leaves the way free', async () => {
+      const { ipvs } = shared
+      const aborted = ipvs.apply(bulk(20_000), { signal: abortedSoon() })
+      const late = ipvs.apply(bulk(20_000), { deadlineMs: 1 })
+      const next = ipvs.addService({ ...UDP, port: 99, scheduler: 'rr' })
+      for (const result of [await aborted, await late]) {
+        expect(result.total).toBe(20_000)
+        expect(result.applied + result.failed).toBe(20_000)
+        const kinds = new Set(result.outcomes.map(({ status }) => status))
+        for (const kind of kinds) expect(['applied', 'not-sent', 'unknown']).toContain(kind)
+      }
+      await next
+      expect(await ipvs.service({ ...UDP, port: 99 })).toBeDefined()
     })
 
     test('a flip made during a bulk call settles first', async () => {
