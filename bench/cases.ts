@@ -69,6 +69,7 @@ export const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'addon, encode': [`${native}/host-core`, 'encode'],
   'addon, decode': [`${native}/host-core`, 'decode'],
   'JavaScript, check and encode': [process.execPath, `${checkout}bench/host/encode.mjs`],
+  'JavaScript, 50,000 changes': [process.execPath, `${checkout}bench/host/event-loop.mjs`],
   'c-controller': [`${native}/host-floor`, 'controller'],
   'addon, controller': [`${native}/host-core`, 'controller'],
   'c-controller, ack each': [`${native}/host-floor`, 'controller-ack-64'],
@@ -303,5 +304,15 @@ export const HOST_CASES: readonly Case[] = [
     workload: nothing,
     floor: 'c-controller, ack each',
     drivers: ['c-controller, ack each', 'addon, 64 in a batch'],
+  },
+  {
+    name: 'host-event-loop',
+    title:
+      'At hardware speed: the longest the event loop stands still in the first apply of a process',
+    unit: 'apply',
+    mode: 'host',
+    workload: nothing,
+    floor: 'JavaScript, 50,000 changes',
+    drivers: ['JavaScript, 50,000 changes'],
   },
 ]
