@@ -92,7 +92,9 @@ kernelSuite('lifecycle', () => {
       const options = { signal: controller.signal, ...(priority && { priority }) }
       const call = ipvs.apply(ensure(20_000), options)
       const next = ipvs.addDestination(id, server(600, 5))
-      setTimeout(() => controller.abort(), 2)
+      await using watcher = await Ipvs.open({ netns: space.name })
+      while ((await watcher.destinations(id)).length === 0);
+      controller.abort()
       const result = await call
       const [sent, withdrawn, ...more] = runs(result)
       expect(more).toEqual([])

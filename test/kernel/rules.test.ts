@@ -43,7 +43,7 @@ const EVERY_KIND: readonly ServiceTree[] = [
       address: '::c000:201',
       port: 0,
       scheduler: 'mh',
-      schedulerFlags: ['mh-port', 'flag-3'],
+      schedulerFlags: ['mh-port'],
       persistence: { timeoutSeconds: 1, netmask: 56 },
     },
     '2001:db8:1::',

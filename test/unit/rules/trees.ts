@@ -13,7 +13,10 @@ import type {
 import { asRead, destinationAsRead, destinationSettings, settingsOf } from '../../kernel/witness.js'
 
 export interface TreeOptions {
-  /** Only what `ipvsadm -Sn` prints as it is: no thresholds, no firewall mark that it takes for negative. */
+  /**
+   * Only what `ipvsadm -Sn` prints as it is: no thresholds, no firewall mark that it takes for negative, no third flag
+   * of `sh` and `mh`.
+   */
   readonly faithful?: boolean
 }
 
@@ -87,6 +90,12 @@ const SCHEDULERS = [
   'mh',
 ]
 
+function flagsOf(scheduler: string, { faithful }: TreeOptions): SchedulerFlag[] {
+  const own = FLAGS[scheduler]
+  if (own === undefined) return PLAIN_FLAGS
+  return faithful ? own.filter((flag) => flag !== 'flag-3') : own
+}
+
 function isIPv6Service(id: ServiceId): boolean {
   return id.fwmark === undefined ? id.address.includes(':') : id.family === 'ipv6'
 }
@@ -118,7 +127,7 @@ function tree(options: TreeOptions): fc.Arbitrary<ServiceTree> {
             ...(persistence !== undefined && { persistence }),
             ...(persistence !== undefined && sip && { persistenceEngine: 'sip' }),
           }),
-          schedulerFlags: fc.subarray(FLAGS[scheduler] ?? PLAIN_FLAGS),
+          schedulerFlags: fc.subarray(flagsOf(scheduler, options)),
           destinations: fc.uniqueArray(destination(service, options), {
             maxLength: 6,
             selector: destinationKey,
