@@ -14,6 +14,7 @@ const udp = { protocol: 'udp', address: '192.0.2.1', port: 53 } as const
 const tcp = { ...udp, protocol: 'tcp' } as const
 
 const NEW_DEST = 5
+const SET_DEST = 6
 const NOOP = { type: 1, flags: 5 /* NLM_F_REQUEST | NLM_F_ACK */ }
 
 kernelSuite('flips', () => {
@@ -43,6 +44,38 @@ kernelSuite('flips', () => {
   }
 
   const onlyNetwork = ['-e', 'trace=network,write']
+
+  test('a flip in a bulk call of 50,000 changes waits for the chunk under way, and goes in the next sendmsg', () => {
+    const file = path.join(folder, 'bulk')
+    const under = [...STRACE, ...onlyNetwork, '-o', file]
+    const { status, stderr } = program('bulk-flip.mjs', [space.name], { under })
+    expect(status, stderr).toBe(0)
+    let queued = 0
+    let before = 0
+    let chunks = 0
+    const waits: number[] = []
+    for (const { name, netlink, bytes } of systemCalls(readFileSync(file, 'utf8'))) {
+      if (name === 'write' && Buffer.from(bytes).toString() === 'flip\n') {
+        queued++
+        before = 0
+      }
+      if (name !== 'sendmsg' || !netlink) continue
+      const sent = messages(bytes)
+      if (sent.some(({ destination }) => destination === '10.9.0.1')) {
+        // Some are gone before their mark is written. (The first is not a flip: the server is added.)
+        if (sent.some(({ command }) => command === SET_DEST)) {
+          waits.push(waits.length < queued ? before : 0)
+        }
+      } else if (sent.length > 100) {
+        before++
+        if (waits.length > 0) chunks++
+      }
+    }
+    expect(waits.length).toBeGreaterThan(3)
+    expect(chunks).toBeGreaterThan(5)
+    // One may have been taken from the queue before the flip was in it, and begin after.
+    for (const chunksBefore of waits) expect(chunksBefore).toBeLessThanOrEqual(1)
+  })
 
   test.each(['apply', 'applySync'])(
     'the two halves of a flip by %s are one sendmsg and one recvmmsg, with nothing between them',
