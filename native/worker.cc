@@ -47,6 +47,15 @@ bool IsReady(const std::deque<std::shared_ptr<Request>>& lane) {
   return !lane.empty() && lane.front()->changes.size() == lane.front()->count;
 }
 
+// How long a flip may have to wait for a bulk batch, and the fewest messages that one has all the same: below that, the
+// two system calls would cost more than the work.
+constexpr int64_t kBulkMicros = 1000;
+constexpr size_t kLeastBulk = 32;
+
+int64_t MicrosSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count();
+}
+
 bool ByIndex(const Failure& a, const Failure& b) { return a.index < b.index; }
 
 }  // namespace
@@ -213,6 +222,7 @@ bool Worker::Fits(const Request& request, size_t from, size_t* end) const {
     room -= messages;
     at++;
     if (at == request.changes.size() || request.changes[at].joined == 0) cut = at;
+    if (request.bulk && cut == at && capacity - room >= bulk_room_) break;
   }
   if (cut == from && batch_messages_ == 0) cut = at;  // a flip larger than a whole batch
   *end = cut;
@@ -261,7 +271,12 @@ void Worker::RunBatch(std::unique_lock<std::mutex>& lock) {
   TakeBatch();
   results_.assign(batch_.size(), Result{});
   lock.unlock();
-  if (!batch_.empty()) changes_channel_.Run(batch_.data(), batch_.size(), results_.data());
+  const bool bulk = !slices_.empty() && slices_.front().request->bulk;
+  if (!batch_.empty()) {
+    const auto start = bulk ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+    changes_channel_.Run(batch_.data(), batch_.size(), results_.data());
+    if (bulk) SizeBulk(MicrosSince(start));
+  }
   lock.lock();
   for (const Slice& slice : slices_) {
     Request& request = *slice.request;
@@ -276,6 +291,13 @@ void Worker::RunBatch(std::unique_lock<std::mutex>& lock) {
     if (!request.abandoned && request.next == request.count) Settle(slice.request);
   }
   slices_.clear();
+}
+
+// Adding the ten-thousandth destination costs the kernel fifty times what a weight does: only the clock can tell how
+// many changes are a short batch.
+void Worker::SizeBulk(int64_t micros) {
+  const size_t fitting = batch_messages_ * kBulkMicros / static_cast<size_t>(std::max<int64_t>(micros, 1));
+  bulk_room_ = std::max(kLeastBulk, std::min(fitting, bulk_room_ * 2));
 }
 
 // Completes a write all of whose changes have an outcome.

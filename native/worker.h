@@ -112,6 +112,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   void RunBatch(std::unique_lock<std::mutex>& lock);
   void RunRead(std::unique_lock<std::mutex>& lock);
   bool ServeWrites();
+  void SizeBulk(int64_t micros);
   void Settle(const std::shared_ptr<Request>& request);
   void Complete(Completion completion);
   std::shared_ptr<Request> Find(uint32_t id);
@@ -149,6 +150,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   std::vector<int32_t> indices_;  // of each change of the batch in its request
   std::vector<Result> results_;
   size_t batch_messages_ = 0;
+  size_t bulk_room_ = 64;  // messages of the next bulk batch, see SizeBulk
 };
 
 // The calling thread's namespace as /proc shows it. 0 or an errno.

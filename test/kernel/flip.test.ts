@@ -66,7 +66,7 @@ kernelSuite('flips', () => {
         if (sent.some(({ command }) => command === SET_DEST)) {
           waits.push(waits.length < queued ? before : 0)
         }
-      } else if (sent.length > 100) {
+      } else if (sent.length > 3) {
         before++
         if (waits.length > 0) chunks++
       }
