@@ -38,7 +38,13 @@ const drivers = `${checkout}bench/drivers`
 const native = `${checkout}build/bench`
 const node = (file: string, variant: string) => [process.execPath, `${drivers}/${file}`, variant]
 
-const gc = (variant: string) => [process.execPath, '--expose-gc', `${drivers}/whole.mjs`, variant]
+/** Collects before each read what the last one left: as a C program frees it. */
+const gc = (file: string, variant: string) => [
+  process.execPath,
+  '--expose-gc',
+  `${drivers}/${file}`,
+  variant,
+]
 
 /** How a driver is started; mode and workload file follow. */
 export const COMMANDS: Readonly<Record<string, readonly string[]>> = {
@@ -55,16 +61,16 @@ export const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   applySync: node('ipvs.mjs', 'applySync'),
   pool: node('ipvs.mjs', 'pool'),
   'pool-1000': node('ipvs.mjs', 'pool-1000'),
-  snapshot: node('ipvs.mjs', 'snapshot'),
-  'snapshot, every row read': node('ipvs.mjs', 'apply'),
-  reconcile: node('whole.mjs', 'reconcile'),
-  'snapshot beside it': node('whole.mjs', 'snapshot'),
+  snapshot: gc('ipvs.mjs', 'snapshot'),
+  'snapshot, every row read': gc('ipvs.mjs', 'apply'),
+  reconcile: gc('whole.mjs', 'reconcile'),
+  'snapshot beside it': gc('whole.mjs', 'snapshot'),
   'apply, idle': node('whole.mjs', 'flips'),
   'apply, in a bulk sync': node('whole.mjs', 'flips-in-bulk'),
   'apply, pool blocked': node('whole.mjs', 'flips-blocked'),
   'event loop': node('whole.mjs', 'event-loop'),
-  'memory of applySync': gc('memory-sync'),
-  'memory of a pool': gc('memory-pool'),
+  'memory of applySync': gc('whole.mjs', 'memory-sync'),
+  'memory of a pool': gc('whole.mjs', 'memory-pool'),
   'c-encode': [`${native}/host-floor`, 'encode'],
   'addon, encode': [`${native}/host-core`, 'encode'],
   'addon, decode': [`${native}/host-core`, 'decode'],

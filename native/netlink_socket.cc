@@ -69,6 +69,7 @@ void NetlinkSocket::SizeBuffers() {
 void NetlinkSocket::Close() {
   if (fd_ >= 0) close(fd_);
   fd_ = -1;
+  chunk_ = chunk_count_ = 0;
 }
 
 void NetlinkSocket::PrepareSlots() {
@@ -101,17 +102,41 @@ int NetlinkSocket::Send(const uint8_t* data, size_t size) {
 }
 
 ssize_t NetlinkSocket::Receive(uint8_t* data, size_t size) {
-  iovec part{data, size};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  ssize_t received;
+  if (chunk_ == chunk_count_) {
+    const int error = Fill();
+    if (error != 0) return -error;
+  }
+  const int slot = chunk_++;
+  const size_t received = chunk_sizes_[slot];
+  if (received > size) return -EMSGSIZE;
+  std::memcpy(data, chunks_.get() + static_cast<size_t>(slot) * kChunkBytes, received);
+  return static_cast<ssize_t>(received);
+}
+
+int NetlinkSocket::Fill() {
+  // Not zeroed: pages that no chunk reaches cost nothing.
+  if (chunks_ == nullptr) chunks_.reset(new uint8_t[kChunkSlots * kChunkBytes]);
+  chunk_ = chunk_count_ = 0;
+  mmsghdr messages[kChunkSlots];
+  iovec parts[kChunkSlots];
+  std::memset(messages, 0, sizeof messages);
+  for (size_t i = 0; i < kChunkSlots; i++) {
+    parts[i] = {chunks_.get() + i * kChunkBytes, kChunkBytes};
+    messages[i].msg_hdr.msg_iov = &parts[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+  }
+  int count;
   do {
-    received = recvmsg(fd_, &message, MSG_DONTWAIT);
-  } while (received < 0 && errno == EINTR);
-  if (received < 0) return -errno;
-  if ((message.msg_flags & MSG_TRUNC) != 0) return -EMSGSIZE;
-  return received;
+    count = recvmmsg(fd_, messages, kChunkSlots, MSG_DONTWAIT, nullptr);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) return errno;
+  for (int i = 0; i < count; i++) {
+    // A cut one fits into nobody's buffer.
+    const bool cut = (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+    chunk_sizes_[i] = cut ? SIZE_MAX : messages[i].msg_len;
+  }
+  chunk_count_ = count;
+  return 0;
 }
 
 int NetlinkSocket::ReceiveMany() {

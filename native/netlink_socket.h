@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -12,6 +13,10 @@ namespace ipvs {
 // Answers of a batch are capped to 36 bytes each (NETLINK_CAP_ACK); a slot leaves room for more.
 constexpr size_t kAnswerSlots = 64;
 constexpr size_t kAnswerBytes = 128;
+
+// The kernel caps a chunk of a dump at 32 KiB (af_netlink.c: netlink_dump).
+constexpr size_t kChunkSlots = 4;
+constexpr size_t kChunkBytes = 64 * 1024;
 
 class NetlinkSocket {
  public:
@@ -31,7 +36,8 @@ class NetlinkSocket {
   int Send(const uint8_t* data, size_t size);
 
   // Receives one datagram. The kernel has queued every answer before Send returned, so this never waits:
-  // EAGAIN means that an answer was lost. Returns the size, or a negative errno; EMSGSIZE for a cut datagram.
+  // EAGAIN means that an answer was lost. Takes several at a time: a dump goes on while its chunks are received, and a
+  // small one is then one system call, not two. Returns the size, or a negative errno; EMSGSIZE for a cut datagram.
   ssize_t Receive(uint8_t* data, size_t size);
 
   // Receives up to kAnswerSlots datagrams with one system call: how many, or a negative errno.
@@ -46,6 +52,7 @@ class NetlinkSocket {
  private:
   void SizeBuffers();
   void PrepareSlots();
+  int Fill();
 
   int fd_ = -1;
   size_t max_messages_ = 128;
@@ -55,6 +62,11 @@ class NetlinkSocket {
   // Prepared once: the kernel changes lengths and flags of them only.
   mmsghdr messages_[kAnswerSlots];
   iovec parts_[kAnswerSlots];
+  // What Receive has not handed out yet.
+  std::unique_ptr<uint8_t[]> chunks_;
+  size_t chunk_sizes_[kChunkSlots];
+  int chunk_ = 0;
+  int chunk_count_ = 0;
 };
 
 }  // namespace ipvs

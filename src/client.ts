@@ -1,11 +1,12 @@
 // The client: services and destinations of one network namespace, one method per verb.
-import { errorsNow, settleErrors } from './apply/errors.js'
+import { checkAll } from './apply/checked.js'
+import { errorsNow, NO_ERRORS, settleErrors } from './apply/errors.js'
 import { Applied } from './apply/result.js'
 import { traceChanges } from './apply/trace.js'
 import { IpvsApplyError, IpvsError, typeError } from './errors.js'
 import { destinationKey, isDestination, serviceKey } from './identity.js'
 import { closedError } from './kernel/errors.js'
-import { CONNECT, type Kernel } from './kernel/kernel.js'
+import { CONNECT, type Kernel, type WriteResult } from './kernel/kernel.js'
 import { NativeKernel } from './kernel/native-kernel.js'
 import type { KernelInfo } from './kernel/system-records.js'
 import {
@@ -16,6 +17,7 @@ import {
   readCallOptions,
   readOpenOptions,
 } from './options.js'
+import { HAND_OVER } from './pool/turn.js'
 import { type ProbeOptions, type ProbeResult, probe } from './probe.js'
 import {
   type ReconcileOptions,
@@ -47,23 +49,22 @@ import type {
   ServiceTree,
   Snapshot,
 } from './types.js'
-import {
-  type CheckedChange,
-  checkChange,
-  checkChanges,
-  checkOptions,
-  checkServiceId,
-} from './validate.js'
+import { checkChange, checkOptions, checkServiceId } from './validate.js'
 
 /** A connection to the kernel's IPVS table, with a thread and sockets of its own. */
 export class Ipvs implements AsyncDisposable {
   readonly #kernel: Kernel
   readonly #deadlineMs: number
+  /** How changes are applied without options. */
+  readonly #plain: ReturnType<typeof readApplyOptions>
   #closed = false
+  /** @internal */
+  readonly [HAND_OVER] = new Set<() => void>()
 
   private constructor(kernel: Kernel, deadlineMs: number) {
     this.#kernel = kernel
     this.#deadlineMs = deadlineMs
+    this.#plain = readApplyOptions(undefined, deadlineMs)
   }
 
   /**
@@ -94,6 +95,7 @@ export class Ipvs implements AsyncDisposable {
    * reject with `ERR_IPVS_CLOSED`.
    */
   async close(): Promise<void> {
+    for (const handOver of this[HAND_OVER]) handOver()
     this.#closed = true
     await this.#kernel.close()
   }
@@ -232,13 +234,13 @@ export class Ipvs implements AsyncDisposable {
    * @throws IpvsApplyError with `onError: 'throw'`
    */
   async apply(changes: readonly Change[], options?: ApplyOptions): Promise<ApplyResult> {
-    const { throws, ...write } = readApplyOptions(options, this.#deadlineMs)
-    const until = performance.now() + write.deadlineMs
+    const read = options === undefined ? this.#plain : readApplyOptions(options, this.#deadlineMs)
     const kernel = this.#open()
-    const written = await kernel.write(checkAll(changes), changes.length, write)
-    const result = new Applied(changes, await settleErrors(kernel, changes, written, until))
+    const written = await kernel.write(checkAll(changes), changes.length, read)
+    const errors = await this.#errorsOf(changes, written)
+    const result = new Applied(changes, errors)
     traceChanges(result)
-    if (throws && result.failed > 0) throw new IpvsApplyError(result)
+    if (read.throws && result.failed > 0) throw new IpvsApplyError(result)
     return result
   }
 
@@ -251,7 +253,8 @@ export class Ipvs implements AsyncDisposable {
    */
   applySync(changes: readonly Change[]): ApplyResult {
     const failures = this.#open().writeSync(checkAll(changes), changes.length)
-    const result = new Applied(changes, errorsNow(changes, failures))
+    const errors = failures.length === 0 ? NO_ERRORS : errorsNow(changes, failures)
+    const result = new Applied(changes, errors)
     traceChanges(result)
     return result
   }
@@ -384,8 +387,9 @@ export class Ipvs implements AsyncDisposable {
   }
 
   #open(): Kernel {
-    if (!this.#closed) return this.#kernel
-    throw closedError()
+    if (this.#closed) throw closedError()
+    for (const handOver of this[HAND_OVER]) handOver()
+    return this.#kernel
   }
 
   #callDeadline(options: CallOptions | undefined): number {
@@ -394,16 +398,23 @@ export class Ipvs implements AsyncDisposable {
 
   async #one(change: Change, options: CallOptions | undefined): Promise<void> {
     const deadlineMs = this.#callDeadline(options)
-    const until = performance.now() + deadlineMs
     // Arguments of the verbs are named `service` and `destination`, without the change around them.
     const checked = checkChange(change, '')
     const kernel = this.#open()
     const write = { bulk: false, deadlineMs, signal: undefined }
     const written = await kernel.write([checked], 1, write)
-    const errors = await settleErrors(kernel, [change], written, until)
+    const errors = await this.#errorsOf([change], written)
     traceChanges(new Applied([change], errors))
     const error = errors.get(0)
     if (error !== undefined) throw error
+  }
+
+  #errorsOf(
+    changes: readonly Change[],
+    written: WriteResult,
+  ): Promise<ReadonlyMap<number, IpvsError>> | ReadonlyMap<number, IpvsError> {
+    if (written.failures.length === 0) return NO_ERRORS
+    return settleErrors(this.#kernel, changes, written, written.until)
   }
 
   #destinations(id: ServiceId, deadlineMs: number): Promise<DestinationStatus[] | undefined> {
@@ -411,11 +422,6 @@ export class Ipvs implements AsyncDisposable {
     const target = `reading the destinations of ${serviceKey(id)}`
     return this.#open().destinations(checked, target, deadlineMs)
   }
-}
-
-function checkAll(changes: readonly Change[]): Generator<CheckedChange> {
-  if (!Array.isArray(changes)) throw typeError('changes', 'an array of changes', changes)
-  return checkChanges(changes)
 }
 
 function checkPatch(patch: unknown, keys: readonly string[]): void {

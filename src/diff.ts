@@ -33,6 +33,17 @@ export function serviceDiff(wanted: Service, seen: Service): FieldDifference[] {
   return differences
 }
 
+/** Whether {@link destinationDiff} has nothing to tell; of ten thousand destinations most are the same. */
+export function isSameDestination(wanted: Destination, seen: Destination): boolean {
+  return (
+    wanted.forwarding === seen.forwarding &&
+    (wanted.weight ?? 1) === (seen.weight ?? 1) &&
+    (wanted.upperThreshold ?? 0) === (seen.upperThreshold ?? 0) &&
+    (wanted.lowerThreshold ?? 0) === (seen.lowerThreshold ?? 0) &&
+    isSameTunnel(fullTunnel(wanted), fullTunnel(seen))
+  )
+}
+
 /** The fields in which two destinations of one identity differ. Empty: nothing is to be changed. */
 export function destinationDiff(wanted: Destination, seen: Destination): FieldDifference[] {
   const differences: FieldDifference[] = []
@@ -42,10 +53,12 @@ export function destinationDiff(wanted: Destination, seen: Destination): FieldDi
   compare(differences, 'lowerThreshold', seen.lowerThreshold ?? 0, wanted.lowerThreshold ?? 0)
   const was = fullTunnel(seen)
   const now = fullTunnel(wanted)
-  if (was?.type !== now?.type || was?.port !== now?.port || was?.checksum !== now?.checksum) {
-    differences.push({ field: 'tunnel', was, now })
-  }
+  if (!isSameTunnel(was, now)) differences.push({ field: 'tunnel', was, now })
   return differences
+}
+
+function isSameTunnel(a: Tunnel | undefined, b: Tunnel | undefined): boolean {
+  return a?.type === b?.type && a?.port === b?.port && a?.checksum === b?.checksum
 }
 
 function compare(differences: FieldDifference[], field: string, was: unknown, now: unknown): void {

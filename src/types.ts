@@ -220,7 +220,7 @@ export interface ApplyResult {
   readonly outcomes: readonly ChangeOutcome[]
 }
 
-/** A verified read of the whole table. */
+/** A verified read of the whole table. Its values are as of the read: they never change later. */
 export interface Snapshot {
   readonly services: readonly ServiceTreeStatus[]
   /** False if the table kept changing for all rounds, so that something may be missing. */

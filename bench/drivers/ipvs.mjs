@@ -113,12 +113,11 @@ await drive({
   /** A read that leaves the rows alone. */
   snapshot: async () => {
     const { ipvs, close } = await client([])
-    let services
     return {
       read: async () => {
-        services = await read(ipvs)
+        await read(ipvs)
       },
-      rows: () => services.reduce((sum, { destinations }) => sum + destinations.length, 0),
+      rows: () => undefined,
       close,
     }
   },

@@ -59,8 +59,8 @@ TEST("a signal during send or receive changes nothing") {
   CHECK(peer.Sent().size() == 2 && peer.Sent().empty());
 
   FailNext("sendmsg", EINTR);
-  FailNext("recvmsg", EINTR);
-  FailNext("recvmsg", EINTR);
+  FailNext("recvmmsg", EINTR);
+  FailNext("recvmmsg", EINTR);
   peer.Chunk(3, 7, 1);
   ServiceRow row;
   CHECK(peer.channel.GetService(Mark(7), &row) == 0 && row.fields.key.fwmark == 7);
@@ -118,7 +118,7 @@ TEST("a read whose answer was lost or cut is made again on a new socket, once") 
     if (lost == EMSGSIZE) {
       Say(peer, std::vector<uint8_t>(64 * 1024 + 1));
     } else {
-      FailNext("recvmsg", lost);
+      FailNext("recvmmsg", lost);
     }
     Line fresh;
     NextSocket(fresh.theirs);

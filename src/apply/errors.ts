@@ -8,6 +8,8 @@ import type { Change } from '../types.js'
 import { checkServiceId } from '../validate.js'
 import { settler } from './settle.js'
 
+export const NO_ERRORS: ReadonlyMap<number, IpvsError> = new Map()
+
 const LOST = 'its answer was lost'
 /** Why changes have no answer of the kernel's. */
 const REASONS: Readonly<Record<Cut, string>> = {

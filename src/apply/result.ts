@@ -2,6 +2,8 @@
 import type { IpvsError } from '../errors.js'
 import type { ApplyResult, Change, ChangeOutcome } from '../types.js'
 
+const NONE: Applied['errors'] = Object.freeze([])
+
 export class Applied implements ApplyResult {
   readonly #changes: readonly Change[]
   readonly total: number
@@ -17,7 +19,10 @@ export class Applied implements ApplyResult {
   /** `errors` in the order of their index. */
   constructor(changes: readonly Change[], errors: ReadonlyMap<number, IpvsError>) {
     this.#changes = changes
-    this.errors = [...errors].map(([index, error]) => ({ index, change: changes[index]!, error }))
+    this.errors =
+      errors.size === 0
+        ? NONE
+        : [...errors].map(([index, error]) => ({ index, change: changes[index]!, error }))
     this.total = changes.length
     this.failed = this.errors.length
     this.applied = this.total - this.failed

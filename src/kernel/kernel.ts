@@ -18,8 +18,11 @@ export interface Failure {
 export type Cut = 'answered' | 'deadline' | 'signal'
 
 export interface WriteResult {
+  /** In the order of their index. */
   readonly failures: readonly Failure[]
   readonly cut: Cut
+  /** Monotonic time at which the call's deadline passes. */
+  readonly until: number
 }
 
 /** A place in the order of calls. */

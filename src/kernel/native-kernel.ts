@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
 import { type IpvsCommand, IpvsError } from '../errors.js'
+import { inSlices } from '../slices.js'
 import type { SyncDaemonStatus } from '../system/sync-daemon.js'
 import type { Timeouts } from '../system/timeouts.js'
 import type { DestinationStatus, ServiceStatus, Snapshot } from '../types.js'
@@ -29,7 +30,7 @@ import {
   sysctlError,
 } from './errors.js'
 import type { Cut, Failure, Kernel, Place, WriteOptions, WriteResult } from './kernel.js'
-import { ChangeWriter, TableReader } from './records.js'
+import { ChangeWriter } from './records.js'
 import {
   COMMAND_NAMES,
   decodeDaemons,
@@ -39,6 +40,8 @@ import {
   type KernelInfo,
   type SystemCommand,
 } from './system-records.js'
+import { TableReader } from './table.js'
+import { SHORT, Turn } from './turn.js'
 
 const { errno } = constants
 
@@ -64,6 +67,7 @@ export class NativeKernel implements Kernel {
   readonly #client: NativeClient
   readonly #layout: Layout
   readonly #writer: ChangeWriter
+  readonly #turn: Turn
   readonly #pending = new Map<number, Finish>()
   readonly #idle: (() => void)[] = []
   #nextId = 1
@@ -75,6 +79,11 @@ export class NativeKernel implements Kernel {
     const addon = loadAddon()
     this.#layout = addon.layout
     this.#writer = new ChangeWriter(addon.layout, CHUNK)
+    const writer = new ChangeWriter(addon.layout, CHUNK)
+    this.#turn = new Turn(writer, (records, count, deadlineMs, done) => {
+      const options = { bulk: false, deadlineMs, signal: undefined }
+      this.#post(this.#nextId++, records, count, options, done)
+    })
     this.#client = new addon.Client(
       NAMESPACE_KIND[where.kind],
       where.path ?? '',
@@ -119,7 +128,12 @@ export class NativeKernel implements Kernel {
     count: number,
     options: WriteOptions,
   ): Promise<WriteResult> {
+    const { bulk, place, deadlineMs, signal } = options
     if (count > AT_ONCE) return this.#sendInSlices(changes, count, options)
+    if (count <= SHORT && count > 0 && !bulk && place === undefined && signal === undefined) {
+      const all = Array.isArray(changes) ? (changes as readonly CheckedChange[]) : [...changes]
+      return this.#turn.write(all, deadlineMs)
+    }
     return this.#send(this.#nextId++, this.#encode(changes), count, options)
   }
 
@@ -145,7 +159,7 @@ export class NativeKernel implements Kernel {
       let done = 0
       for (const change of changes) {
         writer.add(change)
-        if (writer.isFull) append()
+        if (writer.room === 0) append()
         if (++done % CLOCK_EVERY !== 0 || performance.now() < until) continue
         await setImmediate()
         until = performance.now() + SLICE_MS
@@ -173,28 +187,41 @@ export class NativeKernel implements Kernel {
     count: number,
     options: WriteOptions,
   ): Promise<WriteResult> {
-    const { bulk, place, deadlineMs, signal } = options
-    if (count === 0) return Promise.resolve({ failures: [], cut: 'answered' })
-    if (signal?.aborted) return Promise.resolve({ failures: allNotSent(count), cut: 'signal' })
-    return new Promise((resolve) => {
-      let cut: Cut = 'answered'
-      const timer = setTimeout(() => {
-        const raw = this.#client.abandon(id)
-        if (raw === false) return // answered; on its way to us
-        cut = 'deadline'
-        this.#finish(id, 0, raw, undefined)
-      }, deadlineMs)
-      const withdraw = (): void => {
-        if (this.#client.withdraw(id)) cut = 'signal'
-      }
-      signal?.addEventListener('abort', withdraw, { once: true })
-      this.#pending.set(id, (_, failures) => {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', withdraw)
-        resolve({ failures: decodeFailures(failures), cut })
-      })
-      this.#client.write(id, records, count, bulk, place?.order ?? 0)
+    this.#turn.flush()
+    const { deadlineMs, signal } = options
+    if (count === 0 || signal?.aborted) {
+      const until = performance.now() + deadlineMs
+      const cut = count === 0 ? 'answered' : 'signal'
+      return Promise.resolve({ failures: allNotSent(count), cut, until })
+    }
+    return new Promise((resolve) => this.#post(id, records, count, options, resolve))
+  }
+
+  #post(
+    id: number,
+    records: Uint8Array,
+    count: number,
+    { bulk, place, deadlineMs, signal }: WriteOptions,
+    done: (result: WriteResult) => void,
+  ): void {
+    const until = performance.now() + deadlineMs
+    let cut: Cut = 'answered'
+    const timer = setTimeout(() => {
+      const raw = this.#client.abandon(id)
+      if (raw === false) return // answered; on its way to us
+      cut = 'deadline'
+      this.#finish(id, 0, raw, undefined)
+    }, deadlineMs)
+    const withdraw = (): void => {
+      if (this.#client.withdraw(id)) cut = 'signal'
+    }
+    signal?.addEventListener('abort', withdraw, { once: true })
+    this.#pending.set(id, (_, failures) => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', withdraw)
+      done({ failures: decodeFailures(failures), cut, until })
     })
+    this.#client.write(id, records, count, bulk, place?.order ?? 0)
   }
 
   writeSync(changes: Iterable<CheckedChange>, count: number): readonly Failure[] {
@@ -202,7 +229,9 @@ export class NativeKernel implements Kernel {
       for (const _ of changes); // a bad one is the better error
       throw batchError(count)
     }
-    const result = this.#client.runNow(this.#encode(changes))
+    this.#turn.flush()
+    const records = this.#encode(changes)
+    const result = this.#client.runNow(records)
     if (typeof result !== 'number') return decodeFailures(result)
     if (result === errno.E2BIG) throw batchError(count)
     if (result !== errno.EBUSY) throw readError(result, 'OPEN', 'opening a new socket')
@@ -236,9 +265,15 @@ export class NativeKernel implements Kernel {
   }
 
   async snapshot(deadlineMs: number): Promise<Snapshot> {
-    const raw = await this.#read('table', 'GET_SERVICE', 'reading the table', deadlineMs)
-    const { verified, attempts } = raw as RawTable
-    return { services: new TableReader(this.#layout, raw as RawTable).trees(), verified, attempts }
+    const release = this.hold()
+    try {
+      const raw = await this.#read('table', 'GET_SERVICE', 'reading the table', deadlineMs)
+      const { verified, attempts } = raw as RawTable
+      const services = await inSlices(new TableReader(this.#layout, raw as RawTable).trees())
+      return { services, verified, attempts }
+    } finally {
+      release()
+    }
   }
 
   async sysctls(deadlineMs: number): Promise<Readonly<Record<string, string>>> {
@@ -250,6 +285,7 @@ export class NativeKernel implements Kernel {
 
   async close(): Promise<void> {
     if (this.#closed) return
+    this.#turn.flush()
     // Again and again: what waited may have more to ask.
     while (this.#pending.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
     if (this.#closed) return
@@ -258,6 +294,7 @@ export class NativeKernel implements Kernel {
   }
 
   takePlace(): Place {
+    this.#turn.flush()
     return { order: this.#client.takePlace(), leave: () => this.#client.leavePlace() }
   }
 
@@ -325,6 +362,7 @@ export class NativeKernel implements Kernel {
   ): Promise<Payload> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(closedError())
+      this.#turn.flush()
       const id = this.#nextId++
       const timer = setTimeout(() => {
         if (this.#client.abandon(id) === false) return

@@ -60,9 +60,7 @@ export interface ConnectionCounts {
 
 export function observedService(fields: ServiceNumbers, stats: Stats): ServiceStatus {
   const { af, flags, scheduler, engine, timeoutSeconds, netmask } = fields
-  const schedulerFlags = [...schedulerFlagNames(scheduler)]
-    .filter(([, bit]) => (flags & bit) !== 0)
-    .map(([name]) => name as SchedulerFlag)
+  const schedulerFlags = flagNames(scheduler, flags)
   const settings: ServiceSettings = {
     scheduler,
     onePacket: (flags & SERVICE_FLAGS.onePacket) !== 0,
@@ -73,6 +71,14 @@ export function observedService(fields: ServiceNumbers, stats: Stats): ServiceSt
     ...(engine !== '' && { persistenceEngine: engine }),
   }
   return { ...identity(fields), ...settings, stats }
+}
+
+function flagNames(scheduler: string, flags: number): SchedulerFlag[] {
+  const names: SchedulerFlag[] = []
+  for (const [name, bit] of schedulerFlagNames(scheduler)) {
+    if ((flags & bit) !== 0) names.push(name as SchedulerFlag)
+  }
+  return names
 }
 
 function identity({
@@ -101,17 +107,37 @@ export function observedDestination(
 ): DestinationStatus {
   const { method } = fields
   const forwarding = METHOD_NAMES.get(method) ?? (`method-${method}` as ForwardingMethod)
+  const address = formatAddress(fields.af, fields.address, fields.addressAt)
+  const { port, weight, upperThreshold, lowerThreshold } = fields
+  const activeConnections = connections.active
+  const inactiveConnections = connections.inactive
+  const persistentConnections = connections.persistent
+  // Two literals: a spread of what is mostly absent costs as much as all the rest.
+  if (forwarding !== 'tunnel') {
+    return {
+      address,
+      port,
+      forwarding,
+      weight,
+      upperThreshold,
+      lowerThreshold,
+      activeConnections,
+      inactiveConnections,
+      persistentConnections,
+      stats,
+    }
+  }
   return {
-    address: formatAddress(fields.af, fields.address, fields.addressAt),
-    port: fields.port,
+    address,
+    port,
     forwarding,
-    weight: fields.weight,
-    upperThreshold: fields.upperThreshold,
-    lowerThreshold: fields.lowerThreshold,
-    ...(forwarding === 'tunnel' && { tunnel: tunnel(fields) }),
-    activeConnections: connections.active,
-    inactiveConnections: connections.inactive,
-    persistentConnections: connections.persistent,
+    weight,
+    upperThreshold,
+    lowerThreshold,
+    tunnel: tunnel(fields),
+    activeConnections,
+    inactiveConnections,
+    persistentConnections,
     stats,
   }
 }

@@ -1,6 +1,6 @@
-// The compact records that pass to and from the addon: checked changes to bytes, bytes to observed values.
+// The compact records that pass to the addon: checked changes to bytes. (What comes back: table.ts.)
 import { type AddressBytes, isSameAddress } from '../address.js'
-import type { Change, DestinationStatus, ServiceStatus, ServiceTreeStatus } from '../types.js'
+import type { Change } from '../types.js'
 import type {
   CheckedChange,
   CheckedDestination,
@@ -8,8 +8,7 @@ import type {
   CheckedService,
   CheckedServiceId,
 } from '../validate.js'
-import type { Layout, RawTable } from './addon.js'
-import { CounterStats, observedDestination, observedService } from './observed.js'
+import type { Layout } from './addon.js'
 
 // Numbers of native/record.h: Op.
 const OPS: Readonly<Record<Change['op'], number>> = {
@@ -49,15 +48,17 @@ export class ChangeWriter {
     this.#longs = new Uint32Array(this.#bytes.buffer)
   }
 
-  get isFull(): boolean {
-    return this.#at === this.#capacity
+  /** So many more changes fit. */
+  get room(): number {
+    return (this.#capacity - this.#at) / this.#layout.change
   }
 
-  add(change: CheckedChange): void {
+  /** @param joined goes into the same batch as the change before it */
+  add(change: CheckedChange, joined = isOneFlip(this.#previous, change)): void {
     const layout = this.#layout
     const at = this.#at
     this.#bytes[at + layout.op] = OPS[change.op]
-    if (isOneFlip(this.#previous, change)) this.#bytes[at + layout.joined] = 1
+    if (joined) this.#bytes[at + layout.joined] = 1
     const service = at + layout.service
     const { destination } = change
     if (destination !== undefined && this.#isSameService(change)) {
@@ -154,127 +155,6 @@ export function isOneFlip(previous: CheckedChange | undefined, change: CheckedCh
   const a = previous?.destination?.address
   const b = change.destination?.address
   return a !== undefined && b !== undefined && (a === b || isSameAddress(a, b))
-}
-
-/** Reads the rows of a table. */
-export class TableReader {
-  readonly #layout: Layout
-  readonly #services: DataView
-  readonly #destinations: DataView
-
-  constructor(layout: Layout, table: RawTable) {
-    this.#layout = layout
-    this.#services = viewOf(table.services)
-    this.#destinations = viewOf(table.destinations)
-  }
-
-  services(): ServiceStatus[] {
-    const services: ServiceStatus[] = []
-    for (let at = 0; at < this.#services.byteLength; at += this.#layout.serviceRow) {
-      services.push(this.#service(at))
-    }
-    return services
-  }
-
-  destinations(): DestinationStatus[] {
-    return this.#rows(0, this.#destinations.byteLength)
-  }
-
-  trees(): ServiceTreeStatus[] {
-    const { serviceRow, serviceRowDestinations, destinationRow } = this.#layout
-    const trees: ServiceTreeStatus[] = []
-    let from = 0
-    for (let at = 0; at < this.#services.byteLength; at += serviceRow) {
-      const count = this.#services.getUint32(at + serviceRowDestinations, LITTLE_ENDIAN)
-      const to = from + count * destinationRow
-      trees.push({ ...this.#service(at), destinations: this.#rows(from, to) })
-      from = to
-    }
-    return trees
-  }
-
-  #rows(from: number, to: number): DestinationStatus[] {
-    const destinations: DestinationStatus[] = []
-    for (let at = from; at < to; at += this.#layout.destinationRow) {
-      destinations.push(this.#destination(at))
-    }
-    return destinations
-  }
-
-  #service(at: number): ServiceStatus {
-    const layout = this.#layout
-    const view = this.#services
-    const uint16 = (offset: number): number => view.getUint16(at + offset, LITTLE_ENDIAN)
-    const uint32 = (offset: number): number => view.getUint32(at + offset, LITTLE_ENDIAN)
-    return observedService(
-      {
-        af: uint16(layout.serviceAf),
-        protocol: uint16(layout.serviceProtocol),
-        fwmark: uint32(layout.serviceFwmark),
-        address: bytesOf(view),
-        addressAt: view.byteOffset + at + layout.serviceAddress,
-        port: uint16(layout.servicePort),
-        flags: uint32(layout.serviceFlags),
-        timeoutSeconds: uint32(layout.serviceTimeout),
-        netmask: uint32(layout.serviceNetmask),
-        scheduler: readName(view, at + layout.serviceScheduler),
-        engine: readName(view, at + layout.serviceEngine),
-      },
-      new ReadStats(view, at + layout.serviceRowCounters),
-    )
-  }
-
-  #destination(at: number): DestinationStatus {
-    const layout = this.#layout
-    const view = this.#destinations
-    const uint16 = (offset: number): number => view.getUint16(at + offset, LITTLE_ENDIAN)
-    const uint32 = (offset: number): number => view.getUint32(at + offset, LITTLE_ENDIAN)
-    return observedDestination(
-      {
-        af: uint16(layout.destinationAf),
-        address: bytesOf(view),
-        addressAt: view.byteOffset + at + layout.destinationAddress,
-        port: uint16(layout.destinationPort),
-        method: uint32(layout.destinationMethod),
-        weight: uint32(layout.destinationWeight),
-        upperThreshold: uint32(layout.destinationUpper),
-        lowerThreshold: uint32(layout.destinationLower),
-        tunnelType: uint16(layout.destinationTunnelType),
-        tunnelPort: uint16(layout.destinationTunnelPort),
-        tunnelFlags: uint16(layout.destinationTunnelFlags),
-      },
-      {
-        active: uint32(layout.destinationRowActive),
-        inactive: uint32(layout.destinationRowInactive),
-        persistent: uint32(layout.destinationRowPersistent),
-      },
-      new ReadStats(view, at + layout.destinationRowCounters),
-    )
-  }
-}
-
-/** Statistics read from a row. Counters stay bytes until somebody asks. */
-class ReadStats extends CounterStats {
-  readonly #view: DataView
-  readonly #at: number
-
-  constructor(view: DataView, at: number) {
-    super()
-    this.#view = view
-    this.#at = at
-  }
-
-  protected override counter(index: number): bigint {
-    return this.#view.getBigUint64(this.#at + index * 8, LITTLE_ENDIAN)
-  }
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
-
-function bytesOf(view: DataView): Uint8Array {
-  return new Uint8Array(view.buffer)
 }
 
 /** A NUL-terminated name in a field of 16 bytes. */

@@ -1,6 +1,8 @@
 // What is known of the kernel from what was sent to it: every change and its answer pass through here.
+import { CHECKED, type MadeChanges } from '../apply/checked.js'
 import { IpvsError, isExists, isNotFound } from '../errors.js'
 import type { ApplyResult, Change } from '../types.js'
+import type { CheckedChange } from '../validate.js'
 import { held, type Known, type Member } from './member.js'
 import { type Step, seatHolds } from './plan.js'
 import type { PoolCause, PoolClient, PoolDivergedEvent } from './types.js'
@@ -17,8 +19,8 @@ export interface LedgerListener {
 export class Ledger {
   /** Counts submissions and answers: what happened after a read was requested can be told from what did before. */
   clock = 0
-  /** Batches without an answer yet. They never reject. */
-  readonly inFlight = new Set<Promise<unknown>>()
+  /** Submissions without an answer yet, by their ticket. They never reject. */
+  readonly inFlight = new Map<number, Promise<unknown>>()
   /** The last failure that belongs to no service and no server of the pool. */
   failure: unknown
   readonly #client: PoolClient
@@ -29,36 +31,58 @@ export class Ledger {
     this.#listener = listener
   }
 
-  /** Sends changes in one batch. What they say counts as known at once; what the answers say, later. */
-  send(steps: readonly Step[], cause: PoolCause, priority?: 'bulk'): Promise<ApplyResult> {
-    const ticket = ++this.clock
-    for (const { seat, change } of steps) {
+  /** Of a submission to come. */
+  ticket(): number {
+    return ++this.clock
+  }
+
+  /** Takes in what changes are about to say, of a submission that follows: it counts as known from now on. */
+  note(steps: readonly Step[], ticket: number, from = 0, priority?: 'bulk'): void {
+    const version = ++this.clock
+    for (let i = from; i < steps.length; i++) {
+      const { seat, change } = steps[i]!
       if (seat === undefined) continue
       seat.known = outcome(change)
       seat.pending++
       if (priority === 'bulk') seat.overtakable++
-      seat.version = ticket
+      seat.version = version
       seat.ticket = ticket
     }
-    const changes = steps.map(({ change }) => change)
-    const sent = this.#client.apply(changes, priority === undefined ? {} : { priority }).then(
-      (result) => {
-        const errors = new Map(result.errors.map(({ index, error }) => [index, error]))
-        this.#settle(steps, ticket, errors, cause, priority)
-        return result
-      },
-      (error: Error) => {
-        this.failure = error
-        const errors = new Map(steps.map((_, index) => [index, error]))
-        this.#settle(steps, ticket, errors, cause, priority)
-        throw error
-      },
-    )
-    const settled = sent.then(ignore, ignore)
-    for (const { seat } of steps) if (seat !== undefined) seat.member.latest = settled
-    this.inFlight.add(settled)
-    settled.then(() => this.inFlight.delete(settled))
-    return sent
+  }
+
+  /** Sends changes that were noted, in one batch. Never rejects: it may resolve with why nothing was sent. */
+  send(
+    steps: readonly Step[],
+    ticket: number,
+    cause: PoolCause,
+    priority?: 'bulk',
+  ): Promise<ApplyResult | Error> {
+    const answer = this.#exchange(steps, ticket, cause, priority)
+    for (const { seat } of steps) if (seat !== undefined) seat.member.latest = answer
+    this.inFlight.set(ticket, answer)
+    void answer.then(() => this.inFlight.delete(ticket))
+    return answer
+  }
+
+  async #exchange(
+    steps: readonly Step[],
+    ticket: number,
+    cause: PoolCause,
+    priority: 'bulk' | undefined,
+  ): Promise<ApplyResult | Error> {
+    const options = priority && { priority }
+    const errors = new Map<number, Error>()
+    let answer: ApplyResult | Error
+    try {
+      answer = await this.#client.apply(changesOf(steps), options)
+      for (const { index, error } of answer.errors) errors.set(index, error)
+    } catch (error) {
+      this.failure = error
+      answer = error as Error
+      for (const index of steps.keys()) errors.set(index, answer)
+    }
+    this.#settle(steps, ticket, errors, cause, priority)
+    return answer
   }
 
   /** Takes the answers to a submission into what is known. */
@@ -70,8 +94,9 @@ export class Ledger {
     priority: 'bulk' | undefined,
   ): void {
     const version = ++this.clock
-    const touched = new Map<Member, Settled>()
-    for (const [index, step] of steps.entries()) {
+    const touched: Settled[] = []
+    for (let index = 0; index < steps.length; index++) {
+      const step = steps[index]!
       const { seat } = step
       let error = errors.get(index)
       if (seat === undefined) {
@@ -89,12 +114,16 @@ export class Ledger {
         seat.doubt = error !== undefined && !tellsOfOthers(error)
         if (error !== undefined) seat.known = 'unknown'
       }
-      const settled = touched.get(seat.member) ?? { steps: [], failed: [] }
-      touched.set(seat.member, settled)
+      // The steps of one member are next to each other.
+      let settled = touched.at(-1)
+      if (settled?.member !== seat.member) {
+        settled = { member: seat.member, steps: [], failed: [] }
+        touched.push(settled)
+      }
       settled.steps.push(step)
       if (error !== undefined && isFailure({ error })) settled.failed.push({ step, error })
     }
-    for (const [member, settled] of touched) this.#settleMember(member, settled, cause)
+    for (const settled of touched) this.#settleMember(settled, cause)
     this.#listener.settled()
   }
 
@@ -110,7 +139,7 @@ export class Ledger {
     }
   }
 
-  #settleMember(member: Member, { steps, failed }: Settled, cause: PoolCause): void {
+  #settleMember({ member, steps, failed }: Settled, cause: PoolCause): void {
     const first = failed[0]
     if (first === undefined) {
       if (!member.seats.every(seatHolds)) return
@@ -141,8 +170,21 @@ export class Ledger {
 
 /** What became of the changes of one member. */
 interface Settled {
+  readonly member: Member
   readonly steps: Step[]
   readonly failed: { readonly step: Step; readonly error: Error }[]
+}
+
+/** The changes of steps; those of flips, which are made from checked parts, are not checked once more. */
+function changesOf(steps: readonly Step[]): MadeChanges {
+  const changes: Change[] & { [CHECKED]?: CheckedChange[] } = []
+  const checked: CheckedChange[] = []
+  for (const step of steps) {
+    changes.push(step.change)
+    if (step.checked !== undefined) checked.push(step.checked)
+  }
+  if (checked.length === changes.length) changes[CHECKED] = checked
+  return changes
 }
 
 /** What the kernel holds of a destination after a change. */
@@ -170,5 +212,3 @@ export function isFailure({ error }: { readonly error: Error }): boolean {
 function tellsOfOthers(error: Error): boolean {
   return isNotFound(error) || isExists(error)
 }
-
-function ignore(): void {}

@@ -1,7 +1,7 @@
 // A server of the pool and its seats: one destination in each front.
 import type { HealthState } from '../health/types.js'
 import type { Destination, DestinationId } from '../types.js'
-import { checkDestination } from '../validate.js'
+import { type CheckedDestination, checkDestination } from '../validate.js'
 import { desiredWeight, effectiveWeight, type Intent } from './desired.js'
 import type { Front } from './front.js'
 import type { Settings } from './options.js'
@@ -15,6 +15,16 @@ export function held(known: Known): Held {
   return typeof known === 'object' ? (known.weight ?? 1) : known
 }
 
+/** A destination with what every pool says of one. */
+type Full = Destination &
+  Required<Pick<Destination, 'weight' | 'upperThreshold' | 'lowerThreshold'>>
+
+/** A destination as the pool writes it, and as the kernel wants it. */
+export interface Made {
+  readonly destination: Full
+  readonly checked: CheckedDestination
+}
+
 /** The place of a server in one front. */
 export interface Seat {
   readonly front: Front
@@ -22,6 +32,8 @@ export interface Seat {
   /** Key of the destination. */
   readonly key: string
   readonly id: DestinationId
+  /** What was wanted last, so that it need not be made and checked anew. */
+  made: Made
   /** What the kernel holds, as far as the pool knows: changes count from their submission on. */
   known: Known
   /** Changes under way. */
@@ -71,7 +83,6 @@ export class Member implements Intent {
   owed: Owed | undefined
   /** The last submission that concerned it. Never rejects. */
   latest: Promise<unknown> = Promise.resolve()
-  readonly #template: Omit<Destination, 'address' | 'port' | 'weight'>
 
   /** @throws TypeError, RangeError if the server does not fit every front */
   constructor(spec: ServerSpec, option: string, settings: Settings, health: HealthState) {
@@ -79,18 +90,19 @@ export class Member implements Intent {
     this.port = spec.port ?? settings.port
     this.key = endpointKey(this.address, this.port)
     this.health = health
-    const { weight, ...template } = readTemplate(spec, settings)
-    this.#template = template
-    this.weight = weight
+    const template = readTemplate(spec, settings)
+    this.weight = template.weight
     this.seats = settings.fronts.map((front): Seat => {
       const port = spec.port ?? front.id.port ?? 0
       const id = { address: this.address, port }
-      checkDestination({ ...id, ...template, weight }, option, front.checked)
+      const destination = { ...id, ...template }
+      const checked = checkDestination(destination, option, front.checked)
       return {
         front,
         member: this,
         key: endpointKey(this.address, port),
         id,
+        made: { destination, checked },
         known: 'unknown',
         pending: 0,
         overtakable: 0,
@@ -104,7 +116,15 @@ export class Member implements Intent {
   /** What the kernel should hold; `as-is`: whatever it does. */
   wanted(seat: Seat): Destination | 'absent' | 'as-is' {
     const weight = desiredWeight(this, seat.front.onDown)
-    return typeof weight === 'string' ? weight : { ...seat.id, ...this.#template, weight }
+    if (typeof weight === 'string') return weight
+    const { destination, checked } = seat.made
+    if (destination.weight !== weight) {
+      seat.made = {
+        destination: withWeight(destination, weight),
+        checked: checkedWithWeight(checked, weight),
+      }
+    }
+    return seat.made.destination
   }
 
   state(): PoolServerState {
@@ -113,8 +133,29 @@ export class Member implements Intent {
   }
 }
 
-type Template = Required<Pick<Destination, 'weight'>> &
-  Omit<Destination, 'address' | 'port' | 'weight'>
+// Field by field: spreading takes several times as long, and this is in the path of every flip.
+function withWeight(from: Full, weight: number): Full {
+  const { address, port, forwarding, upperThreshold, lowerThreshold, tunnel } = from
+  const plain = { address, port, weight, forwarding, upperThreshold, lowerThreshold }
+  return tunnel === undefined ? plain : { ...plain, tunnel }
+}
+
+function checkedWithWeight(from: CheckedDestination, weight: number): CheckedDestination {
+  return {
+    af: from.af,
+    address: from.address,
+    port: from.port,
+    method: from.method,
+    weight,
+    upperThreshold: from.upperThreshold,
+    lowerThreshold: from.lowerThreshold,
+    tunnelType: from.tunnelType,
+    tunnelPort: from.tunnelPort,
+    tunnelFlags: from.tunnelFlags,
+  }
+}
+
+type Template = Omit<Full, 'address' | 'port'>
 
 /** Not checked yet: what is wrong with it shows where it meets a front. */
 function readTemplate(spec: ServerSpec, { forwarding, tunnel }: Settings): Template {

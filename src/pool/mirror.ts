@@ -5,7 +5,8 @@ import type { Front } from './front.js'
 import { codeOf, isFailure, Ledger, type Split } from './ledger.js'
 import type { Member } from './member.js'
 import { observe, take } from './observe.js'
-import { type Drift, frontHolds, memberSteps, plan, seatHolds } from './plan.js'
+import { type Drift, frontHolds, plan, type Step, seatHolds } from './plan.js'
+import { Turn } from './turn.js'
 import type { PoolCause, PoolClient } from './types.js'
 
 /** A result of `reconcile`: what was changed, and what became of it. */
@@ -47,6 +48,7 @@ export class Mirror {
   readonly #ledger: Ledger
   /** Taken out, and not known to be gone from the kernel. */
   readonly #leaving = new Set<Member>()
+  readonly #turn: Turn
   #reading = false
   #opened = false
   #closed = false
@@ -65,6 +67,7 @@ export class Mirror {
       diverged: (member, split) => listener.diverged(member, split),
       settled: () => this.#forgetGone(),
     })
+    this.#turn = new Turn(client, this.#ledger)
   }
 
   /** Makes the kernel hold the pool for the first time. Rejects if it does not after some attempts. */
@@ -104,12 +107,17 @@ export class Mirror {
    * a later flip of it has taken over.
    */
   async flip(member: Member, cause: PoolCause): Promise<void> {
-    const steps = memberSteps(member, true)
-    if (steps.length > 0) this.#ledger.send(steps, cause).catch(ignore)
+    const turn = this.#turn.flip(member, cause)
+    if (turn !== undefined) await turn
     await member.latest
-    if (member.seats.every(seatHolds)) return
+    if (holds(member)) return
     await this.#repair()
-    if (!member.seats.every(seatHolds)) throw this.#errorOf([member])
+    if (!holds(member)) throw this.#errorOf([member])
+  }
+
+  /** Sends the flips that wait for the end of the turn. */
+  handOver(): void {
+    this.#turn.handOver()
   }
 
   /** One read and what follows from it. What fails is tried again in the background. */
@@ -126,9 +134,10 @@ export class Mirror {
 
   /** Changes nothing any more, and waits for what is under way. */
   async close(): Promise<void> {
+    this.handOver()
     this.#closed = true
     clearTimeout(this.#retry)
-    await Promise.all([this.#running, this.#repairing, ...this.#ledger.inFlight])
+    await Promise.all([this.#running, this.#repairing, ...this.#ledger.inFlight.values()])
   }
 
   /** Reads and repairs until the kernel holds everything, some times at once and then ever less often. */
@@ -184,7 +193,8 @@ export class Mirror {
 
   async #pass(cause: PoolCause): Promise<ReconcileResult> {
     // A read says nothing about seats where something is under way.
-    await Promise.all(this.#ledger.inFlight)
+    this.handOver()
+    await Promise.all(this.#ledger.inFlight.values())
     this.#forgetGone()
     const since = this.#ledger.clock
     this.#reading = true
@@ -194,6 +204,7 @@ export class Mirror {
     })
     if (this.#closed) throw closed()
 
+    this.handOver()
     // From here to the submission nothing can come in between: it would be undone.
     take(observed, since)
     const opening = !this.#opened
@@ -203,7 +214,7 @@ export class Mirror {
       front.doubt = false
       for (const seat of front.seats.values()) seat.doubt = false
     }
-    const result = steps.length === 0 ? NOTHING : await this.#ledger.send(steps, cause, 'bulk')
+    const result = steps.length === 0 ? NOTHING : await this.#sendBulk(steps, cause)
     const failed = new Set(result.errors.filter(isFailure).map(({ index }) => index))
     for (const [index, { drift }] of steps.entries()) {
       if (drift !== undefined) this.#listener.drift(drift, !failed.has(index), cause)
@@ -222,6 +233,14 @@ export class Mirror {
     }
   }
 
+  async #sendBulk(steps: readonly Step[], cause: PoolCause): Promise<ApplyResult> {
+    const ticket = this.#ledger.ticket()
+    this.#ledger.note(steps, ticket, 0, 'bulk')
+    const answer = await this.#ledger.send(steps, ticket, cause, 'bulk')
+    if (answer instanceof Error) throw answer
+    return answer
+  }
+
   /** Reads that are under way may still show those, so that they are not forgotten meanwhile. */
   #forgetGone(): void {
     if (this.#reading) return
@@ -237,7 +256,7 @@ export class Mirror {
     return (
       this.#fronts.every(
         (front) => frontHolds(front) && (this.hold || front.undeclared.size === 0),
-      ) && this.#everyone().every(({ seats }) => seats.every(seatHolds))
+      ) && this.#everyone().every(holds)
     )
   }
 
@@ -265,6 +284,11 @@ export class Mirror {
     const text = 'another writer of this client keeps changing what the pool owns'
     return new IpvsError('ERR_IPVS_SUPERSEDED', text)
   }
+}
+
+function holds({ seats }: Member): boolean {
+  for (const seat of seats) if (!seatHolds(seat)) return false
+  return true
 }
 
 function closed(): IpvsError {

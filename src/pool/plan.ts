@@ -1,6 +1,7 @@
 // What is to be changed, from what is wanted and what is known. Pure: nothing is sent and nothing remembered here.
 import { destinationDiff, type FieldDifference, serviceDiff } from '../diff.js'
 import type { Change, Destination, Service } from '../types.js'
+import type { CheckedChange } from '../validate.js'
 import type { Front } from './front.js'
 import type { Known, Member, Seat } from './member.js'
 
@@ -19,6 +20,8 @@ export interface Drift {
 /** One change, and what it is about: a seat, or else a service or an undeclared destination. */
 export interface Step {
   readonly change: Change
+  /** Of a seat's change: it was made from checked parts. */
+  readonly checked?: CheckedChange
   readonly front: Front
   readonly seat?: Seat
   /** What the seat held before. */
@@ -42,11 +45,14 @@ export function frontHolds({ known, service }: Front): boolean {
 }
 
 /** The changes of one server over all fronts, next to each other. */
-export function memberSteps(member: Member, strict: boolean): Step[] {
-  const steps: Step[] = []
+export function memberSteps(member: Member, strict: boolean, steps: Step[] = []): Step[] {
   for (const seat of member.seats) {
     const change = seatChange(seat, strict)
-    if (change !== undefined) steps.push({ change, front: seat.front, seat, was: seat.known })
+    if (change === undefined) continue
+    const { front, known: was, made } = seat
+    // Removals read nothing of it but its identity.
+    const checked = { op: change.op, service: front.checked, destination: made.checked }
+    steps.push({ change, checked: checked as CheckedChange, front, seat, was })
   }
   return steps
 }
@@ -91,11 +97,17 @@ function seatChange(seat: Seat, strict: boolean): Change | undefined {
     return { op, service, destination: id }
   }
   if (typeof known === 'object') {
-    if (destinationDiff(wanted, known).length === 0) return undefined
+    if (isSame(wanted, known)) return undefined
     const op = strict && !sure ? 'ensure-destination' : 'replace-destination'
     return { op, service, destination: wanted }
   }
   return { op: sure ? 'add-destination' : 'ensure-destination', service, destination: wanted }
+}
+
+/** What was written last is what is wanted, most of the time; and where not, the weight differs. */
+function isSame(wanted: Destination, known: Destination): boolean {
+  if (wanted === known) return true
+  return wanted.weight === (known.weight ?? 1) && destinationDiff(wanted, known).length === 0
 }
 
 function loses({ change, was }: Step): boolean {

@@ -183,6 +183,7 @@ export class MirroredPool
 
   /** What the pool wants and knows at this moment; `servers` suits `console.table`. */
   status(): PoolStatus {
+    this.#mirror.handOver()
     return {
       pool: this.name,
       fronts: this.#settings.fronts.map(({ key }) => key),
@@ -272,7 +273,7 @@ export class MirroredPool
     const owed = own ?? member.owed
     member.owed = undefined
     if (owed !== undefined) this.#events.publish(owed.name, owed.event)
-    await this.#endHold(cause)
+    if (this.#mirror.hold) await this.#endHold(cause)
   }
 
   /** Events whose flips had failed, now that the kernel holds what they say. */
@@ -338,8 +339,11 @@ export class MirroredPool
   #member(server: string | PoolServer): Member {
     this.#checkOpen()
     const { members } = this.#mirror
-    const known = typeof server === 'string' ? members.get(server) : undefined
-    if (known !== undefined) return known
+    if (typeof server === 'string') {
+      const { port } = this.#settings
+      const known = members.get(server) ?? members.get(endpointKey(server, port))
+      if (known !== undefined) return known
+    }
     const { address, port } = readServer(server, 'server')
     const key = endpointKey(address, port ?? this.#settings.port)
     const member = members.get(key)

@@ -13,9 +13,14 @@ import type {
   Service,
   Tunnel,
 } from '../types.js'
+import type { HAND_OVER } from './turn.js'
 
 /** What a pool uses of its client. */
-export type PoolClient = Pick<Ipvs, 'apply' | 'service' | 'destinations' | 'sysctls' | 'namespace'>
+export type PoolClient = Pick<
+  Ipvs,
+  'apply' | 'service' | 'destinations' | 'sysctls' | 'namespace'
+> &
+  Partial<Pick<Ipvs, typeof HAND_OVER>>
 
 /** An address or a firewall mark under which clients reach the pool. */
 export type PoolFront =

@@ -56,6 +56,7 @@ function findBlockers(
   const lost = new Set(failed.map(({ target }) => target))
   const dry = new Set<string>()
   for (const { key, destinations } of wanted) {
+    if (!missing.has(key)) continue
     const serves = [...destinations].some(
       ([name, { weight }]) => weight !== 0 && !lost.has(`${name} of ${key}`),
     )

@@ -27,9 +27,9 @@ export async function observe(
   const snapshot = await verifiedSnapshot(table)
   const seen = new Map(snapshot.services.map((tree) => [seenServiceKey(tree), tree]))
   const desired = new Set(wanted.map(({ key }) => key))
-  const selected = snapshot.services.filter(
-    (tree) => !desired.has(seenServiceKey(tree)) && prunes(tree),
-  )
+  const selected = [...seen]
+    .filter(([key, tree]) => !desired.has(key) && prunes(tree))
+    .map(([, tree]) => tree)
   const { verified } = snapshot
   // One round is enough only where the kernel gave everything in one piece, under its lock.
   if (verified && snapshot.attempts === 1) return { seen, pruned: selected, verified }

@@ -1,5 +1,5 @@
 // The smallest list of changes that makes a table what is desired, in an order in which no service runs dry. Pure.
-import { destinationDiff, serviceDiff } from '../diff.js'
+import { isSameDestination, serviceDiff } from '../diff.js'
 import type { Change, Destination, ServiceId, ServiceStatus, ServiceTreeStatus } from '../types.js'
 import { checkDestinationId, checkServiceId } from '../validate.js'
 import { serviceId, type Wanted } from './desired.js'
@@ -21,18 +21,21 @@ export interface Step {
   readonly unnamable?: string | undefined
 }
 
+/** Destinations that are compared between two looks at the clock. */
+const CLOCK_EVERY = 256
+
 /**
  * What is added comes first, each service with its destinations; then edits of services; then destinations that
- * gain before those that lose, over all services; what is removed comes last.
+ * gain before those that lose, over all services; what is removed comes last. Yields every now and then.
  *
  * @param seen by {@link seenServiceKey}
  * @param pruned services that are not desired and are to go
  */
-export function plan(
+export function* plan(
   wanted: readonly Wanted[],
   seen: ReadonlyMap<string, ServiceTreeStatus>,
   pruned: readonly ServiceStatus[],
-): Step[] {
+): Generator<void, Step[], void> {
   const steps: Record<StepKind, Step[]> = {
     add: [],
     edit: [],
@@ -41,10 +44,15 @@ export function plan(
     drop: [],
     remove: [],
   }
+  let compared = 0
   for (const want of wanted) {
     const tree = seen.get(want.key)
     const list = tree === undefined ? additions(want) : differences(want, tree)
     for (const step of list) steps[step.kind].push(step)
+    compared += 1 + want.destinations.size
+    if (compared < CLOCK_EVERY) continue
+    compared = 0
+    yield
   }
   const { add, edit, gain, lower, drop } = steps
   return [...add, ...edit, ...gain, ...lower, ...drop, ...pruned.map(removal)]
@@ -73,12 +81,13 @@ function differences(want: Wanted, tree: ServiceTreeStatus): Step[] {
     const change: Change = { op: 'replace-service', service }
     steps.push({ kind: 'edit', change, service: key, target: key })
   }
+  if (hasSameDestinations(want, tree)) return steps
   const rows = new Map(tree.destinations.map((row) => [endpoint(row), row]))
   for (const [name, destination] of want.destinations) {
     const row = rows.get(name)
     if (row === undefined) {
       steps.push(addition('gain', key, id, name, destination))
-    } else if (destinationDiff(destination, row).length > 0) {
+    } else if (!isSameDestination(destination, row)) {
       const kind = (destination.weight ?? 1) < row.weight ? 'lower' : 'gain'
       const change: Change = { op: 'replace-destination', service: id, destination }
       steps.push({ kind, change, service: key, target: `${name} of ${key}` })
@@ -96,6 +105,16 @@ function differences(want: Wanted, tree: ServiceTreeStatus): Step[] {
     })
   }
   return steps
+}
+
+/** Without making anything: mostly a table is as it should be. */
+function hasSameDestinations({ destinations }: Wanted, tree: ServiceTreeStatus): boolean {
+  if (destinations.size !== tree.destinations.length) return false
+  for (const row of tree.destinations) {
+    const wanted = destinations.get(endpoint(row))
+    if (wanted === undefined || !isSameDestination(wanted, row)) return false
+  }
+  return true
 }
 
 function addition(

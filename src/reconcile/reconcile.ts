@@ -2,6 +2,7 @@
 import { Applied } from '../apply/result.js'
 import type { IpvsError } from '../errors.js'
 import type { Kernel } from '../kernel/kernel.js'
+import { inSlices } from '../slices.js'
 import type { ApplyResult, Change, ChangeOutcome, ServiceTree } from '../types.js'
 import { readDesired, type Wanted } from './desired.js'
 import { holdBack, takesAway } from './hold.js'
@@ -20,20 +21,22 @@ export interface ReconcileResult extends ApplyResult {
   readonly changes: readonly Change[]
 }
 
-/** @throws TypeError, RangeError before anything is read or sent */
+/**
+ * The caller leaves `desired` alone until the promise settles: a large one is checked in slices.
+ *
+ * @throws TypeError, RangeError before anything is read or sent
+ */
 export async function reconcile(
   kernel: Kernel,
   desired: Iterable<ServiceTree>,
   options: ReadOptions,
 ): Promise<ReconcileResult> {
   const until = performance.now() + options.deadlineMs
-  const wanted = readDesired(desired)
-  checkNotEmpty(wanted.length, options)
   const release = kernel.hold()
   // What others write while this reads and plans came later, and is not undone.
   const place = kernel.takePlace()
   try {
-    return await inTurn(kernel, options.deadlineMs, () =>
+    return await inTurn(kernel, options.deadlineMs, checkDesired(desired, options), (wanted) =>
       reconcileTable(kernelTable(kernel, place, until, options.signal), wanted, options),
     )
   } finally {
@@ -42,13 +45,22 @@ export async function reconcile(
   }
 }
 
+async function checkDesired(
+  desired: Iterable<ServiceTree>,
+  options: ReadOptions,
+): Promise<readonly Wanted[]> {
+  const wanted = await inSlices(readDesired(desired))
+  checkNotEmpty(wanted.length, options)
+  return wanted
+}
+
 export async function reconcileTable(
   table: Table,
   wanted: readonly Wanted[],
   { prunes, dryRun }: Pick<ReadOptions, 'prunes' | 'dryRun'>,
 ): Promise<ReconcileResult> {
   const { seen, pruned, verified } = await observe(table, wanted, prunes)
-  const steps = plan(wanted, seen, pruned)
+  const steps = await inSlices(plan(wanted, seen, pruned))
   const changes = steps.map(({ change }) => change)
   if (dryRun) return new Planned(changes)
 
@@ -62,6 +74,8 @@ export async function reconcileTable(
     steps.filter((step) => takesAway(step) && !held.has(step)),
   )
   const errors = new Map<number, IpvsError>()
+  const allWell = failures.size + losses.size + held.size === 0
+  if (allWell) return new Reconciled(changes, errors)
   for (const [index, step] of steps.entries()) {
     const error = failures.get(step) ?? losses.get(step) ?? held.get(step)
     if (error !== undefined) errors.set(index, error)

@@ -6,7 +6,7 @@ import type { IpvsError } from '../errors.js'
 import { serviceKey } from '../identity.js'
 import type { Kernel, Place } from '../kernel/kernel.js'
 import type { Change, DestinationStatus, ServiceId, ServiceStatus, Snapshot } from '../types.js'
-import { checkChange, checkServiceId } from '../validate.js'
+import { checkChanges, checkServiceId } from '../validate.js'
 
 export interface Table {
   snapshot(): Promise<Snapshot>
@@ -36,9 +36,8 @@ export function kernelTable(
       return kernel.destinations(checkServiceId(id, 'service'), target, left())
     },
     write: async (changes) => {
-      const checked = changes.map((change, index) => checkChange(change, `changes[${index}]`))
       const options = { bulk: true, place, deadlineMs: left(), signal }
-      const written = await kernel.write(checked, changes.length, options)
+      const written = await kernel.write(checkChanges(changes), changes.length, options)
       const errors = await settleErrors(kernel, changes, written, until)
       traceChanges(new Applied(changes, errors))
       return errors

@@ -4,14 +4,16 @@ import { IpvsError } from '../errors.js'
 const last = new WeakMap<object, Promise<void>>()
 
 /**
- * Runs `work` after all that was given before it for the same `owner`.
+ * Runs `work` after all that was given before it for the same `owner`, and with what is made ready meanwhile.
  *
+ * @throws what makes it ready
  * @throws IpvsError `ERR_IPVS_TIMEOUT` if its turn does not come in `deadlineMs`
  */
-export async function inTurn<T>(
+export async function inTurn<R, T>(
   owner: object,
   deadlineMs: number,
-  work: () => Promise<T>,
+  ready: Promise<R>,
+  work: (given: R) => Promise<T>,
 ): Promise<T> {
   const before = last.get(owner)
   let end = (): void => {}
@@ -20,8 +22,8 @@ export async function inTurn<T>(
   })
   last.set(owner, before === undefined ? own : before.then(() => own))
   try {
-    if (before !== undefined) await within(before, deadlineMs)
-    return await work()
+    const [given] = await Promise.all([ready, before && within(before, deadlineMs)])
+    return await work(given)
   } finally {
     end()
   }

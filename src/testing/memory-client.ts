@@ -34,15 +34,16 @@ export class MemoryClient implements Kernel {
     { bulk, place, deadlineMs, signal }: WriteOptions,
   ): Promise<WriteResult> {
     const checked = [...changes]
-    if (count === 0) return { failures: [], cut: 'answered' }
-    if (signal?.aborted) return { failures: notSent(checked), cut: 'signal' }
+    const until = performance.now() + deadlineMs
+    if (count === 0) return { failures: [], cut: 'answered', until }
+    if (signal?.aborted) return { failures: notSent(checked), cut: 'signal', until }
     const release = this.hold()
     const { result, withdraw } = this.#queue.write(checked, bulk, place)
     const timer = setTimeout(() => withdraw('deadline'), deadlineMs)
     const onAbort = (): void => withdraw('signal')
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
-      return await result
+      return { ...(await result), until }
     } finally {
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)

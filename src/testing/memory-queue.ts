@@ -1,7 +1,7 @@
 // One client's queue: first come, first served; what waits goes out together; bulk calls give one batch at a time and
 // only when nothing else waits. The same rules as native/worker.cc, on the event loop in place of a thread.
 import { OUTCOME } from '../kernel/addon.js'
-import type { Cut, Failure, Place, WriteResult } from '../kernel/kernel.js'
+import type { Cut, Failure, Place } from '../kernel/kernel.js'
 import { isOneFlip } from '../kernel/records.js'
 import type { CheckedChange } from '../validate.js'
 import { commandOf, messagesOf, type Outcome } from './memory-commands.js'
@@ -22,6 +22,11 @@ export interface BatchResult {
 
 export type RunBatch = (changes: readonly CheckedChange[]) => BatchResult
 
+interface Done {
+  readonly failures: readonly Failure[]
+  readonly cut: Cut
+}
+
 interface Write {
   readonly order: number
   readonly bulk: boolean
@@ -30,7 +35,7 @@ interface Write {
   next: number
   readonly failures: Failure[]
   cut: Cut
-  settle(result: WriteResult): void
+  settle(result: Done): void
   reject(error: unknown): void
 }
 
@@ -46,7 +51,7 @@ interface Slice {
 
 /** A write that was accepted. */
 export interface Ticket {
-  readonly result: Promise<WriteResult>
+  readonly result: Promise<Done>
   /** Takes back what is not sent yet. */
   withdraw(why: Cut): void
 }
@@ -92,7 +97,7 @@ export class MemoryQueue {
 
   write(changes: readonly CheckedChange[], bulk: boolean, place?: Place): Ticket {
     let write: Write | undefined
-    const result = new Promise<WriteResult>((settle, reject) => {
+    const result = new Promise<Done>((settle, reject) => {
       const order = place?.order ?? ++this.#orders
       write = { order, bulk, changes, next: 0, failures: [], cut: 'answered', settle, reject }
     })

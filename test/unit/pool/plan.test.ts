@@ -3,6 +3,7 @@ import { Member } from '../../../src/pool/member.js'
 import { readOptions } from '../../../src/pool/options.js'
 import { memberSteps, plan } from '../../../src/pool/plan.js'
 import type { Destination } from '../../../src/types.js'
+import { checkChange } from '../../../src/validate.js'
 import { show } from './stand-in.js'
 
 /** A pool of three servers of which the kernel holds everything. */
@@ -137,5 +138,24 @@ describe('a flip', () => {
     const { first } = settled()
     change(first)
     expect(memberSteps(first, true).map((step) => step.change.op)).toEqual(ops)
+  })
+})
+
+describe('memberSteps', () => {
+  it('gives each change as checking it would', () => {
+    const { first } = settled()
+    const checked = () =>
+      memberSteps(first, true).map((step) => {
+        expect(step.checked).toMatchObject(checkChange(step.change, ''))
+        return step.change.op
+      })
+    first.weight = 7
+    expect(checked()).toEqual(['replace-destination', 'replace-destination'])
+    at(first, 0).known = 'unknown'
+    at(first, 1).known = 'absent'
+    expect(checked()).toEqual(['ensure-destination', 'add-destination'])
+    first.health = 'down'
+    at(first, 1).known = 'unknown'
+    expect(checked()).toEqual(['ensure-no-destination', 'ensure-no-destination'])
   })
 })

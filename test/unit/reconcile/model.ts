@@ -133,6 +133,14 @@ export class Model implements Table {
   }
 }
 
+/** Runs work that comes in slices. */
+export function atOnce<T>(work: Iterator<void, T, void>): T {
+  for (;;) {
+    const step = work.next()
+    if (step.done) return step.value
+  }
+}
+
 export function refused(code: IpvsError['code']): IpvsError {
   return new IpvsError(code, `refused: ${code}`)
 }

@@ -5,7 +5,7 @@ import { destinationKey, serviceKey } from '../../../src/identity.js'
 import { readDesired } from '../../../src/reconcile/desired.js'
 import { plan, type Step, seenServiceKey } from '../../../src/reconcile/plan.js'
 import type { Destination, ServiceTree } from '../../../src/types.js'
-import { FOREIGN, Model, trees } from './model.js'
+import { atOnce, FOREIGN, Model, trees } from './model.js'
 
 const service = { protocol: 'udp', address: '192.0.2.1', port: 53, scheduler: 'wrr' } as const
 const other = { ...service, port: 54 } as const
@@ -19,11 +19,11 @@ function steps(
   actual: readonly ServiceTree[],
   prunes = false,
 ): Step[] {
-  const wanted = readDesired(desired)
+  const wanted = atOnce(readDesired(desired))
   const seen = new Map(new Model(actual).trees().map((tree) => [seenServiceKey(tree), tree]))
   const keys = new Set(wanted.map(({ key }) => key))
   const extra = [...seen].filter(([key]) => prunes && !keys.has(key)).map(([, tree]) => tree)
-  return plan(wanted, seen, extra)
+  return atOnce(plan(wanted, seen, extra))
 }
 
 /** `kind op target weight` */

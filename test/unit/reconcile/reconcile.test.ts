@@ -6,10 +6,11 @@ import { readDesired } from '../../../src/reconcile/desired.js'
 import { type ReconcileResult, reconcileTable } from '../../../src/reconcile/reconcile.js'
 import { inTurn } from '../../../src/reconcile/turns.js'
 import type { Change, Destination, ServiceStatus, ServiceTree } from '../../../src/types.js'
-import { FOREIGN, Model, refused, trees } from './model.js'
+import { atOnce, FOREIGN, Model, refused, trees } from './model.js'
 
 const service = { protocol: 'udp', address: '192.0.2.1', port: 53, scheduler: 'wrr' } as const
 const other = { ...service, port: 54 } as const
+const ready = Promise.resolve()
 const key = serviceKey(service)
 
 function server(n: number, weight = 1): Destination {
@@ -26,7 +27,7 @@ function run(
   desired: readonly ServiceTree[],
   { prunes = () => false, dryRun = false }: Options = {},
 ): Promise<ReconcileResult> {
-  return reconcileTable(model, readDesired(desired), { prunes, dryRun })
+  return reconcileTable(model, atOnce(readDesired(desired)), { prunes, dryRun })
 }
 
 function failing(...addresses: string[]): (change: Change) => IpvsError | undefined {
@@ -279,9 +280,9 @@ describe('turns', () => {
         if (fails) throw new Error(name)
       }
     const calls = [
-      inTurn(owner, 1000, work('a', true)),
-      inTurn(owner, 1000, work('b')),
-      inTurn(owner, 1000, work('c')),
+      inTurn(owner, 1000, ready, work('a', true)),
+      inTurn(owner, 1000, ready, work('b')),
+      inTurn(owner, 1000, ready, work('c')),
     ]
     expect((await Promise.allSettled(calls)).map(({ status }) => status)).toEqual([
       'rejected',
@@ -294,12 +295,12 @@ describe('turns', () => {
   it('are waited for no longer than the deadline, and the next still waits for the first', async () => {
     const owner = {}
     let end = (): void => {}
-    const first = inTurn(owner, 1000, () => new Promise<void>((resolve) => (end = resolve)))
-    await expect(inTurn(owner, 5, async () => 2)).rejects.toMatchObject({
+    const first = inTurn(owner, 1000, ready, () => new Promise<void>((resolve) => (end = resolve)))
+    await expect(inTurn(owner, 5, ready, async () => 2)).rejects.toMatchObject({
       code: 'ERR_IPVS_TIMEOUT',
     })
     let third = false
-    const last = inTurn(owner, 1000, async () => {
+    const last = inTurn(owner, 1000, ready, async () => {
       third = true
     })
     await new Promise((resolve) => setTimeout(resolve, 5))
