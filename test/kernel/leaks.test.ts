@@ -129,8 +129,8 @@ kernelSuite('leaks', () => {
         expect(blocks, JSON.stringify(places)).toBe(first!.blocks)
         expect(threads).toBe(first!.threads)
         expect(descriptors).toBe(first!.descriptors)
-        // The same blocks may be some bytes larger: the allocator rounds.
-        expect(Math.abs(bytes - first!.bytes)).toBeLessThan(1024)
+        // The same blocks may be larger: buffers have the size of the longest call so far.
+        expect(Math.abs(bytes - first!.bytes)).toBeLessThan(32 * 1024)
         expect(overflow).toBe(0)
       }
       // One client: the last is still in a variable.
