@@ -268,7 +268,8 @@ export class Ipvs implements AsyncDisposable {
    * Makes the table what is desired, with the fewest changes; equal state sends nothing. Destinations that a desired
    * service does not list are removed; services that are not desired stay, unless `prune` names them. What replaces
    * something is there before that is taken away; where it could not be made, the old one stays, as `not-sent`. One
-   * call at a time; other calls go first between two batches.
+   * call at a time; other calls go first between two batches. The caller leaves `desired` alone until the promise
+   * settles.
    *
    * @throws TypeError, RangeError a bad argument, or `prune: true` with nothing desired; nothing was read or sent
    * @throws IpvsError the table could not be read; nothing was sent
