@@ -75,7 +75,7 @@ labSuite('a sendmsg that is stuck in the kernel', () => {
       ['unknown ERR_IPVS_UNKNOWN_OUTCOME', sent],
       ['not-sent ERR_IPVS_NOT_SENT', 2001 - sent],
     ])
-    expectAt(said.first, 300)
+    expectAt(said.first, 3000)
     expect(said.queued.value).toEqual([['not-sent ERR_IPVS_NOT_SENT', 2]])
     expect(said.bulk.value).toEqual([['not-sent ERR_IPVS_NOT_SENT', 1]])
     expect(said.verb.value).toBe('ERR_IPVS_NOT_SENT')

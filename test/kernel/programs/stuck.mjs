@@ -71,7 +71,8 @@ async function calls() {
   const other = await Ipvs.open({ netns })
   const said = {}
   const many = Array.from({ length: 2000 }, (_, n) => add(1000 + n))
-  const first = timed(ipvs.apply([stuck, ...many], { deadlineMs: 300 }))
+  // Time enough to be encoded, cold and under strace, and sent.
+  const first = timed(ipvs.apply([stuck, ...many], { deadlineMs: 3000 }))
   await untilStuck()
   const stop = watchLoop()
   const controller = new AbortController()
