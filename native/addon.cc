@@ -170,8 +170,8 @@ class Client : public Napi::ObjectWrap<Client> {
     request.bulk = info[3].As<Napi::Boolean>().Value();
     request.order = static_cast<uint64_t>(info[4].As<Napi::Number>().Int64Value());
     request.changes.reserve(request.count);
-    request.changes.resize(bytes.ByteLength() / sizeof(Change));
-    std::memcpy(static_cast<void*>(request.changes.data()), bytes.Data(), request.changes.size() * sizeof(Change));
+    const auto* changes = reinterpret_cast<const Change*>(bytes.Data());
+    request.changes.insert(request.changes.end(), changes, changes + bytes.ByteLength() / sizeof(Change));
     Begin();
     worker_->Submit(std::move(request));
   }

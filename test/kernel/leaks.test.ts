@@ -203,7 +203,7 @@ kernelSuite('leaks', () => {
     if (!existsSync(SANITIZED)) {
       throw new Error(`There is no ${SANITIZED}. Make it on the machine itself: npm run build:asan`)
     }
-    const library = path.join(folder, 'library')
+    const library = mkdtempSync(path.join(folder, 'library-'))
     mkdirSync(path.join(library, 'build/Release'), { recursive: true })
     cpSync(SANITIZED, path.join(library, 'build/Release/ipvs.node'))
     cpSync(path.join(checkout, 'package.json'), path.join(library, 'package.json'))

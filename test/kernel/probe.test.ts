@@ -21,7 +21,10 @@ kernelSuite('probe', () => {
     const text = space.run(['grep', '-r', '', '/proc/sys/net/ipv4/vs'])
     const pairs = lines(text).map((line) => /\/vs\/(\w+):(.*)$/.exec(line)!)
     return Object.fromEntries(
-      pairs.map(([, name, value]) => [name!, /^-?\d+$/.test(value!) ? Number(value) : value!]),
+      pairs.map(([, name, value]) => {
+        const isNumber = name !== 'est_cpulist' && /^-?\d+$/.test(value!)
+        return [name!, isNumber ? Number(value) : value!]
+      }),
     )
   }
 
