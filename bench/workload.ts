@@ -1,6 +1,4 @@
 // What the drivers are given: changes as text in the words of ipvsadm, and the table that must be left.
-import { readFileSync } from 'node:fs'
-
 /** Changes that belong together: a mirrored flip is two. */
 export type Operation = readonly string[]
 
@@ -154,5 +152,3 @@ function generator(seed: number): () => number {
     return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
   }
 }
-
-export const readLines = (file: string): string[] => readFileSync(file, 'utf8').split('\n')

@@ -31,6 +31,17 @@ Napi::Value ToBytes(Napi::Env env, const std::vector<Row>& rows) {
   return array;
 }
 
+// Changes where JavaScript has written them: they are aligned there, and good for the length of a call.
+struct Changes {
+  explicit Changes(const Napi::Value& value) {
+    const auto bytes = value.As<Napi::Uint8Array>();
+    data = reinterpret_cast<const Change*>(bytes.Data());
+    size = bytes.ByteLength() / sizeof(Change);
+  }
+  const Change* data;
+  size_t size;
+};
+
 // The rows themselves, where they are: a table can be many megabytes.
 template <typename Row>
 Napi::Value HandOver(Napi::Env env, std::vector<Row>&& rows) {
@@ -163,24 +174,22 @@ class Client : public Napi::ObjectWrap<Client> {
 
   // write(id, records, count, bulk, place): the records are copied; place 0 is none
   void Write(const Napi::CallbackInfo& info) {
-    const auto bytes = info[1].As<Napi::Uint8Array>();
+    const Changes changes(info[1]);
     Request request;
     request.id = info[0].As<Napi::Number>().Uint32Value();
     request.count = info[2].As<Napi::Number>().Uint32Value();
     request.bulk = info[3].As<Napi::Boolean>().Value();
     request.order = static_cast<uint64_t>(info[4].As<Napi::Number>().Int64Value());
     request.changes.reserve(request.count);
-    const auto* changes = reinterpret_cast<const Change*>(bytes.Data());
-    request.changes.insert(request.changes.end(), changes, changes + bytes.ByteLength() / sizeof(Change));
+    request.changes.insert(request.changes.end(), changes.data, changes.data + changes.size);
     Begin();
     worker_->Submit(std::move(request));
   }
 
   // append(id, records): more of a write that has not had all its records
   void Append(const Napi::CallbackInfo& info) {
-    const auto bytes = info[1].As<Napi::Uint8Array>();
-    worker_->Append(info[0].As<Napi::Number>().Uint32Value(), reinterpret_cast<const Change*>(bytes.Data()),
-                    bytes.ByteLength() / sizeof(Change));
+    const Changes changes(info[1]);
+    worker_->Append(info[0].As<Napi::Number>().Uint32Value(), changes.data, changes.size);
   }
 
   // read(id, kind, serviceRecord or text?)
@@ -189,12 +198,8 @@ class Client : public Napi::ObjectWrap<Client> {
     request.id = info[0].As<Napi::Number>().Uint32Value();
     request.kind = static_cast<RequestKind>(info[1].As<Napi::Number>().Uint32Value());
     if (info[2].IsTypedArray()) {
-      const auto bytes = info[2].As<Napi::Uint8Array>();
-      Change change;
-      if (bytes.ByteLength() >= sizeof change) {
-        std::memcpy(static_cast<void*>(&change), bytes.Data(), sizeof change);
-        request.key = change.service.key;
-      }
+      const Changes changes(info[2]);
+      if (changes.size > 0) request.key = changes.data->service.key;
     }
     if (info[2].IsString()) request.argument = info[2].As<Napi::String>().Utf8Value();
     Begin();
@@ -218,11 +223,9 @@ class Client : public Napi::ObjectWrap<Client> {
 
   // runNow(records): an errno, else the failures or undefined
   Napi::Value RunNow(const Napi::CallbackInfo& info) {
-    // Where they are: they are aligned there, and nothing moves them while this thread is here.
-    const auto bytes = info[0].As<Napi::Uint8Array>();
-    const auto* changes = reinterpret_cast<const Change*>(bytes.Data());
+    const Changes changes(info[0]);
     std::vector<Failure> failures;
-    const int error = worker_->RunNow(changes, bytes.ByteLength() / sizeof(Change), &failures);
+    const int error = worker_->RunNow(changes.data, changes.size, &failures);
     if (error != 0) return Napi::Number::New(env_, error);
     return ToInt32Array(env_, failures);
   }

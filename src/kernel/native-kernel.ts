@@ -1,7 +1,6 @@
 // The real kernel: requests to the addon's thread, deadlines, and their answers.
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import { setImmediate } from 'node:timers/promises'
 import { type IpvsCommand, IpvsError } from '../errors.js'
 import { inSlices } from '../slices.js'
 import type { SyncDaemonStatus } from '../system/sync-daemon.js'
@@ -56,9 +55,8 @@ export interface NamespaceSpec {
 const CHUNK = 1024
 /** A list up to this long is encoded in one go. */
 const AT_ONCE = 128
-/** How long the event loop may be kept by a longer one, and after how many changes that is first looked at. */
-const SLICE_MS = 1
-const FEW = 32
+/** Changes of a longer one between two pauses (slices.ts). */
+const PAUSE_EVERY = 32
 const NO_RECORDS = new Uint8Array(0)
 
 type Finish = (error: number, failures: RawFailures, payload: Payload) => void
@@ -148,36 +146,30 @@ export class NativeKernel implements Kernel {
   ): Promise<WriteResult> {
     const id = this.#nextId++
     const result = this.#send(id, NO_RECORDS, count, options)
+    try {
+      await inSlices(this.#append(id, changes))
+    } catch (error) {
+      if (this.#client.abandon(id) !== false) this.#finish(id, 0, undefined, undefined)
+      throw error
+    }
+    return result
+  }
+
+  /** Encodes a request's changes and appends them to it, a chunk at a time. */
+  *#append(id: number, changes: Iterable<CheckedChange>): Generator<void, void, void> {
     const writer = new ChangeWriter(this.#layout, CHUNK)
     // After its deadline, or when it is aborted, nobody waits for it; bad changes are found all the same.
     const append = (): void => {
       if (this.#pending.has(id)) this.#client.append(id, writer.take())
       writer.reuse()
     }
-    try {
-      let from = performance.now()
-      let left = FEW
-      let next = FEW
-      for (const change of changes) {
-        writer.add(change)
-        if (writer.room === 0) append()
-        if (--left > 0) continue
-        const spent = performance.now() - from
-        // Cold code takes fifty times as long, and the clock is not for nothing either.
-        if (spent < SLICE_MS) next = Math.min(spent < SLICE_MS / 4 ? next * 2 : next, CHUNK)
-        else {
-          next = Math.max(FEW, next >> 1)
-          await setImmediate()
-          from = performance.now()
-        }
-        left = next
-      }
-    } catch (error) {
-      if (this.#client.abandon(id) !== false) this.#finish(id, 0, undefined, undefined)
-      throw error
+    let done = 0
+    for (const change of changes) {
+      writer.add(change)
+      if (writer.room === 0) append()
+      if (++done % PAUSE_EVERY === 0) yield
     }
     append()
-    return result
   }
 
   async command(command: SystemCommand, target: string, deadlineMs: number): Promise<void> {
