@@ -135,7 +135,8 @@ function prefixMask(prefix: number): number {
 }
 
 /** Dotted decimal, strictly: four octets, no leading zeros. `undefined` for anything else. */
-function readIPv4(text: string): AddressBytes | undefined {
+export function readIPv4(text: unknown): AddressBytes | undefined {
+  if (typeof text !== 'string') return undefined
   const { length } = text
   if (length < 7 || length > 15) return undefined
   const bytes = [0, 0, 0, 0]

@@ -1,4 +1,4 @@
-// node ipvs.mjs apply|applySync|pool|pool-1000 each|bulk|load|read FILE
+// node ipvs.mjs apply|apply-first|applySync|snapshot|pool|pool-1000 each|bulk|load|read FILE
 // This library, by its own door: changes are plain objects, made before the clock starts as a caller's are.
 import { execFileSync } from 'node:child_process'
 import { Ipvs, MirroredPool } from '../../dist/index.js'
@@ -11,29 +11,35 @@ const OPS = {
   '-d': 'remove-destination',
 }
 
-function toChange({ words: [verb, protocol, vip, , second, , , , weight], words }) {
-  const [address, port] = vip.split(':')
-  const service = { protocol: protocol === '-t' ? 'tcp' : 'udp', address, port: Number(port) }
-  if (verb === '-A') return { op: OPS[verb], service: { ...service, scheduler: second } }
-  const at = words[4].split(':')
-  const id = { address: at[0], port: Number(at[1]) }
-  if (verb === '-d') return { op: OPS[verb], service, destination: id }
-  const destination = { ...id, forwarding: 'direct', weight: Number(weight ?? words.at(-1)) }
-  return { op: OPS[verb], service, destination }
+/** A change as literals: V8 gives every `{ ...id, weight }` a shape of its own, which costs more than all else here. */
+function toChange({ words: [verb, protocol, vip, , second, , , , weight], words }, serviceAt) {
+  const op = OPS[verb]
+  const service = serviceAt(protocol, vip)
+  if (verb === '-A') return { op, service: { ...service, scheduler: second } }
+  const [address, port] = words[4].split(':')
+  if (verb === '-d') return { op, service, destination: { address, port: Number(port) } }
+  const destination = {
+    address,
+    port: Number(port),
+    forwarding: 'direct',
+    weight: Number(weight ?? words.at(-1)),
+  }
+  return { op, service, destination }
 }
 
 /** One object for a service, as a program that has services would have it. */
 function convert(changes) {
   const services = new Map()
-  return new Map(
-    changes.map((change) => {
-      const made = toChange(change)
-      const key = change.words.slice(1, 3).join(' ')
-      if (change.words[0] === '-A') return [change, made]
-      if (!services.has(key)) services.set(key, made.service)
-      return [change, { ...made, service: services.get(key) }]
-    }),
-  )
+  const serviceAt = (protocol, vip) => {
+    const key = `${protocol} ${vip}`
+    if (!services.has(key)) {
+      const [address, port] = vip.split(':')
+      const name = protocol === '-t' ? 'tcp' : 'udp'
+      services.set(key, { protocol: name, address, port: Number(port) })
+    }
+    return services.get(key)
+  }
+  return new Map(changes.map((change) => [change, toChange(change, serviceAt)]))
 }
 
 async function read(ipvs) {
@@ -79,6 +85,18 @@ async function elsewhere(list) {
   execFileSync('ip', ['netns', 'del', name])
 }
 
+/** As long, and without effect here: what the client needs of memory is there afterwards. */
+function idle(list) {
+  const setup = readWorkload(process.env.SETUP).flat()
+  const there = [...convert(setup).values()].filter(({ op }) => op === 'add-destination')
+  const absent = { address: '198.51.100.1', port: 1 }
+  return list.map(({ service }, i) => {
+    if (there.length === 0) return { op: 'ensure-no-destination', service, destination: absent }
+    const { service: owner, destination } = there[i % there.length]
+    return { op: 'replace-destination', service: owner, destination }
+  })
+}
+
 function failing(result) {
   if (result.failed > 0) throw result.errors[0].error
 }
@@ -121,13 +139,21 @@ await drive({
       each: (operation) => send(listOf(operation)),
       prepare: listOf,
       bulk: (all) => send(listOf(all)),
-      warmBulk: (all) => elsewhere(listOf(all)),
+      warmBulk: async (all) => {
+        await elsewhere(listOf(all))
+        await send(idle(listOf(all)))
+      },
       read: async () => {
         const services = await read(ipvs)
         return services.reduce((sum, { destinations }) => sum + destinations.length, 0)
       },
       close,
     }
+  },
+  /** As a program that makes this one call: nothing has been compiled, and all memory is new. */
+  'apply-first': async (changes) => {
+    const { ipvs, listOf, close } = await client(changes)
+    return { prepare: listOf, bulk: (all) => ipvs.apply(listOf(all), throwing), close }
   },
   /** A read that leaves the rows alone. */
   snapshot: async () => {
