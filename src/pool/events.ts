@@ -12,6 +12,8 @@ type Stamp = 'sequence' | 'time' | 'pool'
 const channels: { readonly [K in Name]: ReturnType<typeof channel> } = {
   up: channel('ipvs:up'),
   down: channel('ipvs:down'),
+  drained: channel('ipvs:drained'),
+  quorum: channel('ipvs:quorum'),
   drift: channel('ipvs:drift'),
   diverged: channel('ipvs:diverged'),
   warning: channel('ipvs:warning'),

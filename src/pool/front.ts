@@ -18,10 +18,14 @@ export interface Front {
   readonly id: ServiceId
   readonly checked: CheckedServiceId
   readonly onDown: DownAction
+  /** The service has to be absent: the quorum is lost. */
+  withdrawn: boolean
   /** As it should be. Final when the pool has read the kernel for the first time (`onePacket`). */
   service: Service
   /** What the kernel holds, as far as the pool knows. */
   known: Service | 'absent' | 'unknown'
+  /** What others have made of it and is left so. */
+  left: Front['known'] | undefined
   /** A difference may be our own doing: writing it has failed. */
   doubt: boolean
   /** Why the service could not be written, until it could. */
@@ -30,6 +34,8 @@ export interface Front {
   readonly seats: Map<string, Seat>
   /** Destinations that are no servers of the pool, by key, as last seen. */
   undeclared: Map<string, Destination>
+  /** Those of them that are left alone. */
+  spared: Set<string>
 }
 
 export type FrontId = Pick<Front, 'id' | 'key' | 'checked'>

@@ -132,6 +132,11 @@ export class Ledger {
       front.known = error === undefined ? change.service : 'unknown'
       front.doubt = error !== undefined && !tellsOfOthers(error)
       front.error = error
+    } else if (change.op === 'ensure-no-service') {
+      front.known = error === undefined ? 'absent' : 'unknown'
+      front.error = error
+      // What was below it is gone with it; where something is under way, its own answer tells.
+      for (const seat of front.seats.values()) if (seat.pending === 0) seat.known = 'absent'
     } else if (error !== undefined) {
       if (isFailure({ error })) this.failure = error
     } else if (drift?.destination !== undefined) {

@@ -5,6 +5,7 @@ import { type CheckedDestination, checkDestination } from '../validate.js'
 import { desiredWeight, effectiveWeight, type Intent } from './desired.js'
 import type { Front } from './front.js'
 import type { Settings } from './options.js'
+import { type Candidate, type Duty, dutyOf } from './roster.js'
 import { endpointKey, type ServerSpec } from './servers.js'
 import type { AdminState, Held, PoolServerState } from './types.js'
 
@@ -44,6 +45,8 @@ export interface Seat {
   version: number
   /** Of the last submission: only its answer tells what the kernel holds. */
   ticket: number
+  /** What others have made of it and is left so. */
+  left: Known | undefined
   /** A difference may be our own doing: writing it has failed. */
   doubt: boolean
 }
@@ -61,7 +64,7 @@ export interface Owed {
   }
 }
 
-export class Member implements Intent {
+export class Member implements Intent, Candidate {
   readonly key: string
   readonly address: string
   /** For checks: the server's, or that of the first front. */
@@ -69,8 +72,15 @@ export class Member implements Intent {
   readonly seats: readonly Seat[]
   admin: AdminState = 'ready'
   health: HealthState
+  duty: Duty
   weight: number
   factor = 1
+  ramp = 1
+  /** Serves only while the others are not enough. */
+  readonly backup: boolean
+  waiting = false
+  /** When slow start began, while it lasts: monotonic milliseconds. */
+  rising: number | undefined
   leaving = false
   /** Has had its first verdict. */
   decided = false
@@ -85,11 +95,19 @@ export class Member implements Intent {
   latest: Promise<unknown> = Promise.resolve()
 
   /** @throws TypeError, RangeError if the server does not fit every front */
-  constructor(spec: ServerSpec, option: string, settings: Settings, health: HealthState) {
+  constructor(
+    spec: ServerSpec,
+    option: string,
+    settings: Settings,
+    health: HealthState,
+    backup = false,
+  ) {
     this.address = spec.address
     this.port = spec.port ?? settings.port
     this.key = endpointKey(this.address, this.port)
     this.health = health
+    this.duty = dutyOf(this)
+    this.backup = backup
     const template = readTemplate(spec, settings)
     this.weight = template.weight
     this.seats = settings.fronts.map((front): Seat => {
@@ -108,6 +126,7 @@ export class Member implements Intent {
         overtakable: 0,
         version: 0,
         ticket: 0,
+        left: undefined,
         doubt: false,
       }
     })
@@ -125,6 +144,19 @@ export class Member implements Intent {
       }
     }
     return seat.made.destination
+  }
+
+  /** Takes over weight and thresholds of another one. True if anything has changed. */
+  become({ weight, seats }: Member): boolean {
+    const same = (seat: Seat, index: number) => {
+      const { upperThreshold, lowerThreshold } = seat.made.destination
+      const other = seats[index]!.made.destination
+      return upperThreshold === other.upperThreshold && lowerThreshold === other.lowerThreshold
+    }
+    if (weight === this.weight && this.seats.every(same)) return false
+    this.weight = weight
+    for (const [index, seat] of this.seats.entries()) seat.made = seats[index]!.made
+    return true
   }
 
   state(): PoolServerState {

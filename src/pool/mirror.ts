@@ -2,6 +2,7 @@
 import { IpvsError, isNotFound } from '../errors.js'
 import type { ApplyResult, Change } from '../types.js'
 import type { Front } from './front.js'
+import { type DriftPolicy, Leave } from './leave.js'
 import { codeOf, isFailure, Ledger, type Split } from './ledger.js'
 import type { Member } from './member.js'
 import { observe, take } from './observe.js'
@@ -23,6 +24,8 @@ export interface MirrorListener {
   failed(error: unknown, member: Member | undefined): void
   /** The kernel holds everything. */
   converged(): void
+  /** After each read: keys of what another owner fights for. */
+  contested(keys: readonly string[]): void
 }
 
 const ATTEMPTS = 3
@@ -49,6 +52,7 @@ export class Mirror {
   /** Taken out, and not known to be gone from the kernel. */
   readonly #leaving = new Set<Member>()
   readonly #turn: Turn
+  readonly #leave: Leave
   #reading = false
   #opened = false
   #closed = false
@@ -59,7 +63,12 @@ export class Mirror {
   #retry: NodeJS.Timeout | undefined
   #retryMs = FIRST_RETRY_MS
 
-  constructor(client: PoolClient, fronts: readonly Front[], listener: MirrorListener) {
+  constructor(
+    client: PoolClient,
+    fronts: readonly Front[],
+    drift: DriftPolicy,
+    listener: MirrorListener,
+  ) {
     this.#client = client
     this.#fronts = fronts
     this.#listener = listener
@@ -68,6 +77,7 @@ export class Mirror {
       settled: () => this.#forgetGone(),
     })
     this.#turn = new Turn(client, this.#ledger)
+    this.#leave = new Leave(drift)
   }
 
   /** Makes the kernel hold the pool for the first time. Rejects if it does not after some attempts. */
@@ -103,16 +113,34 @@ export class Mirror {
   }
 
   /**
-   * Sends what one member needs, all fronts in one batch. Resolves when the kernel holds what the member says, or
-   * a later flip of it has taken over.
+   * Sends what some members need, all fronts in one batch. Resolves when the kernel holds what the members say, or
+   * a later flip of them has taken over.
    */
-  async flip(member: Member, cause: PoolCause): Promise<void> {
-    const turn = this.#turn.flip(member, cause)
+  async flip(members: readonly Member[], cause: PoolCause): Promise<void> {
+    const turn = this.#turn.flip(members, cause)
     if (turn !== undefined) await turn
-    await member.latest
-    if (holds(member)) return
+    // Most often one, whose promise the others share.
+    for (const { latest } of members) await latest
+    if (members.every(holds)) return
     await this.#repair()
-    if (!holds(member)) throw this.#errorOf([member])
+    if (!members.every(holds)) throw this.#errorOf(members)
+  }
+
+  /** The pool's services have to be absent. */
+  set withdrawn(withdrawn: boolean) {
+    for (const front of this.#fronts) {
+      // That it is not there then, or still is, is the pool's own doing.
+      front.doubt ||= front.withdrawn !== withdrawn
+      front.withdrawn = withdrawn
+    }
+  }
+
+  /** Takes the pool's services out of the kernel, or puts them back with their servers. */
+  async withdraw(withdrawn: boolean, cause: PoolCause): Promise<void> {
+    this.withdrawn = withdrawn
+    await this.reconcile(cause)
+    if (!this.#holds()) await this.#repair()
+    if (!this.#holds()) throw this.#errorOf([...this.members.values()])
   }
 
   /** Sends the flips that wait for the end of the turn. */
@@ -210,15 +238,16 @@ export class Mirror {
     const opening = !this.#opened
     if (opening) this.#listener.read()
     const steps = plan(this.#fronts, this.#everyone(), { opening, hold: this.hold })
-    for (const front of this.#fronts) {
-      front.doubt = false
-      for (const seat of front.seats.values()) seat.doubt = false
-    }
-    const result = steps.length === 0 ? NOTHING : await this.#sendBulk(steps, cause)
+    for (const front of this.#fronts) trust(front)
+    // What is found at the opening is put right in any case.
+    const { send, news } = opening ? { send: steps, news: [] } : this.#leave.sort(steps)
+    const result = send.length === 0 ? NOTHING : await this.#sendBulk(send, cause)
     const failed = new Set(result.errors.filter(isFailure).map(({ index }) => index))
-    for (const [index, { drift }] of steps.entries()) {
+    for (const [index, { drift }] of send.entries()) {
       if (drift !== undefined) this.#listener.drift(drift, !failed.has(index), cause)
     }
+    for (const drift of news) this.#listener.drift(drift, false, cause)
+    this.#listener.contested(this.#leave.contested)
     if (this.#holds()) this.#healed()
     const { total, applied, errors } = result
     return {
@@ -226,7 +255,7 @@ export class Mirror {
       applied,
       failed: result.failed,
       errors,
-      changes: steps.map(({ change }) => change),
+      changes: send.map(({ change }) => change),
       get outcomes() {
         return result.outcomes
       },
@@ -255,7 +284,7 @@ export class Mirror {
   #holds(): boolean {
     return (
       this.#fronts.every(
-        (front) => frontHolds(front) && (this.hold || front.undeclared.size === 0),
+        (front) => frontHolds(front) && (this.hold || front.withdrawn || isSwept(front)),
       ) && this.#everyone().every(holds)
     )
   }
@@ -289,6 +318,23 @@ export class Mirror {
 function holds({ seats }: Member): boolean {
   for (const seat of seats) if (!seatHolds(seat)) return false
   return true
+}
+
+/** Nothing is there that is not declared, or it is left alone. */
+function isSwept({ undeclared, spared }: Front): boolean {
+  for (const key of undeclared.keys()) if (!spared.has(key)) return false
+  return true
+}
+
+/** A read has shown how things are: doubts about them, and what was left alone, are of the past. */
+function trust(front: Front): void {
+  front.doubt = false
+  front.left = undefined
+  front.spared.clear()
+  for (const seat of front.seats.values()) {
+    seat.doubt = false
+    seat.left = undefined
+  }
 }
 
 function closed(): IpvsError {

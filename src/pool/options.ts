@@ -8,10 +8,22 @@ import type {
   ServiceSettings,
   Tunnel,
 } from '../types.js'
-import { checkBoolean, checkName, checkOptions, checkService, METHODS } from '../validate.js'
+import {
+  checkBoolean,
+  checkInteger,
+  checkName,
+  checkOptions,
+  checkService,
+  METHODS,
+} from '../validate.js'
 import { carries, type Front, type FrontId, readFronts } from './front.js'
+import type { DriftPolicy } from './leave.js'
+import type { NamespaceSettings } from './namespace.js'
+import { type Rules, readRules } from './rules.js'
 import { readServer, type ServerSpec } from './servers.js'
 import type { DownAction, MirroredPoolOptions } from './types.js'
+
+type Fields = Readonly<Record<string, unknown>>
 
 export type Initial = NonNullable<MirroredPoolOptions['initial']>
 
@@ -24,12 +36,20 @@ export interface Settings {
   readonly forwarding: ForwardingMethod
   readonly tunnel: Tunnel | undefined
   readonly servers: readonly ServerSpec[]
+  readonly backup: readonly ServerSpec[]
+  readonly rules: Rules
+  readonly drift: DriftPolicy
+  /** 0: none. */
+  readonly reconcileIntervalMs: number
+  readonly namespace: NamespaceSettings
   readonly initial: Initial
   /** False: a service that exists keeps its one-packet setting. */
   readonly onePacketGiven: boolean
 }
 
 const INITIALS = new Map((['up', 'adopt', 'down'] as const).map((name) => [name, name]))
+const DRIFT_POLICIES = new Map((['repair', 'report'] as const).map((name) => [name, name]))
+const SYSCTLS = new Map((['report', 'apply'] as const).map((name) => [name, name]))
 const DOWN_ACTIONS = new Map((['remove', 'quiesce'] as const).map((name) => [name, name]))
 
 /** @throws TypeError, RangeError naming the option */
@@ -49,14 +69,20 @@ export function readOptions(options: unknown): Settings {
     'tunnel',
     'initial',
     'onDown',
+    'backup',
+    'quorum',
+    'panic',
+    'slowStart',
+    'maxChangesPerMinute',
+    'reconcileIntervalMs',
+    'drift',
+    'sysctls',
+    'udpTimeoutSeconds',
   ])
-  const { name, tunnel, servers, initial } = fields
+  const { name, tunnel, initial, drift = 'repair' } = fields
   const ids = readFronts(fields)
   checkName(fields.forwarding, 'options.forwarding', METHODS)
   const forwarding = fields.forwarding as ForwardingMethod
-  if (!Array.isArray(servers)) {
-    throw typeError('options.servers', "an array such as ['10.1.0.1', '10.1.0.2']", servers)
-  }
   const down = readDownActions(fields.onDown)
   const onePacket = readOnePacket(fields.onePacket, ids, forwarding)
   const settings = serviceSettings(fields)
@@ -70,21 +96,57 @@ export function readOptions(options: unknown): Settings {
         ...id,
         onDown: downAction(id, down),
         service: one && carries(id, 'udp') ? { ...service, onePacket: true } : service,
+        withdrawn: false,
         known: 'unknown',
+        left: undefined,
         doubt: false,
         error: undefined,
         seats: new Map(),
         undeclared: new Map(),
+        spared: new Set(),
       }
     }),
     port: ids.find(({ id }) => id.port !== undefined)?.id.port ?? 0,
     forwarding,
     // Its own copy: the caller's may change.
     tunnel: typeof tunnel === 'object' ? { ...(tunnel as Tunnel) } : (tunnel as undefined),
-    servers: servers.map((server, index) => readServer(server, `options.servers[${index}]`)),
+    servers: readServers(fields.servers, 'options.servers'),
+    backup: readServers(fields.backup ?? [], 'options.backup'),
+    rules: readRules(fields, fields.scheduler),
+    drift: checkName(drift, 'options.drift', DRIFT_POLICIES),
+    reconcileIntervalMs: readInterval(fields.reconcileIntervalMs),
+    namespace: readNamespace(fields),
     initial: initial === undefined ? 'up' : checkName(initial, 'options.initial', INITIALS),
     onePacketGiven: onePacket !== undefined,
   }
+}
+
+/** @throws TypeError, RangeError naming the place in the list */
+export function readServers(value: unknown, option: string): ServerSpec[] {
+  if (!Array.isArray(value)) {
+    throw typeError(option, "an array such as ['10.1.0.1', '10.1.0.2']", value)
+  }
+  return value.map((server, index) => readServer(server, `${option}[${index}]`))
+}
+
+function readInterval(value: unknown): number {
+  if (value === undefined) return 30_000
+  const interval = checkInteger(value, 'options.reconcileIntervalMs', 0, 0x7fffffff)
+  if (interval !== 0 && interval < 100) {
+    throw rangeError('options.reconcileIntervalMs', '0 for never, or at least 100', value)
+  }
+  return interval
+}
+
+function readNamespace({ sysctls = 'report', udpTimeoutSeconds }: Fields): NamespaceSettings {
+  const apply = checkName(sysctls, 'options.sysctls', SYSCTLS) === 'apply'
+  if (udpTimeoutSeconds === undefined) return { apply, udpTimeoutSeconds }
+  if (!apply) {
+    const rule = "left out without sysctls: 'apply': it is a setting of the whole network namespace"
+    throw typeError('options.udpTimeoutSeconds', rule, udpTimeoutSeconds)
+  }
+  const seconds = checkInteger(udpTimeoutSeconds, 'options.udpTimeoutSeconds', 1, 2_147_483)
+  return { apply, udpTimeoutSeconds: seconds }
 }
 
 function readName(name: unknown): string {
@@ -94,7 +156,7 @@ function readName(name: unknown): string {
 }
 
 /** Unchecked, but for what decides about a default; without what is absent. */
-function serviceSettings(fields: Record<string, unknown>): ServiceSettings {
+function serviceSettings(fields: Fields): ServiceSettings {
   const { scheduler, persistence, schedulerFlags } = fields
   const flags = schedulerFlags ?? fallbackFlags(scheduler)
   return {

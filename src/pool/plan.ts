@@ -31,7 +31,7 @@ export interface Step {
 
 /** The kernel holds what is wanted of the seat, as far as the pool knows. */
 export function seatHolds(seat: Seat): boolean {
-  if (isTaken(seat)) return true
+  if (isTaken(seat) || seat.front.withdrawn || seat.left === seat.known) return true
   return seat.known !== 'unknown' && seatChange(seat, false) === undefined
 }
 
@@ -40,7 +40,13 @@ function isTaken(seat: Seat): boolean {
   return seat.front.seats.get(seat.key) !== seat
 }
 
-export function frontHolds({ known, service }: Front): boolean {
+/** The service is as it should be, or is left as others have made it. */
+export function frontHolds({ known, service, withdrawn, left }: Front): boolean {
+  return (!withdrawn && left === known) || isAsWanted({ known, service, withdrawn })
+}
+
+function isAsWanted({ known, service, withdrawn }: Pick<Front, 'known' | 'service' | 'withdrawn'>) {
+  if (withdrawn) return known === 'absent'
   return typeof known === 'object' && serviceDiff(service, known).length === 0
 }
 
@@ -86,7 +92,7 @@ export function plan(
  */
 function seatChange(seat: Seat, strict: boolean): Change | undefined {
   const { known, front, id } = seat
-  if (isTaken(seat)) return undefined
+  if (isTaken(seat) || front.withdrawn) return undefined
   const wanted = seat.member.wanted(seat)
   if (wanted === 'as-is') return undefined
   const service = front.id
@@ -140,8 +146,9 @@ function seatDrift(seat: Seat, opening: boolean): Drift | undefined {
 }
 
 function serviceSteps(front: Front, opening: boolean): Step[] {
-  const { known, service, doubt } = front
-  if (frontHolds(front)) return []
+  const { known, service, doubt, withdrawn } = front
+  if (isAsWanted(front)) return []
+  if (withdrawn) return [{ change: { op: 'ensure-no-service', service: front.id }, front }]
   const about = { service: front.key, after: service }
   if (typeof known !== 'object') {
     const drift: Drift = { ...about, found: 'missing', differences: [], before: undefined }
@@ -154,6 +161,7 @@ function serviceSteps(front: Front, opening: boolean): Step[] {
 }
 
 function undeclaredSteps(front: Front): Step[] {
+  if (front.withdrawn) return []
   return [...front.undeclared].map(([key, seen]): Step => {
     const destination = { address: seen.address, port: seen.port }
     return {

@@ -6,20 +6,29 @@ import type { Sysctls } from '../system/sysctls.js'
 import type { Change } from '../types.js'
 import { checkBoolean, checkInteger, checkName, checkOptions } from '../validate.js'
 import { adoptOnePacket, presumedHealth } from './adopt.js'
+import { Drain, readDrainOptions } from './drain.js'
+import { Duties } from './duties.js'
 import { Events } from './events.js'
-import { Member, type Owed } from './member.js'
+import { type FollowOptions, type FollowTarget, follow } from './follow.js'
+import { Member } from './member.js'
 import { Mirror, type ReconcileResult } from './mirror.js'
-import { readOptions, type Settings } from './options.js'
+import { readSettings } from './namespace.js'
+import { readOptions, readServers, type Settings } from './options.js'
 import { claim } from './owners.js'
+import { Policy } from './policy.js'
 import { endpointKey, readServer, type ServerSpec } from './servers.js'
 import { listServers, serverStatus } from './status.js'
 import type {
   AdminState,
+  DrainOptions,
+  DrainResult,
   MirroredPoolEvents,
   MirroredPoolOptions,
+  PoolCause,
   PoolClient,
   PoolServer,
   PoolStatus,
+  PoolWarningCode,
 } from './types.js'
 import { Warnings } from './warnings.js'
 
@@ -52,14 +61,20 @@ export class MirroredPool
   readonly #client: PoolClient
   readonly #settings: Settings
   readonly #mirror: Mirror
+  readonly #policy: Policy
+  readonly #duties: Duties
   readonly #events: Events
   readonly #release: () => void
   readonly #memberListeners = new Set<() => void>()
   /** With `adopt`: without a verdict so far. */
   readonly #undecided = new Set<Member>()
+  readonly #drains = new Map<Member, Drain>()
+  #looking: NodeJS.Timeout | undefined
   #sysctls: Sysctls = {}
   readonly #warnings = new Warnings()
   #closing: Promise<void> | undefined
+  /** Aborted when the pool is closed. */
+  readonly #gone = new AbortController()
 
   /**
    * Makes the kernel hold the pool and keeps it so. What is there already is changed in place, field by field, never
@@ -72,15 +87,18 @@ export class MirroredPool
   static async open(client: PoolClient, options: MirroredPoolOptions): Promise<MirroredPool> {
     const pool = new MirroredPool(client, readOptions(options))
     try {
-      pool.#sysctls = await client.sysctls()
+      pool.#sysctls = await pool.#readSettings()
       await pool.#mirror.open()
       pool.#judgeSettings('open', false)
+      pool.#duties.opened()
     } catch (error) {
+      pool.#duties.close()
       pool.#closing = pool.#mirror.close()
       pool.#release()
       throw error
     }
     pool.#events.opened()
+    pool.#lookLater()
     return pool
   }
 
@@ -90,7 +108,7 @@ export class MirroredPool
     this.#client = client
     this.#settings = settings
     this.#events = new Events(this, this.name)
-    this.#mirror = new Mirror(client, settings.fronts, {
+    this.#mirror = new Mirror(client, settings.fronts, settings.drift, {
       read: () => this.#adopt(),
       drift: (drift, repaired, cause) => {
         this.#events.publish('drift', { ...drift, repaired, cause, initial: cause === 'open' })
@@ -103,12 +121,18 @@ export class MirroredPool
         this.#events.publish('error', { ...about, ...STATELESS, error, cause: 'repair' })
       },
       converged: () => {
-        this.#payOwed()
+        this.#duties.converged()
         void this.#endHold('health')
       },
+      contested: (keys) => this.#tellContested(keys),
     })
+    this.#policy = new Policy(settings.rules)
+    this.#duties = new Duties(this.#mirror, this.#policy, this.#events)
     for (const [index, spec] of settings.servers.entries()) {
       this.#join(spec, `options.servers[${index}]`)
+    }
+    for (const [index, spec] of settings.backup.entries()) {
+      this.#join(spec, `options.backup[${index}]`, true)
     }
     const keys = settings.fronts.map(({ key }) => key)
     this.#release = claim(client.namespace, keys, this.name)
@@ -128,7 +152,7 @@ export class MirroredPool
   async setWeight(server: string | PoolServer, weight: number): Promise<void> {
     const member = this.#member(server)
     member.weight = checkInteger(weight, 'weight', 0, MAX_WEIGHT)
-    await this.#flip(member, undefined)
+    await this.#change([member], 'call')
   }
 
   /**
@@ -139,10 +163,38 @@ export class MirroredPool
   async setAdmin(server: string | PoolServer, admin: AdminState): Promise<void> {
     const member = this.#member(server)
     const checked = checkName(admin, 'admin', ADMIN_STATES)
-    if (member.admin !== checked) member.since = Date.now()
-    member.admin = checked
-    if (checked === 'drain') this.#judgeSettings('call', true)
-    await this.#flip(member, undefined)
+    this.#drains.get(member)?.end('cancelled')
+    await this.#setAdmin(member, checked)
+  }
+
+  /**
+   * Gives a server weight 0, waits until its connections are over (TCP: no active ones; UDP: none at all) or the time
+   * is, and puts it into `maintenance`: it is taken out as if it were down. A server that goes down meanwhile is taken
+   * out at once. `setAdmin` or aborting the signal cancels; aborting gives the weight back.
+   *
+   * UDP clients that keep their port stay with a server that has weight 0: for them it ends with the time.
+   *
+   * @throws IpvsError (rejects) if the kernel does not hold what follows; the pool tries again
+   */
+  async drain(server: string | PoolServer, options?: DrainOptions): Promise<DrainResult> {
+    const member = this.#member(server)
+    const drain = new Drain(this.#client, member, readDrainOptions(options))
+    this.#drains.get(member)?.end('cancelled')
+    this.#drains.set(member, drain)
+    const before = member.state()
+    try {
+      await this.#setAdmin(member, 'drain')
+      if (member.health === 'down') drain.end('failed')
+      const result = await drain.run()
+      const own = this.#drains.get(member) === drain && this.#closing === undefined
+      if (own && result.outcome !== 'cancelled') await this.#setAdmin(member, 'maintenance')
+      else if (own && options?.signal?.aborted) await this.#setAdmin(member, 'ready')
+      const about = { server: member.key, cause: 'call', initial: false } as const
+      this.#events.publish('drained', { ...about, before, after: member.state(), ...result })
+      return result
+    } finally {
+      if (this.#drains.get(member) === drain) this.#drains.delete(member)
+    }
   }
 
   /**
@@ -150,24 +202,84 @@ export class MirroredPool
    *
    * @throws RangeError (rejects) if it is in the pool already, or does not fit every front
    */
-  async add(server: string | PoolServer): Promise<void> {
+  async add(
+    server: string | PoolServer,
+    options?: { readonly backup?: boolean | undefined },
+  ): Promise<void> {
     this.#checkOpen()
-    const member = this.#join(readServer(server, 'server'), 'server')
-    if (this.#settings.initial === 'adopt') {
-      member.health = presumedHealth(member)
-      this.#undecided.add(member)
-    }
+    const { backup = false } = checkOptions(options, 'options', ['backup'])
+    const spec = readServer(server, 'server')
+    const member = this.#join(spec, 'server', checkBoolean(backup, 'options.backup'))
+    this.#presume(member)
     this.#membersChanged()
-    await this.#flip(member, undefined)
+    await this.#change([member], 'call')
   }
 
   /** Takes a server out of the pool, and its destinations out of the kernel. */
   async remove(server: string | PoolServer): Promise<void> {
     const member = this.#member(server)
-    this.#mirror.leave(member)
-    this.#undecided.delete(member)
+    this.#part(member)
     this.#membersChanged()
-    await this.#flip(member, undefined)
+    await this.#change([member], 'call')
+  }
+
+  /**
+   * Makes the list the pool's servers, with the fewest changes: new ones are added as {@link add} does, those that are
+   * not listed are removed, weights and thresholds are set; the others are not touched. Who comes goes out before who
+   * leaves, in one batch. Backups stay.
+   *
+   * @throws TypeError, RangeError (rejects) naming the place in the list; nothing was changed
+   */
+  async setServers(servers: readonly (string | PoolServer)[]): Promise<void> {
+    this.#checkOpen()
+    const specs = readServers(servers, 'servers')
+    const wanted = new Map<string, Member>()
+    for (const [index, spec] of specs.entries()) {
+      // Made first, so that a bad one changes nothing.
+      const made = this.#make(spec, `servers[${index}]`)
+      if (wanted.has(made.key)) {
+        throw rangeError(`servers[${index}]`, 'a server that is not in the list twice', made.key)
+      }
+      const backup = this.#mirror.members.get(made.key)?.backup === true
+      if (backup) throw rangeError(`servers[${index}]`, 'no backup of the pool', made.key)
+      wanted.set(made.key, made)
+    }
+    const changed: Member[] = []
+    const present = [...this.#mirror.members.values()].filter(({ backup }) => !backup)
+    const leaving = present.filter(({ key }) => !wanted.has(key))
+    for (const made of wanted.values()) {
+      const known = this.#mirror.members.get(made.key)
+      if (known === undefined) {
+        this.#mirror.join(made)
+        this.#presume(made)
+        changed.push(made)
+      } else if (known.become(made)) changed.push(known)
+    }
+    for (const member of leaving) this.#part(member)
+    if (changed.length + leaving.length === 0) return
+    this.#membersChanged()
+    await this.#change([...changed, ...leaving], 'call')
+  }
+
+  /**
+   * Follows a source of server lists, a watched file or a name in the DNS say, and makes each list the pool's servers
+   * ({@link setServers}). A source that fails is asked again, and one with too few servers is refused (event
+   * `warning`): the pool keeps what it has. Resolves when the source has ended, the signal is aborted or the pool is
+   * closed.
+   */
+  async follow(
+    source: AsyncIterable<readonly (string | PoolServer)[]>,
+    options?: FollowOptions,
+  ): Promise<void> {
+    this.#checkOpen()
+    const target: FollowTarget = {
+      setServers: async (list) => {
+        await this.setServers(list)
+        this.#warnings.set('source', undefined)
+      },
+      report: (_, error) => this.#warn('source', error.message, 'call'),
+    }
+    await follow(target, source, options, this.#gone.signal)
   }
 
   /**
@@ -176,7 +288,7 @@ export class MirroredPool
    */
   async reconcile(): Promise<ReconcileResult> {
     this.#checkOpen()
-    this.#sysctls = await this.#client.sysctls()
+    this.#sysctls = await this.#readSettings()
     this.#judgeSettings('reconcile', this.#draining())
     return this.#mirror.reconcile('reconcile')
   }
@@ -189,6 +301,7 @@ export class MirroredPool
       fronts: this.#settings.fronts.map(({ key }) => key),
       servers: [...this.#mirror.members.values()].map(serverStatus),
       converged: this.#mirror.converged,
+      quorum: this.#policy.isQuorate(this.#mirror.members.values()),
       warnings: this.#warnings.all,
     }
   }
@@ -244,45 +357,64 @@ export class MirroredPool
     cause: 'call' | 'health',
     reason: string | undefined,
   ): Promise<void> {
-    const before = member.state()
-    const initial = !member.decided
-    const changed = member.health !== health
-    if (changed) member.since = Date.now()
-    member.health = health
-    member.factor = factor
-    member.decided = true
     this.#undecided.delete(member)
-    member.reason = reason ?? ''
-    const about = { server: member.key, cause, initial, before, after: member.state() }
-    const event = reason === undefined ? about : { ...about, reason }
-    await this.#flip(member, changed ? { name: health, event } : undefined, cause)
-  }
-
-  async #flip(
-    member: Member,
-    own: Owed | undefined,
-    cause: 'call' | 'health' = 'call',
-  ): Promise<void> {
-    try {
-      await this.#mirror.flip(member, cause)
-    } catch (error) {
-      member.owed = own ?? member.owed
-      throw error
-    }
-    // An earlier event whose flip has failed is superseded by this one's, or has come true with it.
-    const owed = own ?? member.owed
-    member.owed = undefined
-    if (owed !== undefined) this.#events.publish(owed.name, owed.event)
+    // The failure action comes before an orderly end.
+    if (health === 'down') this.#drains.get(member)?.end('failed')
+    const deciding = this.#duties.decide(member, { health, factor, cause, reason })
+    this.#tellPanic(cause)
+    await deciding
     if (this.#mirror.hold) await this.#endHold(cause)
   }
 
-  /** Events whose flips had failed, now that the kernel holds what they say. */
-  #payOwed(): void {
-    for (const member of this.#mirror.members.values()) {
-      const { owed } = member
-      member.owed = undefined
-      if (owed?.name === member.health) this.#events.publish(owed.name, owed.event)
-    }
+  async #change(members: readonly Member[], cause: 'call' | 'health'): Promise<void> {
+    const changing = this.#duties.change(members, cause)
+    this.#tellPanic(cause)
+    await changing
+    if (this.#mirror.hold) await this.#endHold(cause)
+  }
+
+  async #setAdmin(member: Member, admin: AdminState): Promise<void> {
+    if (member.admin !== admin) member.since = Date.now()
+    member.admin = admin
+    if (admin === 'drain') this.#judgeSettings('call', true)
+    await this.#change([member], 'call')
+  }
+
+  #tellPanic(cause: 'call' | 'health'): void {
+    if (this.#settings.rules.panic === undefined) return
+    const text = `fewer than ${this.#settings.rules.panic.minHealthyPercent} % of the servers are healthy: the checks are not believed, and servers that fail them serve; are they right, or is it this machine's own network?`
+    this.#warn('panic', this.#policy.panicking ? text : undefined, cause)
+  }
+
+  #tellContested(keys: readonly string[]): void {
+    const text = `${keys.join(', ')}: another program keeps changing what this pool owns, always to the same; the pool repairs it less and less often. Let one of the two own the service`
+    this.#warn('contested', keys.length > 0 ? text : undefined, 'reconcile')
+  }
+
+  #warn(code: PoolWarningCode, message: string | undefined, cause: PoolCause): void {
+    if (!this.#warnings.set(code, message)) return
+    this.#events.publish('warning', { code, message, ...STATELESS, cause })
+  }
+
+  #readSettings(): Promise<Sysctls> {
+    return readSettings(this.#client, this.#settings.fronts, this.#settings.namespace)
+  }
+
+  /** The kernel tells nobody of changes: the pool looks, not in step with others. */
+  #lookLater(): void {
+    const { reconcileIntervalMs } = this.#settings
+    if (reconcileIntervalMs === 0 || this.#closing !== undefined) return
+    const delay = reconcileIntervalMs * (0.9 + Math.random() / 5)
+    this.#looking = setTimeout(async () => {
+      try {
+        await this.reconcile()
+      } catch (error) {
+        if (this.#closing === undefined) {
+          this.#events.publish('error', { ...STATELESS, error, cause: 'reconcile' })
+        }
+      }
+      this.#lookLater()
+    }, delay).unref()
   }
 
   /** With every server decided, what is not declared may go. */
@@ -304,12 +436,15 @@ export class MirroredPool
       this.#warnings.add(warning)
       this.#events.publish('warning', { ...warning, ...STATELESS, cause: 'open', initial: true })
     }
-    if (initial !== 'adopt') return
-    for (const member of this.#mirror.members.values()) {
-      member.health = presumedHealth(member)
-      this.#undecided.add(member)
-    }
-    this.#mirror.hold = this.#undecided.size > 0
+    for (const member of this.#mirror.members.values()) this.#presume(member)
+    if (initial === 'adopt') this.#mirror.hold = this.#undecided.size > 0
+    this.#duties.opening()
+  }
+
+  #presume(member: Member): void {
+    if (this.#settings.initial !== 'adopt') return
+    member.health = presumedHealth(member)
+    this.#undecided.add(member)
   }
 
   #draining(): boolean {
@@ -317,23 +452,39 @@ export class MirroredPool
   }
 
   #judgeSettings(cause: 'open' | 'call' | 'reconcile', draining: boolean): void {
-    for (const warning of this.#warnings.judge(this.#settings.fronts, this.#sysctls, draining)) {
+    for (const warning of this.#warnings.judge(this.#settings, this.#sysctls, draining)) {
       const initial = cause === 'open'
       this.#events.publish('warning', { ...warning, ...STATELESS, cause, initial })
     }
   }
 
-  #join(spec: ServerSpec, option: string): Member {
+  #make(spec: ServerSpec, option: string, backup = false): Member {
     const { initial } = this.#settings
-    const health = initial === 'adopt' ? 'unknown' : initial
-    const member = new Member(spec, option, this.#settings, health)
+    return new Member(
+      spec,
+      option,
+      this.#settings,
+      initial === 'adopt' ? 'unknown' : initial,
+      backup,
+    )
+  }
+
+  #join(spec: ServerSpec, option: string, backup = false): Member {
+    const member = this.#make(spec, option, backup)
     const other = this.#mirror.occupant(member)
     if (other !== undefined) {
       const rule = `a server that is not in the pool yet: ${other.key} is`
       throw rangeError(option, rule, endpointKey(spec.address, spec.port ?? this.#settings.port))
     }
+    if (backup) this.#policy.expectBackups()
     this.#mirror.join(member)
     return member
+  }
+
+  #part(member: Member): void {
+    this.#mirror.leave(member)
+    this.#undecided.delete(member)
+    this.#drains.get(member)?.end('cancelled')
   }
 
   #member(server: string | PoolServer): Member {
@@ -364,6 +515,10 @@ export class MirroredPool
   }
 
   async #close(withdraw: boolean): Promise<void> {
+    clearTimeout(this.#looking)
+    this.#gone.abort()
+    this.#duties.close()
+    for (const drain of this.#drains.values()) drain.end('cancelled')
     try {
       await this.#mirror.close()
       if (!withdraw) return

@@ -5,6 +5,8 @@ import type { PoolServerStatus } from './types.js'
 export function serverStatus(member: Member): PoolServerStatus {
   return {
     server: member.key,
+    backup: member.backup,
+    serves: member.duty === 'serves',
     ...member.state(),
     fronts: Object.fromEntries(member.seats.map(({ front, known }) => [front.key, held(known)])),
     since: member.since,

@@ -1,4 +1,4 @@
-// The flips of one turn of the event loop. The first is sent at once, so that it waits for nothing, and the others
+// The flips of one turn of the event loop, each of one server or of some that change together. The first is sent at once, so that it waits for nothing, and the others
 // together when the turn ends: a thousand callers then cost about what one batch does.
 import type { Ledger } from './ledger.js'
 import type { Member } from './member.js'
@@ -25,21 +25,26 @@ export class Turn {
   }
 
   /** Returns what to wait for until the flip has been sent: nothing, if it has. */
-  flip(member: Member, cause: PoolCause): Promise<void> | undefined {
+  flip(members: readonly Member[], cause: PoolCause): Promise<void> | undefined {
     // A second flip of a server is another one, which may be in another batch.
-    if (cause !== this.#cause || this.#members.has(member)) this.handOver()
-    if (this.#members.size === 0) this.#ticket = this.#ledger.ticket()
+    if (cause !== this.#cause || members.some((member) => this.#members.has(member))) {
+      this.handOver()
+    }
+    const first = this.#members.size === 0
+    if (first) this.#ticket = this.#ledger.ticket()
     this.#cause = cause
-    this.#members.add(member)
     const from = this.#steps.length
-    memberSteps(member, true, this.#steps)
+    for (const member of members) {
+      this.#members.add(member)
+      memberSteps(member, true, this.#steps)
+    }
     this.#ledger.note(this.#steps, this.#ticket, from)
     if (this.#turn === undefined) {
       this.#turn = Promise.resolve().then(this.#end)
       this.handOver()
       return undefined
     }
-    if (this.#members.size === 1) this.#client[HAND_OVER]?.add(this.handOver)
+    if (first) this.#client[HAND_OVER]?.add(this.handOver)
     return this.#turn
   }
 

@@ -18,7 +18,14 @@ import type { HAND_OVER } from './turn.js'
 /** What a pool uses of its client. */
 export type PoolClient = Pick<
   Ipvs,
-  'apply' | 'service' | 'destinations' | 'sysctls' | 'namespace'
+  | 'apply'
+  | 'service'
+  | 'destinations'
+  | 'sysctls'
+  | 'setSysctl'
+  | 'timeouts'
+  | 'setTimeouts'
+  | 'namespace'
 > &
   Partial<Pick<Ipvs, typeof HAND_OVER>>
 
@@ -61,6 +68,41 @@ export interface PoolServer {
  */
 export type DownAction = 'remove' | 'quiesce'
 
+/** When the pool has enough servers. */
+export interface PoolQuorum {
+  /** Regained with so many servers that serve, or so much weight of them. */
+  readonly up: number
+  /** Lost below so many; at most `up`. Default `up`. */
+  readonly down?: number | undefined
+  /** What is counted. Default `'servers'`. */
+  readonly unit?: 'servers' | 'weight' | undefined
+  /**
+   * What happens to the servers that are left when it is lost. `keep` (default): they go on, beside the backups.
+   * `refuse`: they are taken out; backups serve alone, or clients are refused at once. `withdraw`: as `refuse`, and
+   * without a healthy backup the services themselves leave the kernel, so that the addresses can be announced
+   * elsewhere (the addresses are yours to withdraw: event `quorum`).
+   */
+  readonly onLost?: 'keep' | 'refuse' | 'withdraw' | undefined
+}
+
+/** Fail-open: with so few healthy servers it is the checks that are not believed. A healthy backup comes first. */
+export interface PoolPanic {
+  /** Below this part of the servers that have been judged, 1 to 100; those in maintenance do not count. */
+  readonly minHealthyPercent: number
+  /** `freeze`: who served before goes on. `all-up`: every server that is not in maintenance serves. */
+  readonly action: 'freeze' | 'all-up'
+}
+
+/** A server that comes up (not at the opening) gets its weight step by step. Schedulers wrr, wlc, sed and nq only. */
+export interface PoolSlowStart {
+  /** Milliseconds until it has all of its weight. */
+  readonly durationMs: number
+  /** Default 10. */
+  readonly steps?: number | undefined
+  /** Part of the weight at the start, above 0 and below 1. Default 0.1. The weight itself is never below 1. */
+  readonly from?: number | undefined
+}
+
 interface CommonOptions {
   /** Name in events and messages. Default: the fronts' keys. */
   readonly name?: string | undefined
@@ -68,6 +110,33 @@ interface CommonOptions {
   readonly forwarding: ForwardingMethod
   /** `'10.1.0.1'` (each front's port), `'10.1.0.1:5353'`, `'[2001:db8::1]:53'` or an object. An empty list is allowed: whatever the services hold goes. */
   readonly servers: readonly (string | PoolServer)[]
+  /**
+   * Sorry servers: checked as the others are, and serving while the quorum is lost (without `quorum`: while no server
+   * serves). They come in the same batch in which the last server goes, before it.
+   */
+  readonly backup?: readonly (string | PoolServer)[] | undefined
+  readonly quorum?: PoolQuorum | undefined
+  readonly panic?: PoolPanic | undefined
+  readonly slowStart?: PoolSlowStart | undefined
+  /**
+   * How many times a minute health may move servers up or down. A server that fails goes at once all the same; beyond
+   * the limit those that recover wait. Default: no limit.
+   */
+  readonly maxChangesPerMinute?: number | undefined
+  /** How often the kernel is read and compared, give or take a tenth. 0: only on demand. Default 30000, at least 100. */
+  readonly reconcileIntervalMs?: number | undefined
+  /**
+   * What happens to what others have changed: `repair` (default), or `report`: events `drift` only. What is found at
+   * the opening is put right in any case.
+   */
+  readonly drift?: 'repair' | 'report' | undefined
+  /**
+   * Settings of the network namespace that the pool's clients need: `report` (default) warns, `apply` sets them at the
+   * opening and at each reconcile. They are never set back.
+   */
+  readonly sysctls?: 'report' | 'apply' | undefined
+  /** Seconds until an idle UDP entry is forgotten, set with `sysctls: 'apply'` only. Default: left as it is (300). */
+  readonly udpTimeoutSeconds?: number | undefined
   readonly persistence?: Persistence | undefined
   /**
    * Default for schedulers `sh` and `mh`: their fallback flag, because without it the clients of a server with
@@ -130,7 +199,7 @@ export interface PoolServerState {
   readonly effectiveWeight: number
 }
 
-/** What moved the pool: a method, a health verdict, `open`, `reconcile`, or the repair of a failed change. */
+/** What moved the pool: a method, a health verdict (and what time makes of it), `open`, `reconcile`, or the repair of a failed change. */
 export type PoolCause = 'call' | 'health' | 'open' | 'reconcile' | 'repair'
 
 export interface PoolEvent<State = unknown> {
@@ -177,6 +246,45 @@ export interface PoolDivergedEvent extends PoolEvent<Readonly<Record<string, Hel
   readonly errors: readonly { readonly service: string; readonly error: Error }[]
 }
 
+/** Event `quorum`: `after` is true when it has been regained, false when it is lost, and the kernel holds what follows. */
+export interface PoolQuorumEvent extends PoolEvent<boolean> {
+  /** What the quorum counts: servers that serve, or their weight. */
+  readonly amount: number
+}
+
+/** Why a drain has ended. `failed`: the server went down, and what happens then has happened. */
+export type DrainOutcome = 'idle' | 'deadline' | 'cancelled' | 'failed'
+
+/** Connections of a server over all fronts, as the kernel counts them. */
+export interface DrainProgress {
+  /** TCP: established ones. */
+  readonly active: number
+  /** TCP: ended ones that are remembered; UDP: all. */
+  readonly inactive: number
+  /** Persistence entries, which bring clients back. */
+  readonly persistent: number
+  readonly elapsedMs: number
+  readonly leftMs: number
+}
+
+export interface DrainResult extends Omit<DrainProgress, 'leftMs'> {
+  readonly outcome: DrainOutcome
+}
+
+export interface DrainOptions {
+  /** Taken out after so long, whatever is left. Milliseconds, default 300000 (the kernel's UDP timeout). */
+  readonly timeoutMs?: number | undefined
+  /** Aborting cancels: the server gets its weight back. */
+  readonly signal?: AbortSignal | undefined
+  /** Called after each look, every 2 s: the kernel counts no more often. */
+  readonly onProgress?: ((progress: DrainProgress) => void) | undefined
+}
+
+/** Event `drained`: a drain has ended, by itself or not. */
+export interface PoolDrainedEvent extends PoolEvent<PoolServerState>, DrainResult {
+  readonly server: string
+}
+
 /**
  * - `udp-black-hole`: UDP clients of a removed server lose their packets for up to 300 s.
  * - `udp-quiesce`: weight 0 does not move UDP clients away from a dead server.
@@ -184,6 +292,10 @@ export interface PoolDivergedEvent extends PoolEvent<Readonly<Record<string, Hel
  * - `one-packet-scheduler`: with this scheduler, one-packet scheduling sends everything to one server.
  * - `one-packet-live`: one-packet scheduling was changed on a live service; old entries stay.
  * - `hash-refuses`: without a fallback flag, clients of a server with weight 0 are refused.
+ * - `udp-conntrack`: with masquerading and `vs.conntrack`, each UDP client may lose one packet at a failover.
+ * - `contested`: another owner keeps changing what the pool owns; the pool gives way more and more.
+ * - `panic`: too few servers are healthy to believe the checks.
+ * - `source`: a source of servers has failed or given too few; the pool keeps what it has.
  */
 export type PoolWarningCode =
   | 'udp-black-hole'
@@ -192,6 +304,10 @@ export type PoolWarningCode =
   | 'one-packet-scheduler'
   | 'one-packet-live'
   | 'hash-refuses'
+  | 'udp-conntrack'
+  | 'contested'
+  | 'panic'
+  | 'source'
 
 /** Something that will hurt clients. */
 export interface PoolWarning {
@@ -211,6 +327,8 @@ export interface PoolErrorEvent extends PoolEvent<undefined> {
 export interface MirroredPoolEvents {
   up: [event: PoolServerEvent]
   down: [event: PoolServerEvent]
+  drained: [event: PoolDrainedEvent]
+  quorum: [event: PoolQuorumEvent]
   drift: [event: PoolDriftEvent]
   diverged: [event: PoolDivergedEvent]
   warning: [event: PoolWarningEvent]
@@ -220,6 +338,10 @@ export interface MirroredPoolEvents {
 /** One row of {@link PoolStatus}. */
 export interface PoolServerStatus extends PoolServerState {
   readonly server: string
+  /** A sorry server. */
+  readonly backup: boolean
+  /** Connections go to it, as far as health and quorum decide; false also for a backup that is not needed. */
+  readonly serves: boolean
   /** What each front holds, by key of its service; includes what is under way. */
   readonly fronts: Readonly<Record<string, Held>>
   /** When its health or admin state last changed: milliseconds since the epoch. */
@@ -238,5 +360,7 @@ export interface PoolStatus {
   readonly servers: readonly PoolServerStatus[]
   /** The kernel has confirmed everything the pool wants. Says nothing about what others changed since. */
   readonly converged: boolean
+  /** Enough servers serve; without option `quorum`: one does. */
+  readonly quorum: boolean
   readonly warnings: readonly PoolWarning[]
 }

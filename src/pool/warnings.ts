@@ -2,6 +2,7 @@
 import type { Sysctls } from '../system/sysctls.js'
 import type { Front } from './front.js'
 import { carries } from './front.js'
+import type { Settings } from './options.js'
 import type { PoolWarning } from './types.js'
 
 /** Schedulers that compare connection counts, which one-packet scheduling leaves at 0. */
@@ -12,9 +13,18 @@ export class Warnings {
   #settings: readonly PoolWarning[] = []
   /** About a change that was made: it cannot be told from the settings any more. */
   readonly #past: PoolWarning[] = []
+  readonly #present = new Map<PoolWarning['code'], PoolWarning>()
 
   get all(): readonly PoolWarning[] {
-    return [...this.#settings, ...this.#past]
+    return [...this.#settings, ...this.#past, ...this.#present.values()]
+  }
+
+  /** A warning that holds from now on, or no more. True if it is news. */
+  set(code: PoolWarning['code'], message: string | undefined): message is string {
+    if (message === undefined) this.#present.delete(code)
+    const news = message !== undefined && this.#present.get(code)?.message !== message
+    if (news) this.#present.set(code, { code, message })
+    return news
   }
 
   /** Judges the settings anew, and returns what was not there the last time. */
@@ -36,7 +46,7 @@ export class Warnings {
  * @param draining some server has weight 0 by the administrator's word
  */
 export function settingsWarnings(
-  fronts: readonly Front[],
+  { fronts, forwarding }: Pick<Settings, 'fronts' | 'forwarding'>,
   sysctls: Sysctls,
   draining: boolean,
 ): PoolWarning[] {
@@ -52,6 +62,11 @@ export function settingsWarnings(
     'udp-black-hole',
     expireNodest === 0 ? udp.filter(({ service }) => service.onePacket !== true) : [],
     'when a server is removed, its UDP clients lose their packets for up to 300 s; run `sysctl -w net.ipv4.vs.expire_nodest_conn=1` in this network namespace',
+  )
+  warn(
+    'udp-conntrack',
+    sysctls.conntrack === 1 && forwarding === 'masquerade' ? udp : [],
+    'with masquerading and net.ipv4.vs.conntrack=1, each UDP client of a removed server may lose one more packet at the failover; run `sysctl -w net.ipv4.vs.conntrack=0` in this network namespace unless netfilter rules need it',
   )
   warn(
     'udp-quiesce',

@@ -36,7 +36,7 @@ async function refusal(
 describe('refused options', () => {
   it.each<[string, unknown, string, RegExp]>([
     ['nothing at all', undefined, 'options', /must be an object/],
-    ['an unknown option', { ...dns, quorum: 2 }, 'options.quorum', /no such option/],
+    ['an unknown option', { ...dns, quorums: 2 }, 'options.quorums', /no such option.*quorum/],
     ['no address', { ...dns, address: undefined }, 'options.address', /an IPv4 or IPv6 address/],
     ['no port', { ...dns, port: undefined }, 'options.port', /from 0 to 65535/],
     ['port 0 without persistence', { ...dns, port: 0 }, 'options.port', /needs persistence/],
@@ -295,7 +295,7 @@ describe('what options mean', () => {
 describe('warnings', () => {
   const codes = (options: Partial<MirroredPoolOptions>, sysctls: Sysctls, draining = false) =>
     settingsWarnings(
-      readOptions({ ...dns, ...options } as MirroredPoolOptions).fronts,
+      readOptions({ ...dns, ...options } as MirroredPoolOptions),
       sysctls,
       draining,
     ).map(({ code }) => code)
@@ -342,12 +342,20 @@ describe('warnings', () => {
       ['hash-refuses'],
     ],
     ['sh', { scheduler: 'sh' }, good, false, []],
+    ['conntrack', {}, { ...good, conntrack: 1 }, false, []],
+    [
+      'conntrack and masquerading',
+      { forwarding: 'masquerade' },
+      { ...good, conntrack: 1 },
+      false,
+      ['udp-conntrack'],
+    ],
   ])('%s', (_, options, sysctls, draining, expected) => {
     expect(codes(options, sysctls, draining)).toEqual(expected)
   })
 
   it('name the services and the command', () => {
-    const [warning] = settingsWarnings(readOptions({ ...dns, onePacket: false }).fronts, bad, false)
+    const [warning] = settingsWarnings(readOptions({ ...dns, onePacket: false }), bad, false)
     expect(warning!.message).toMatch(
       /^udp 192\.0\.2\.1:53: .*sysctl -w net\.ipv4\.vs\.expire_nodest_conn=1/,
     )

@@ -39,7 +39,7 @@ describe('plan', () => {
   it('services first, gains before losses, undeclared ones last, each server in one piece', () => {
     const { fronts, first, second, third, run } = settled()
     fronts[1]!.known = { ...fronts[1]!.service, scheduler: 'rr' }
-    first.health = 'down'
+    first.duty = 'down'
     second.admin = 'drain'
     at(third, 0).known = 'absent'
     at(third, 1).known = { ...at(third, 1).id, forwarding: 'direct', weight: 3 }
@@ -95,8 +95,8 @@ describe('plan', () => {
 
   it('leaves the undecided as they are', () => {
     const { first, second, run } = settled()
-    first.health = 'unknown'
-    second.health = 'unknown'
+    first.duty = 'as-is'
+    second.duty = 'as-is'
     at(first, 0).known = 'absent'
     at(second, 1).known = { ...at(second, 1).id, forwarding: 'masquerade', weight: 0 }
     expect(run()).toEqual([])
@@ -105,14 +105,14 @@ describe('plan', () => {
 
 describe('a flip', () => {
   it.each<[string, (member: Member) => void, string[]]>([
-    ['down', (member) => (member.health = 'down'), ['remove-destination', 'remove-destination']],
+    ['down', (member) => (member.duty = 'down'), ['remove-destination', 'remove-destination']],
     ['weight', (member) => (member.weight = 2), ['replace-destination', 'replace-destination']],
     ['not there', (member) => (at(member, 1).known = 'absent'), ['add-destination']],
     ['not known', (member) => (at(member, 1).known = 'unknown'), ['ensure-destination']],
     [
       'not known, down',
       (member) => {
-        member.health = 'down'
+        member.duty = 'down'
         at(member, 1).known = 'unknown'
       },
       ['remove-destination', 'ensure-no-destination'],
@@ -128,7 +128,7 @@ describe('a flip', () => {
     [
       'of a destination that has gone to another server',
       (member) => {
-        member.health = 'down'
+        member.duty = 'down'
         at(member, 1).front.seats.delete(at(member, 1).key)
       },
       ['remove-destination'],
@@ -154,7 +154,7 @@ describe('memberSteps', () => {
     at(first, 0).known = 'unknown'
     at(first, 1).known = 'absent'
     expect(checked()).toEqual(['ensure-destination', 'add-destination'])
-    first.health = 'down'
+    first.duty = 'down'
     at(first, 1).known = 'unknown'
     expect(checked()).toEqual(['ensure-no-destination', 'ensure-no-destination'])
   })

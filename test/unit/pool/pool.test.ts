@@ -1000,6 +1000,8 @@ it('status is a table', async () => {
     servers: [
       {
         server: '10.1.0.1:53',
+        backup: false,
+        serves: false,
         admin: 'ready',
         health: 'down',
         weight: 1,
@@ -1011,6 +1013,8 @@ it('status is a table', async () => {
       },
       {
         server: '10.1.0.2:53',
+        backup: false,
+        serves: true,
         admin: 'drain',
         health: 'up',
         weight: 5,
@@ -1022,6 +1026,7 @@ it('status is a table', async () => {
       },
     ],
     converged: true,
+    quorum: false,
     warnings: [],
   })
 })

@@ -332,4 +332,79 @@ describe('random lives', () => {
       { numRuns: Number(process.env.RUNS ?? 150) },
     )
   }, 600_000)
+
+  it('with a healthy backup, no service is without a server that takes connections, at any moment', async () => {
+    const calm = action.filter(({ do: what }) => !['fail', 'fail-read', 'edit'].includes(what))
+    const rules = fc.record(
+      {
+        quorum: fc.record({
+          up: fc.integer({ min: 2, max: 3 }),
+          down: fc.integer({ min: 1, max: 2 }),
+          onLost: fc.constantFrom('keep', 'refuse', 'withdraw'),
+        }),
+        panic: fc.record({
+          minHealthyPercent: fc.integer({ min: 1, max: 100 }),
+          action: fc.constantFrom('freeze', 'all-up'),
+        }),
+      },
+      { requiredKeys: [] },
+    ) as fc.Arbitrary<Pick<MirroredPoolOptions, 'quorum' | 'panic'>>
+    await fc.assert(
+      fc.asyncProperty(fc.array(calm, { maxLength: 40 }), rules, async (actions, given) => {
+        const kernel = new StandIn()
+        const pool = await MirroredPool.open(kernel, {
+          address: '192.0.2.1',
+          port: 53,
+          scheduler: 'wrr',
+          forwarding: 'direct',
+          servers: SERVERS.slice(0, 3),
+          backup: ['10.1.0.9'],
+          ...given,
+        })
+        const taking = () =>
+          [...kernel.tables.values()].map(
+            ({ destinations }) => [...destinations.values()].filter((it) => it.weight !== 0).length,
+          )
+        kernel.fail = () => {
+          expect(taking()).toHaveLength(2)
+          for (const count of taking()) expect(count).toBeGreaterThan(0)
+          return undefined
+        }
+        const calls: Promise<unknown>[] = []
+        for (const at of actions) {
+          if (at.do === 'wait') await quiet(at.turns)
+          if (at.do === 'reconcile') calls.push(pool.reconcile())
+          if (!('server' in at) || at.do === 'edit') continue
+          const name = SERVERS[at.server]!
+          const known = pool.status().servers.some(({ server }) => server === `${name}:53`)
+          if (known === (at.do === 'add')) continue
+          if (at.do === 'weight') calls.push(pool.setWeight(name, at.weight))
+          else if (at.do === 'admin') calls.push(pool.setAdmin(name, at.admin))
+          else if (at.do === 'report-up' || at.do === 'report-down') {
+            const healthy = at.do === 'report-up'
+            const found = [...pool.members()].find(({ address }) => address === name)!
+            calls.push(pool.report(found, { healthy, initial: false, reason: '', at: 0 }))
+          } else calls.push(pool[at.do](name))
+        }
+        await Promise.all(calls)
+        kernel.fail = undefined
+        // It ends as the status says, in both protocols.
+        const rows = pool
+          .status()
+          .servers.filter(({ serves, admin }) => serves && admin !== 'maintenance')
+          .map(({ server, effectiveWeight }) => `-> ${server} direct ${effectiveWeight}`)
+        for (const protocol of ['tcp', 'udp']) {
+          const there = kernel
+            .rules()
+            .filter((rule) => rule.startsWith(`${protocol} 192.0.2.1:53 ->`))
+            .map((rule) => rule.replace(/^.*? ->/, '->'))
+          expect(there.sort()).toEqual(rows.sort())
+        }
+        expect(pool.status()).toMatchObject({ converged: true })
+        expect((await pool.reconcile()).changes).toEqual([])
+        await pool.close()
+      }),
+      { numRuns: Number(process.env.RUNS ?? 150) },
+    )
+  }, 600_000)
 })

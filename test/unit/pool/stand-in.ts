@@ -4,7 +4,8 @@ import { IpvsError, type IpvsErrorCode } from '../../../src/errors.js'
 import { destinationKey, serviceKey } from '../../../src/identity.js'
 import type { MirroredPool } from '../../../src/pool/pool.js'
 import type { MirroredPoolEvents, PoolClient } from '../../../src/pool/types.js'
-import type { Sysctls } from '../../../src/system/sysctls.js'
+import type { SysctlName, Sysctls } from '../../../src/system/sysctls.js'
+import type { Timeouts } from '../../../src/system/timeouts.js'
 import type {
   ApplyResult,
   Change,
@@ -39,6 +40,9 @@ export class StandIn implements PoolClient {
     expire_nodest_conn: 1,
     expire_quiescent_template: 1,
   }
+  readonly seconds: Timeouts = { tcpSeconds: 900, tcpFinSeconds: 120, udpSeconds: 300 }
+  /** What was set of the namespace, in order. */
+  readonly settings: string[] = []
   /** Makes changes fail; with `lost` they are executed all the same. */
   fail: ((change: Change) => { error: Error; lost?: boolean } | undefined) | undefined
   failRead: (() => Error | undefined) | undefined
@@ -89,6 +93,20 @@ export class StandIn implements PoolClient {
 
   async sysctls(): Promise<Sysctls> {
     return { ...this.values }
+  }
+
+  async setSysctl(name: SysctlName, value: unknown): Promise<void> {
+    this.settings.push(`${name}=${value}`)
+    Object.assign(this.values, { [name]: value })
+  }
+
+  async timeouts(): Promise<Timeouts> {
+    return { ...this.seconds }
+  }
+
+  async setTimeouts(timeouts: Partial<Timeouts>): Promise<void> {
+    this.settings.push(JSON.stringify(timeouts))
+    Object.assign(this.seconds, timeouts)
   }
 
   /** One line for each object, sorted. */
@@ -225,7 +243,16 @@ function objectKey(change: Change): string {
   return 'destination' in change ? `${service} ${destinationKey(change.destination)}` : service
 }
 
-export const NAMES = ['up', 'down', 'drift', 'diverged', 'warning', 'error'] as const
+export const NAMES = [
+  'up',
+  'down',
+  'drained',
+  'quorum',
+  'drift',
+  'diverged',
+  'warning',
+  'error',
+] as const
 export type Name = (typeof NAMES)[number]
 export type AnyEvent = { [K in Name]: { readonly name: K } & MirroredPoolEvents[K][0] }[Name]
 

@@ -1,0 +1,130 @@
+// Drains: a server gets no new connections, and is taken out when what it has is over, or after a while.
+import { isNotFound, typeError } from '../errors.js'
+import type { DestinationStatus } from '../types.js'
+import { checkInteger, checkOptions } from '../validate.js'
+import { carries } from './front.js'
+import type { Member, Seat } from './member.js'
+import { endpointKey } from './servers.js'
+import type { DrainOptions, DrainOutcome, DrainProgress, DrainResult, PoolClient } from './types.js'
+
+/** The kernel's estimators tick every 2 s (ip_vs_est.c): what is asked more often is answered with the same. */
+const LOOK_MS = 2000
+const TIMEOUT_MS = 300_000
+const LONGEST_MS = 0x7fffffff
+
+/** The options, read. */
+export interface DrainSettings {
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+  readonly onProgress: ((progress: DrainProgress) => void) | undefined
+}
+
+/** @throws TypeError, RangeError naming the option */
+export function readDrainOptions(options: DrainOptions | undefined): DrainSettings {
+  const fields = checkOptions(options, 'options', ['timeoutMs', 'signal', 'onProgress'])
+  const { timeoutMs = TIMEOUT_MS, signal, onProgress } = fields
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw typeError('options.signal', 'an AbortSignal', signal)
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw typeError('options.onProgress', 'a function', onProgress)
+  }
+  return {
+    timeoutMs: checkInteger(timeoutMs, 'options.timeoutMs', 0, LONGEST_MS),
+    signal,
+    onProgress: onProgress as DrainSettings['onProgress'],
+  }
+}
+
+export class Drain {
+  readonly #client: PoolClient
+  readonly #member: Member
+  readonly #settings: DrainSettings
+  #wake: (() => void) | undefined
+  #ended: DrainOutcome | undefined
+
+  constructor(client: PoolClient, member: Member, settings: DrainSettings) {
+    this.#client = client
+    this.#member = member
+    this.#settings = settings
+  }
+
+  /** Ends it from outside. */
+  end(outcome: 'cancelled' | 'failed'): void {
+    this.#ended ??= outcome
+    this.#wake?.()
+  }
+
+  /**
+   * Looks until nothing is left, or until the time is over. The server has weight 0 already.
+   *
+   * @throws IpvsError the counts could not be read by the end; the caller takes the server out all the same
+   */
+  async run(): Promise<DrainResult> {
+    const { timeoutMs, signal, onProgress } = this.#settings
+    const cancel = () => this.end('cancelled')
+    signal?.addEventListener('abort', cancel, { once: true })
+    if (signal?.aborted) cancel()
+    const from = performance.now()
+    let seen = { active: 0, inactive: 0, persistent: 0 }
+    try {
+      for (;;) {
+        const look = await this.#look()
+        const elapsedMs = Math.round(performance.now() - from)
+        if (look !== undefined) seen = look.counts
+        if (this.#ended !== undefined) return { outcome: this.#ended, ...seen, elapsedMs }
+        if (look?.idle) return { outcome: 'idle', ...seen, elapsedMs }
+        const leftMs = timeoutMs - elapsedMs
+        if (leftMs <= 0) return { outcome: 'deadline', ...seen, elapsedMs }
+        if (look !== undefined) onProgress?.({ ...seen, elapsedMs, leftMs })
+        await this.#wait(Math.min(LOOK_MS, leftMs))
+      }
+    } finally {
+      signal?.removeEventListener('abort', cancel)
+    }
+  }
+
+  #wait(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, delayMs)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  /** `undefined`: the kernel could not be read this time. */
+  async #look() {
+    const counts = { active: 0, inactive: 0, persistent: 0 }
+    let idle = true
+    try {
+      for (const seat of this.#member.seats) {
+        const row = await this.#row(seat)
+        if (row === undefined) continue
+        counts.active += row.activeConnections
+        counts.inactive += row.inactiveConnections
+        counts.persistent += row.persistentConnections
+        if (row.activeConnections > 0 || !isOver(seat, row)) idle = false
+      }
+    } catch {
+      return undefined
+    }
+    return { counts, idle }
+  }
+
+  async #row({ front, key }: Seat): Promise<DestinationStatus | undefined> {
+    try {
+      const rows = await this.#client.destinations(front.id)
+      return rows.find(({ address, port }) => endpointKey(address, port) === key)
+    } catch (error) {
+      if (isNotFound(error)) return undefined
+      throw error
+    }
+  }
+}
+
+/** The kernel counts all of UDP as inactive (ip_vs_conn.c); of TCP those are the ones that have ended. */
+function isOver({ front }: Seat, { inactiveConnections }: DestinationStatus): boolean {
+  return !carries(front, 'udp') || inactiveConnections === 0
+}

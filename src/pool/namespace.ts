@@ -1,0 +1,39 @@
+// Settings of the whole network namespace that a pool's clients need, where the caller has agreed that it sets them.
+import type { Sysctls } from '../system/sysctls.js'
+import type { Front } from './front.js'
+import { carries } from './front.js'
+import type { PoolClient } from './types.js'
+
+export interface NamespaceSettings {
+  /** False: nothing is set. */
+  readonly apply: boolean
+  readonly udpTimeoutSeconds: number | undefined
+}
+
+/** Reads the settings, and sets those that have to be others. */
+export async function readSettings(
+  client: PoolClient,
+  fronts: readonly Front[],
+  { apply, udpTimeoutSeconds }: NamespaceSettings,
+): Promise<Sysctls> {
+  const sysctls = await client.sysctls()
+  if (!apply) return sysctls
+  const needed: { expire_nodest_conn?: 1; expire_quiescent_template?: 1 } = {}
+  // Else what belongs to a removed server is dropped until it expires (ip_vs_core.c: ip_vs_in_hook).
+  if (fronts.some((front) => carries(front, 'udp'))) needed.expire_nodest_conn = 1
+  // Else persistence brings clients back to a server with weight 0 (ip_vs_conn.c: ip_vs_check_template).
+  if (fronts.some(({ service }) => service.persistence !== undefined)) {
+    needed.expire_quiescent_template = 1
+  }
+  for (const name of ['expire_nodest_conn', 'expire_quiescent_template'] as const) {
+    const value = needed[name]
+    if (value !== undefined && sysctls[name] === 0) await client.setSysctl(name, value)
+  }
+  if (udpTimeoutSeconds !== undefined) {
+    const { udpSeconds } = await client.timeouts()
+    if (udpSeconds !== udpTimeoutSeconds) {
+      await client.setTimeouts({ udpSeconds: udpTimeoutSeconds })
+    }
+  }
+  return { ...sysctls, ...needed }
+}
