@@ -6,16 +6,18 @@ import type { Sysctls } from '../system/sysctls.js'
 import type { Change } from '../types.js'
 import { checkBoolean, checkInteger, checkName, checkOptions } from '../validate.js'
 import { adoptOnePacket, presumedHealth } from './adopt.js'
-import { Drain, readDrainOptions } from './drain.js'
+import { Drains } from './drains.js'
 import { Duties } from './duties.js'
 import { Events } from './events.js'
 import { type FollowOptions, type FollowTarget, follow } from './follow.js'
 import { Member } from './member.js'
+import { takeList } from './membership.js'
 import { Mirror, type ReconcileResult } from './mirror.js'
 import { readSettings } from './namespace.js'
 import { readOptions, readServers, type Settings } from './options.js'
 import { claim } from './owners.js'
 import { Policy } from './policy.js'
+import { Rounds } from './rounds.js'
 import { endpointKey, readServer, type ServerSpec } from './servers.js'
 import { listServers, serverStatus } from './status.js'
 import type {
@@ -30,7 +32,7 @@ import type {
   PoolStatus,
   PoolWarningCode,
 } from './types.js'
-import { Warnings } from './warnings.js'
+import { contestedText, panicText, Warnings } from './warnings.js'
 
 const ADMIN_STATES = new Map(
   (['ready', 'drain', 'maintenance'] as const).map((name) => [name, name]),
@@ -68,8 +70,8 @@ export class MirroredPool
   readonly #memberListeners = new Set<() => void>()
   /** With `adopt`: without a verdict so far. */
   readonly #undecided = new Set<Member>()
-  readonly #drains = new Map<Member, Drain>()
-  #looking: NodeJS.Timeout | undefined
+  readonly #drains: Drains
+  readonly #rounds: Rounds
   #sysctls: Sysctls = {}
   readonly #warnings = new Warnings()
   #closing: Promise<void> | undefined
@@ -98,7 +100,7 @@ export class MirroredPool
       throw error
     }
     pool.#events.opened()
-    pool.#lookLater()
+    pool.#rounds.start()
     return pool
   }
 
@@ -124,10 +126,14 @@ export class MirroredPool
         this.#duties.converged()
         void this.#endHold('health')
       },
-      contested: (keys) => this.#tellContested(keys),
+      contested: (keys) => this.#warn('contested', contestedText(keys), 'reconcile'),
     })
     this.#policy = new Policy(settings.rules)
     this.#duties = new Duties(this.#mirror, this.#policy, this.#events)
+    this.#drains = new Drains(client, this.#events, (member, admin) =>
+      this.#setAdmin(member, admin),
+    )
+    this.#rounds = new Rounds(settings.reconcileIntervalMs, () => this.#round())
     for (const [index, spec] of settings.servers.entries()) {
       this.#join(spec, `options.servers[${index}]`)
     }
@@ -163,7 +169,7 @@ export class MirroredPool
   async setAdmin(server: string | PoolServer, admin: AdminState): Promise<void> {
     const member = this.#member(server)
     const checked = checkName(admin, 'admin', ADMIN_STATES)
-    this.#drains.get(member)?.end('cancelled')
+    this.#drains.end(member, 'cancelled')
     await this.#setAdmin(member, checked)
   }
 
@@ -178,23 +184,7 @@ export class MirroredPool
    */
   async drain(server: string | PoolServer, options?: DrainOptions): Promise<DrainResult> {
     const member = this.#member(server)
-    const drain = new Drain(this.#client, member, readDrainOptions(options))
-    this.#drains.get(member)?.end('cancelled')
-    this.#drains.set(member, drain)
-    const before = member.state()
-    try {
-      await this.#setAdmin(member, 'drain')
-      if (member.health === 'down') drain.end('failed')
-      const result = await drain.run()
-      const own = this.#drains.get(member) === drain && this.#closing === undefined
-      if (own && result.outcome !== 'cancelled') await this.#setAdmin(member, 'maintenance')
-      else if (own && options?.signal?.aborted) await this.#setAdmin(member, 'ready')
-      const about = { server: member.key, cause: 'call', initial: false } as const
-      this.#events.publish('drained', { ...about, before, after: member.state(), ...result })
-      return result
-    } finally {
-      if (this.#drains.get(member) === drain) this.#drains.delete(member)
-    }
+    return this.#drains.start(member, options)
   }
 
   /**
@@ -233,32 +223,16 @@ export class MirroredPool
   async setServers(servers: readonly (string | PoolServer)[]): Promise<void> {
     this.#checkOpen()
     const specs = readServers(servers, 'servers')
-    const wanted = new Map<string, Member>()
-    for (const [index, spec] of specs.entries()) {
-      // Made first, so that a bad one changes nothing.
-      const made = this.#make(spec, `servers[${index}]`)
-      if (wanted.has(made.key)) {
-        throw rangeError(`servers[${index}]`, 'a server that is not in the list twice', made.key)
-      }
-      const backup = this.#mirror.members.get(made.key)?.backup === true
-      if (backup) throw rangeError(`servers[${index}]`, 'no backup of the pool', made.key)
-      wanted.set(made.key, made)
-    }
-    const changed: Member[] = []
-    const present = [...this.#mirror.members.values()].filter(({ backup }) => !backup)
-    const leaving = present.filter(({ key }) => !wanted.has(key))
-    for (const made of wanted.values()) {
-      const known = this.#mirror.members.get(made.key)
-      if (known === undefined) {
-        this.#mirror.join(made)
-        this.#presume(made)
-        changed.push(made)
-      } else if (known.become(made)) changed.push(known)
+    const listed = specs.map((spec, index) => this.#make(spec, `servers[${index}]`))
+    const { joining, changed, leaving } = takeList(this.#mirror.members, listed)
+    if (joining.length + changed.length + leaving.length === 0) return
+    for (const member of joining) {
+      this.#mirror.join(member)
+      this.#presume(member)
     }
     for (const member of leaving) this.#part(member)
-    if (changed.length + leaving.length === 0) return
     this.#membersChanged()
-    await this.#change([...changed, ...leaving], 'call')
+    await this.#change([...changed, ...joining, ...leaving], 'call')
   }
 
   /**
@@ -359,7 +333,7 @@ export class MirroredPool
   ): Promise<void> {
     this.#undecided.delete(member)
     // The failure action comes before an orderly end.
-    if (health === 'down') this.#drains.get(member)?.end('failed')
+    if (health === 'down') this.#drains.end(member, 'failed')
     const deciding = this.#duties.decide(member, { health, factor, cause, reason })
     this.#tellPanic(cause)
     await deciding
@@ -381,14 +355,10 @@ export class MirroredPool
   }
 
   #tellPanic(cause: 'call' | 'health'): void {
-    if (this.#settings.rules.panic === undefined) return
-    const text = `fewer than ${this.#settings.rules.panic.minHealthyPercent} % of the servers are healthy: the checks are not believed, and servers that fail them serve; are they right, or is it this machine's own network?`
-    this.#warn('panic', this.#policy.panicking ? text : undefined, cause)
-  }
-
-  #tellContested(keys: readonly string[]): void {
-    const text = `${keys.join(', ')}: another program keeps changing what this pool owns, always to the same; the pool repairs it less and less often. Let one of the two own the service`
-    this.#warn('contested', keys.length > 0 ? text : undefined, 'reconcile')
+    const { panic } = this.#settings.rules
+    if (panic !== undefined) {
+      this.#warn('panic', this.#policy.panicking ? panicText(panic) : undefined, cause)
+    }
   }
 
   #warn(code: PoolWarningCode, message: string | undefined, cause: PoolCause): void {
@@ -400,21 +370,13 @@ export class MirroredPool
     return readSettings(this.#client, this.#settings.fronts, this.#settings.namespace)
   }
 
-  /** The kernel tells nobody of changes: the pool looks, not in step with others. */
-  #lookLater(): void {
-    const { reconcileIntervalMs } = this.#settings
-    if (reconcileIntervalMs === 0 || this.#closing !== undefined) return
-    const delay = reconcileIntervalMs * (0.9 + Math.random() / 5)
-    this.#looking = setTimeout(async () => {
-      try {
-        await this.reconcile()
-      } catch (error) {
-        if (this.#closing === undefined) {
-          this.#events.publish('error', { ...STATELESS, error, cause: 'reconcile' })
-        }
-      }
-      this.#lookLater()
-    }, delay).unref()
+  async #round(): Promise<void> {
+    try {
+      await this.reconcile()
+    } catch (error) {
+      if (this.#closing !== undefined) return
+      this.#events.publish('error', { ...STATELESS, error, cause: 'reconcile' })
+    }
   }
 
   /** With every server decided, what is not declared may go. */
@@ -484,7 +446,7 @@ export class MirroredPool
   #part(member: Member): void {
     this.#mirror.leave(member)
     this.#undecided.delete(member)
-    this.#drains.get(member)?.end('cancelled')
+    this.#drains.end(member, 'cancelled')
   }
 
   #member(server: string | PoolServer): Member {
@@ -515,10 +477,10 @@ export class MirroredPool
   }
 
   async #close(withdraw: boolean): Promise<void> {
-    clearTimeout(this.#looking)
+    this.#rounds.stop()
     this.#gone.abort()
     this.#duties.close()
-    for (const drain of this.#drains.values()) drain.end('cancelled')
+    this.#drains.close()
     try {
       await this.#mirror.close()
       if (!withdraw) return

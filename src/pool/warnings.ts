@@ -3,7 +3,7 @@ import type { Sysctls } from '../system/sysctls.js'
 import type { Front } from './front.js'
 import { carries } from './front.js'
 import type { Settings } from './options.js'
-import type { PoolWarning } from './types.js'
+import type { PoolPanic, PoolWarning } from './types.js'
 
 /** Schedulers that compare connection counts, which one-packet scheduling leaves at 0. */
 const COUNTING = new Set(['lc', 'wlc', 'sed', 'nq'])
@@ -97,4 +97,13 @@ export function settingsWarnings(
     'clients of a server with weight 0 (a drain, say) are refused, not moved; add sh-fallback or mh-fallback to schedulerFlags, or leave schedulerFlags out',
   )
   return warnings
+}
+
+export function panicText({ minHealthyPercent }: PoolPanic): string {
+  return `fewer than ${minHealthyPercent} % of the servers are healthy: the checks are not believed, and servers that fail them serve; are the checks right, or is it this machine's own network?`
+}
+
+export function contestedText(keys: readonly string[]): string | undefined {
+  if (keys.length === 0) return undefined
+  return `${keys.join(', ')}: another program keeps changing what this pool owns, always to the same; the pool repairs it less and less often. Let one of the two own the service`
 }

@@ -394,6 +394,9 @@ function counted(ipvs: Ipvs) {
     service: ipvs.service.bind(ipvs),
     destinations: ipvs.destinations.bind(ipvs),
     sysctls: ipvs.sysctls.bind(ipvs),
+    setSysctl: ipvs.setSysctl.bind(ipvs),
+    timeouts: ipvs.timeouts.bind(ipvs),
+    setTimeouts: ipvs.setTimeouts.bind(ipvs),
     apply: (...args: Parameters<Ipvs['apply']>) => {
       applied.push(...args[0])
       return ipvs.apply(...args)

@@ -59,7 +59,7 @@ const pass = async (ms: number) => {
   await vi.advanceTimersByTimeAsync(ms)
   await quiet()
 }
-const weightOf = () =>
+const weightOf = (): number | undefined =>
   kernel.tables.get('udp 192.0.2.1:53')!.destinations.get('10.1.0.1:53')?.weight
 
 /** A drain, and whether it has ended. */
@@ -164,11 +164,17 @@ it('a server that fails meanwhile is taken out at once, and stays out', async ()
   expect(weightOf()).toBeUndefined()
 })
 
-it.each([
-  ['another drain', (pool: MirroredPool) => void pool.drain('10.1.0.1')],
+it.each<[string, (pool: MirroredPool) => Promise<unknown> | undefined]>([
+  [
+    'another drain',
+    (pool) => {
+      void pool.drain('10.1.0.1')
+      return undefined
+    },
+  ],
   ['removal', (pool: MirroredPool) => pool.remove('10.1.0.1')],
   ['closing', (pool: MirroredPool) => pool.close()],
-] as const)('%s cancels it', async (_, act) => {
+])('%s cancels it', async (_, act) => {
   const pool = await open()
   counts.tcp = { activeConnections: 1 }
   const state = drain(pool)
