@@ -6,6 +6,7 @@ import {
   churn,
   memberFlips,
   type Operation,
+  pairs,
   table,
   type Workload,
   weightFlips,
@@ -70,6 +71,9 @@ export const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'apply, in a bulk sync': node('whole.mjs', 'flips-in-bulk'),
   'apply, pool blocked': node('whole.mjs', 'flips-blocked'),
   'event loop': node('whole.mjs', 'event-loop'),
+  'pools, reconcile': gc('pools.mjs', 'reconcile'),
+  'pools, one flip': node('pools.mjs', 'flip'),
+  'pools, a flip each': gc('pools.mjs', 'flips'),
   'memory of applySync': gc('whole.mjs', 'memory-sync'),
   'memory of a pool': gc('whole.mjs', 'memory-pool'),
   'c-encode': [`${native}/host-floor`, 'encode'],
@@ -98,6 +102,7 @@ function drift(setup: readonly Operation[], every: number): Operation[] {
 }
 
 const thousand = table(1000, 10)
+const thousandPools = pairs(1000, 8)
 
 function reconcileCase(name: string, what: string, operations: readonly Operation[]): Case {
   return {
@@ -266,6 +271,37 @@ export const CASES: readonly Case[] = [
     floor: 'event loop',
     drivers: ['event loop'],
     samples: 1,
+  },
+  {
+    name: 'pools-reconcile',
+    title:
+      '1,000 pools of 8 servers, TCP and UDP, on one client: all reconcile, with nothing to do',
+    unit: 'reconcile of all',
+    mode: 'own',
+    workload: { setup: thousandPools, operations: [] },
+    floor: 'snapshot beside it',
+    drivers: ['snapshot beside it', 'pools, reconcile'],
+    samples: 10,
+  },
+  {
+    name: 'pools-flip',
+    title: 'The same 1,000 pools: one flip after the other',
+    unit: 'flip',
+    mode: 'own',
+    workload: { setup: thousandPools, operations: [] },
+    floor: 'pools, one flip',
+    drivers: ['pools, one flip'],
+    samples: 3000,
+  },
+  {
+    name: 'pools-flips',
+    title: 'The same 1,000 pools: a flip in each of them, in one turn',
+    unit: '1,000 flips',
+    mode: 'own',
+    workload: { setup: thousandPools, operations: [] },
+    floor: 'pools, a flip each',
+    drivers: ['pools, a flip each'],
+    samples: 20,
   },
   {
     name: 'memory',

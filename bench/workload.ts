@@ -111,6 +111,18 @@ export function table(services: number, servers: number): Operation[] {
   ]
 }
 
+/** Services in pairs of TCP and UDP, with the same servers behind each, as pools have them. */
+export function pairs(count: number, servers: number): Operation[] {
+  return Array.from({ length: count }, (_, n) => `10.200.${n >> 8}.${n & 255}:53`).flatMap((vip) =>
+    ['-t', '-u'].flatMap((protocol) => [
+      [`-A ${protocol} ${vip} -s wrr`],
+      ...Array.from({ length: servers }, (_, n) => [
+        destination('-a', `${protocol} ${vip}`, n + 1, 1),
+      ]),
+    ]),
+  )
+}
+
 /** Servers that come, go and change over many services, as a day of deployments does; always the same list. */
 export function churn(count: number, services: number, servers: number): Workload {
   const setup = table(services, servers)

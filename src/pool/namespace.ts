@@ -4,6 +4,9 @@ import type { Front } from './front.js'
 import { carries } from './front.js'
 import type { PoolClient } from './types.js'
 
+/** Reads that are under way: a thousand pools that look at once need one. */
+const reading = new WeakMap<PoolClient, Promise<Sysctls>>()
+
 export interface NamespaceSettings {
   /** False: nothing is set. */
   readonly apply: boolean
@@ -16,7 +19,7 @@ export async function readSettings(
   fronts: readonly Front[],
   { apply, udpTimeoutSeconds }: NamespaceSettings,
 ): Promise<Sysctls> {
-  const sysctls = await client.sysctls()
+  const sysctls = await sysctlsOf(client)
   if (!apply) return sysctls
   const needed: { expire_nodest_conn?: 1; expire_quiescent_template?: 1 } = {}
   // Else what belongs to a removed server is dropped until it expires (ip_vs_core.c: ip_vs_in_hook).
@@ -36,4 +39,12 @@ export async function readSettings(
     }
   }
   return { ...sysctls, ...needed }
+}
+
+function sysctlsOf(client: PoolClient): Promise<Sysctls> {
+  const known = reading.get(client)
+  if (known !== undefined) return known
+  const read = client.sysctls().finally(() => reading.delete(client))
+  reading.set(client, read)
+  return read
 }

@@ -14,6 +14,7 @@ import { Member } from './member.js'
 import { takeList } from './membership.js'
 import { Mirror, type ReconcileResult } from './mirror.js'
 import { readSettings } from './namespace.js'
+import { needs } from './needs.js'
 import { readOptions, readServers, type Settings } from './options.js'
 import { claim } from './owners.js'
 import { Policy } from './policy.js'
@@ -276,6 +277,7 @@ export class MirroredPool
       servers: [...this.#mirror.members.values()].map(serverStatus),
       converged: this.#mirror.converged,
       quorum: this.#policy.isQuorate(this.#mirror.members.values()),
+      needs: needs(this.#settings, this.#sysctls),
       warnings: this.#warnings.all,
     }
   }

@@ -362,5 +362,7 @@ export interface PoolStatus {
   readonly converged: boolean
   /** Enough servers serve; without option `quorum`: one does. */
   readonly quorum: boolean
+  /** What the forwarding method and UDP need around the pool: of servers, network and settings. */
+  readonly needs: readonly string[]
   readonly warnings: readonly PoolWarning[]
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { serviceKey } from '../../../src/identity.js'
 import { MirroredPool } from '../../../src/pool/index.js'
+import { needs } from '../../../src/pool/needs.js'
 import { readOptions } from '../../../src/pool/options.js'
 import type { MirroredPoolOptions } from '../../../src/pool/types.js'
 import { settingsWarnings } from '../../../src/pool/warnings.js'
@@ -352,6 +353,27 @@ describe('warnings', () => {
     ],
   ])('%s', (_, options, sysctls, draining, expected) => {
     expect(codes(options, sysctls, draining)).toEqual(expected)
+  })
+
+  it.each<[Partial<MirroredPoolOptions>, Sysctls, RegExp[]]>([
+    [
+      { forwarding: 'masquerade' },
+      good,
+      [/^masquerade: .*ip_forward=1/, /expire_nodest_conn=1.*it is 1$/],
+    ],
+    [
+      { forwarding: 'tunnel', tunnel: { type: 'gue', port: 6080 }, onePacket: false },
+      {},
+      [/^tunnel: every server decapsulates gue/, /it is not readable here$/],
+    ],
+    [
+      { protocols: ['tcp'], persistence } as Partial<MirroredPoolOptions>,
+      bad,
+      [/^direct/, /^persistence: .*it is 0$/],
+    ],
+  ])('needs of %j', (options, sysctls, expected) => {
+    const said = needs(readOptions({ ...dns, ...options } as MirroredPoolOptions), sysctls)
+    expect(said).toEqual(expected.map((text) => expect.stringMatching(text)))
   })
 
   it('name the services and the command', () => {

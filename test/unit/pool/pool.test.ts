@@ -1027,6 +1027,10 @@ it('status is a table', async () => {
     ],
     converged: true,
     quorum: false,
+    needs: [
+      expect.stringMatching(/^direct: .*arp_ignore=1/),
+      expect.stringMatching(/^UDP: one-packet/),
+    ],
     warnings: [],
   })
 })
