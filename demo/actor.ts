@@ -1,11 +1,11 @@
-// A process of the play: another file of this folder, run by Node in a namespace.
+// A process of a play: a program of ours, run by Node in a namespace. It says one JSON object per line.
 import type { ChildProcess } from 'node:child_process'
+import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { Message } from './messages.js'
 import { endGroup, startIn } from './topology.js'
 
-export class Actor {
+export class Actor<Message extends { readonly type: string }> {
   readonly #process: ChildProcess
   readonly #ended: Promise<void>
   #stopping = false
@@ -14,14 +14,17 @@ export class Actor {
   /** Rejects when it ends although nobody told it to; never resolves. */
   readonly failure: Promise<never>
 
+  /** @param under words before `node`, as in `strace node program.js` */
   constructor(
-    name: string,
+    program: URL,
     namespace: string,
     flags: readonly string[],
     listener: (message: Message) => void,
+    under: readonly string[] = [],
   ) {
-    const file = fileURLToPath(new URL(`./${name}.js`, import.meta.url))
-    const child = startIn(namespace, [process.execPath, file, ...flags])
+    const file = fileURLToPath(program)
+    const name = path.basename(file, '.js')
+    const child = startIn(namespace, [...under, process.execPath, file, ...flags])
     this.#process = child
 
     let complaints = ''

@@ -68,13 +68,19 @@ export type Message =
   | ControllerMessage
 
 /** Written before it returns, so that nothing is lost when the process ends. */
-export function tell(message: Message): void {
+export function tell<M extends { readonly type: string } = Message>(message: NoInfer<M>): void {
   writeSync(1, `${JSON.stringify(message)}\n`)
 }
 
-/** Calls back for each line the play sends; `stop` also when it has died: nobody is left behind. */
-export function onOrders(orders: Record<string, () => void>): void {
+/**
+ * Calls back for each line the play sends, with the words behind the first; `stop` also when it has died: nobody is
+ * left behind.
+ */
+export function onOrders(orders: Record<string, (...words: string[]) => void>): void {
   const lines = createInterface({ input: process.stdin })
-  lines.on('line', (line) => orders[line]?.())
+  lines.on('line', (line) => {
+    const [order = '', ...words] = line.split(' ')
+    orders[order]?.(...words)
+  })
   lines.on('close', () => orders.stop?.())
 }

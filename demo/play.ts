@@ -76,9 +76,9 @@ async function play(): Promise<number> {
   for (const server of servers) dnsmasq.set(server, await startServer(server))
   timeline.begin('start: the director (pool and health checks), the sampler and the clients start')
   const actors: Actors = {
-    sampler: new Actor('sampler', 'director', [], take),
-    clients: new Actor('clients', 'client', [], take),
-    director: new Actor('director', 'director', options.sabotage ? ['--sabotage'] : [], take),
+    sampler: actor('sampler', 'director'),
+    clients: actor('clients', 'client'),
+    director: actor('director', 'director', options.sabotage ? ['--sabotage'] : []),
   }
   const failed = Promise.race(
     [actors.sampler, actors.clients, actors.director].map(({ failure }) => failure),
@@ -95,10 +95,13 @@ async function play(): Promise<number> {
 }
 
 interface Actors {
-  readonly sampler: Actor
-  readonly clients: Actor
-  readonly director: Actor
+  readonly sampler: Actor<Message>
+  readonly clients: Actor<Message>
+  readonly director: Actor<Message>
 }
+
+const actor = (program: string, namespace: string, flags: string[] = []) =>
+  new Actor<Message>(new URL(`./${program}.js`, import.meta.url), namespace, flags, take)
 
 async function perform({ sampler, clients, director }: Actors): Promise<void> {
   await Promise.all([sampler.ready, clients.ready, director.ready])

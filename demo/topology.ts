@@ -40,7 +40,7 @@ export async function run(program: string, args: string[], input = ''): Promise<
     const given = input === '' ? '' : `\nIts input was:\n${input}`
     throw new Error(
       `"${program} ${args.join(' ')}" failed: ${stderr.trim() || message}${given}\n` +
-        'The demo needs root and a kernel with network namespaces, veth, bridge and ip_vs.',
+        'This needs root and a kernel with network namespaces, veth, bridge and ip_vs.',
     )
   }
 }

@@ -77,11 +77,10 @@ export class Duties {
 
   /** Programs what has changed about servers: weight, admin state, membership; or, without any, with time. */
   async change(members: readonly Member[], cause: PoolCause): Promise<void> {
-    const moved = new Set<Member>(members.length === 0 ? this.#review(undefined) : [])
-    for (const member of members) for (const one of this.#review(member)) moved.add(one)
-    const all = [...moved]
-    await this.#program(all, cause)
-    this.#tellOthers(all, cause)
+    // Most often one.
+    const moved = members.length > 1 ? this.#reviewAll(members) : this.#review(members[0])
+    await this.#program(moved, cause)
+    this.#tellOthers(moved, cause)
   }
 
   /** Events that waited for the kernel, now that it holds everything. */
@@ -93,6 +92,11 @@ export class Duties {
   close(): void {
     this.#closed = true
     clearTimeout(this.#timer)
+  }
+
+  #reviewAll(members: readonly Member[]): Member[] {
+    const moved = new Set(members.flatMap((member) => this.#review(member)))
+    return this.#policy.inOrder([...moved])
   }
 
   #review(member: Member | undefined): Member[] {

@@ -62,8 +62,7 @@ export class Policy {
    *
    * Looks at the clock only where a rule needs it: this is in the path of every flip.
    *
-   * @returns the servers that are to be programmed: the one, and those whose duty or weight has changed with it. Who
-   *   gains comes first, so that in a batch nothing leaves before what replaces it is there.
+   * @returns the servers that are to be programmed: the one, and those whose duty or weight has changed with it, in order
    */
   review(members: Iterable<Member>, one: Member | undefined): Member[] {
     if (this.#simple && one !== undefined) {
@@ -84,8 +83,13 @@ export class Policy {
     this.amount = roster.amount
     this.withdrawn = roster.withdrawn
     this.#first = false
-    const takes = (member: Member) => Number(effectiveWeight(member) > 0)
-    return changed.sort((a, b) => takes(b) - takes(a))
+    return this.inOrder(changed)
+  }
+
+  /** Who takes connections comes first, so that in a batch nothing leaves before what replaces it is there. */
+  inOrder(members: Member[]): Member[] {
+    const takes = (member: Member) => Number(!member.leaving && effectiveWeight(member) > 0)
+    return members.sort((a, b) => takes(b) - takes(a))
   }
 
   /** Milliseconds until time alone changes something; `undefined`: never. */
