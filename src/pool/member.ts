@@ -1,4 +1,5 @@
 // A server of the pool and its seats: one destination in each front.
+import { AF_INET6 } from '../address.js'
 import type { HealthState } from '../health/types.js'
 import type { Destination, DestinationId } from '../types.js'
 import { type CheckedDestination, checkDestination } from '../validate.js'
@@ -112,13 +113,14 @@ export class Member implements Intent, Candidate {
     this.weight = template.weight
     this.seats = settings.fronts.map((front): Seat => {
       const port = spec.port ?? front.id.port ?? 0
-      const id = { address: this.address, port }
+      const address = addressFor(front, spec)
+      const id = { address, port }
       const destination = { ...id, ...template }
       const checked = checkDestination(destination, option, front.checked)
       return {
         front,
         member: this,
-        key: endpointKey(this.address, port),
+        key: endpointKey(address, port),
         id,
         made: { destination, checked },
         known: 'unknown',
@@ -144,6 +146,22 @@ export class Member implements Intent, Candidate {
       }
     }
     return seat.made.destination
+  }
+
+  /** It has the same places as another one of its name. */
+  hasSeatsOf({ seats }: Member): boolean {
+    return this.seats.every(({ key }, index) => key === seats[index]!.key)
+  }
+
+  /** Takes over what is known of another one of its name, but for its places. */
+  inherit(other: Member): void {
+    this.admin = other.admin
+    this.health = other.health
+    this.duty = other.duty
+    this.factor = other.factor
+    this.decided = other.decided
+    this.since = other.since
+    this.reason = other.reason
   }
 
   /** Takes over weight and thresholds of another one. True if anything has changed. */
@@ -185,6 +203,13 @@ function checkedWithWeight(from: CheckedDestination, weight: number): CheckedDes
     tunnelPort: from.tunnelPort,
     tunnelFlags: from.tunnelFlags,
   }
+}
+
+/** The address of the front's family, if the server has one. */
+function addressFor({ checked }: Front, { address, secondAddress }: ServerSpec): string {
+  if (secondAddress === undefined) return address
+  const isIPv6 = checked.af === AF_INET6
+  return address.includes(':') === isIPv6 ? address : secondAddress
 }
 
 type Template = Omit<Full, 'address' | 'port'>

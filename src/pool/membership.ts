@@ -34,9 +34,14 @@ export function takeList(
   const changed: Member[] = []
   for (const made of wanted.values()) {
     const known = present.get(made.key)
-    if (known === undefined) joining.push(made)
-    else if (known.become(made)) changed.push(known)
+    if (known !== undefined && !known.hasSeatsOf(made)) made.inherit(known)
+    if (known?.hasSeatsOf(made)) {
+      if (known.become(made)) changed.push(known)
+    } else joining.push(made)
   }
-  const leaving = [...present.values()].filter(({ key, backup }) => !backup && !wanted.has(key))
+  // One whose second address has changed leaves and joins.
+  const leaving = [...present.values()].filter(({ key, backup }) => {
+    return !backup && (!wanted.has(key) || joining.includes(wanted.get(key)!))
+  })
   return { joining, changed, leaving }
 }

@@ -227,11 +227,11 @@ export class MirroredPool
     const listed = specs.map((spec, index) => this.#make(spec, `servers[${index}]`))
     const { joining, changed, leaving } = takeList(this.#mirror.members, listed)
     if (joining.length + changed.length + leaving.length === 0) return
+    for (const member of leaving) this.#part(member)
     for (const member of joining) {
       this.#mirror.join(member)
-      this.#presume(member)
+      if (!member.decided) this.#presume(member)
     }
-    for (const member of leaving) this.#part(member)
     this.#membersChanged()
     await this.#change([...changed, ...joining, ...leaving], 'call')
   }

@@ -9,6 +9,8 @@ export interface ServerSpec {
   readonly address: string
   /** `undefined`: each front's own. */
   readonly port: number | undefined
+  /** Canonical, and of the other family. */
+  readonly secondAddress: string | undefined
   readonly weight: unknown
   readonly upperThreshold: unknown
   readonly lowerThreshold: unknown
@@ -24,15 +26,26 @@ export function readServer(value: unknown, option: string): ServerSpec {
   const fields = checkOptions(value ?? null, option, [
     'address',
     'port',
+    'secondAddress',
     'weight',
     'upperThreshold',
     'lowerThreshold',
   ])
   const { weight, upperThreshold, lowerThreshold } = fields
-  const address = parseAddress(fields.address, `${option}.address`).text
+  const { af, text: address } = parseAddress(fields.address, `${option}.address`)
+  const secondAddress = readSecond(fields.secondAddress, `${option}.secondAddress`, af)
   const port =
     fields.port === undefined ? undefined : checkInteger(fields.port, `${option}.port`, 0, 65535)
-  return { address, port, weight, upperThreshold, lowerThreshold }
+  return { address, port, secondAddress, weight, upperThreshold, lowerThreshold }
+}
+
+function readSecond(value: unknown, option: string, af: number): string | undefined {
+  if (value === undefined) return undefined
+  const second = parseAddress(value, option)
+  if (second.af === af) {
+    throw rangeError(option, `of the other family than the server's address`, value)
+  }
+  return second.text
 }
 
 function readSpelling(text: string, option: string): ServerSpec {
@@ -44,6 +57,7 @@ function readSpelling(text: string, option: string): ServerSpec {
   return {
     address: parseAddress(match?.[1] ?? match?.[2] ?? text, option).text,
     port,
+    secondAddress: undefined,
     weight: undefined,
     upperThreshold: undefined,
     lowerThreshold: undefined,

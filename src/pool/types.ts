@@ -54,6 +54,11 @@ export interface PoolServer {
   readonly address: string
   /** Default: each front's own port; 0 behind a firewall mark. Another port needs forwarding `masquerade` or `local`. */
   readonly port?: number | undefined
+  /**
+   * The server's address in the other family, for fronts of that family: one server, one verdict, one batch for all.
+   * Checks and keys use `address`. Without it a server fits fronts of the other family with forwarding `tunnel` only.
+   */
+  readonly secondAddress?: string | undefined
   /** Weight while it is up and ready, 0 to 2147483647. Default 1. */
   readonly weight?: number | undefined
   /** No new connections above this many; 0 (the default) means no limit. */

@@ -87,6 +87,7 @@ function serverOf(spec: ServerSpec, option: (name: string) => string): PoolServe
   const { address, port } = spec
   const server: { -readonly [K in keyof PoolServer]: PoolServer[K] } = { address }
   if (port !== undefined) server.port = port
+  if (spec.secondAddress !== undefined) server.secondAddress = spec.secondAddress
   for (const name of ['weight', 'upperThreshold', 'lowerThreshold'] as const) {
     const value = spec[name]
     if (value !== undefined) server[name] = checkInteger(value, option(name), 0, MAX_WEIGHT)

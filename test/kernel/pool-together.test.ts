@@ -73,6 +73,35 @@ kernelSuite('a pool and its servers together', () => {
     expect(held()).toEqual(['t 10.1.0.2 7', 't 10.1.0.3 1', 'u 10.1.0.2 7', 'u 10.1.0.3 1'])
   })
 
+  test('addresses of both families, and two ports: one server, one batch', async () => {
+    const { address: _, port: __, ...rest } = base
+    const pool = await MirroredPool.open(ipvs, {
+      ...rest,
+      fronts: [
+        { address: '192.0.2.1', port: 53 },
+        { address: '2001:db8::1', port: 53 },
+        { address: '192.0.2.1', port: 853, protocols: ['tcp'] },
+        { fwmark: 7, family: 'ipv6' },
+      ],
+      servers: [{ address: '10.1.0.1', secondAddress: '2001:db8::a' }],
+    })
+    pools.push(pool)
+    const servers = () => space.rules().filter((rule) => rule.startsWith('-a'))
+    expect(servers()).toEqual([
+      '-a -f 7 -6 -r [2001:db8::a]:0 -g -w 1',
+      '-a -t 192.0.2.1:53 -r 10.1.0.1:53 -g -w 1',
+      '-a -t 192.0.2.1:853 -r 10.1.0.1:853 -g -w 1',
+      '-a -t [2001:db8::1]:53 -r [2001:db8::a]:53 -g -w 1',
+      '-a -u 192.0.2.1:53 -r 10.1.0.1:53 -g -w 1',
+      '-a -u [2001:db8::1]:53 -r [2001:db8::a]:53 -g -w 1',
+    ])
+    await pool.down('10.1.0.1')
+    expect(servers()).toEqual([])
+    await pool.up('10.1.0.1')
+    expect(servers()).toHaveLength(6)
+    expect((await pool.reconcile()).changes).toEqual([])
+  })
+
   test('slow start gives weights that grow to the configured one', async () => {
     const pool = await open({
       servers: [{ address: '10.1.0.1', weight: 100 }],

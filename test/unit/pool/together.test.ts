@@ -332,6 +332,40 @@ describe('setServers', () => {
     expect((await pool.reconcile()).changes).toEqual([])
   })
 
+  it('moves a server whose second address is another one', async () => {
+    const two = (secondAddress: string) => [{ address: '10.1.0.1', secondAddress }]
+    const pool = await open({
+      address: undefined,
+      port: undefined,
+      fronts: [
+        { address: '192.0.2.1', port: 53, protocols: ['udp'] },
+        { address: '2001:db8::1', port: 53, protocols: ['udp'] },
+        { address: '2001:db8::1', port: 853, protocols: ['tcp'] },
+      ],
+      servers: two('2001:db8::a'),
+    } as Partial<MirroredPoolOptions>)
+    const rows = () => kernel.rules().filter((rule) => rule.includes('->'))
+    expect(rows()).toEqual([
+      'udp 192.0.2.1:53 -> 10.1.0.1:53 direct 1',
+      'udp [2001:db8::1]:53 -> [2001:db8::a]:53 direct 1',
+      'tcp [2001:db8::1]:853 -> [2001:db8::a]:853 direct 1',
+    ])
+    await pool.down('10.1.0.1')
+    expect(rows()).toEqual([])
+    expect(kernel.batches).toHaveLength(1)
+    await pool.setServers(two('2001:db8::b'))
+    expect(rows()).toEqual([])
+    await pool.up('10.1.0.1')
+    await pool.setServers(two('2001:db8::c'))
+    expect(rows()).toEqual([
+      'udp 192.0.2.1:53 -> 10.1.0.1:53 direct 1',
+      'udp [2001:db8::1]:53 -> [2001:db8::c]:53 direct 1',
+      'tcp [2001:db8::1]:853 -> [2001:db8::c]:853 direct 1',
+    ])
+    expect((await pool.reconcile()).changes).toEqual([])
+    await expect(pool.setServers(two('10.1.0.9'))).rejects.toThrow(/servers\[0\]\.secondAddress/)
+  })
+
   it('keeps health and the administrator’s word', async () => {
     const pool = await open()
     await pool.down('10.1.0.1')
