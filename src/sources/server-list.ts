@@ -84,13 +84,10 @@ function parseLines(text: string, path: string): Placed[] {
 
 /** Without what is not said. Each pool has its own rules beyond these. */
 function serverOf(spec: ServerSpec, option: (name: string) => string): PoolServer {
-  const { address, port } = spec
-  const server: { -readonly [K in keyof PoolServer]: PoolServer[K] } = { address }
-  if (port !== undefined) server.port = port
-  if (spec.secondAddress !== undefined) server.secondAddress = spec.secondAddress
   for (const name of ['weight', 'upperThreshold', 'lowerThreshold'] as const) {
-    const value = spec[name]
-    if (value !== undefined) server[name] = checkInteger(value, option(name), 0, MAX_WEIGHT)
+    if (spec[name] !== undefined) checkInteger(spec[name], option(name), 0, MAX_WEIGHT)
   }
-  return server
+  // Not field by field: whatever a server may have must not be lost on the way to the pool.
+  const said = Object.entries(spec).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(said) as unknown as PoolServer
 }

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
   type FollowOptions,
@@ -341,6 +342,22 @@ describe('the signal', () => {
     await quiet(1)
     expect(target.lists).toEqual([one])
     expect(target.reports).toEqual([])
+  })
+
+  it('bears one listener at a time, and none in the end', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const { feed, abort, following } = start({ retryMs: 1 })
+    for (let i = 0; i < 5; i++) {
+      feed.give(one, two)
+      feed.fail(new Error('no'))
+      await quiet(1)
+      await vi.advanceTimersByTimeAsync(1)
+    }
+    expect(feed.iterations).toBe(6)
+    expect(getEventListeners(abort.signal, 'abort')).toHaveLength(1)
+    feed.end()
+    await following
+    expect(getEventListeners(abort.signal, 'abort')).toEqual([])
   })
 
   it.each(['signal', 'gone'] as const)('of either kind will do: %s', async (which) => {

@@ -11,7 +11,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { PoolServer } from '../../../src/pool/types.js'
@@ -89,11 +89,13 @@ describe('formats', () => {
   it('reads a JSON array', async () => {
     const text = `\uFEFF
       [ "10.1.0.1", "[2001:db8::2]:53",
-        { "address": "10.1.0.2", "port": 53, "weight": 5, "upperThreshold": 9, "lowerThreshold": 3 } ]`
+        { "address": "10.1.0.2", "port": 53, "weight": 5, "upperThreshold": 9, "lowerThreshold": 3 },
+        { "address": "10.1.0.3", "secondAddress": "2001:DB8::3" } ]`
     expect(await read(text)).toEqual([
       one,
       { address: '2001:db8::2', port: 53 },
       { address: '10.1.0.2', port: 53, weight: 5, upperThreshold: 9, lowerThreshold: 3 },
+      { address: '10.1.0.3', secondAddress: '2001:db8::3' },
     ])
   })
 
@@ -241,6 +243,21 @@ describe('changes', () => {
     expect(writes).toBeGreaterThan(0)
   })
 
+  it('are looked for when there is a reason only', async () => {
+    await writeFile(path, '10.1.0.1')
+    const iterator = iterate(NO_POLL)
+    await next(iterator)
+    await writeFile(path, '10.1.0.2')
+    await next(iterator)
+    const pending = iterator.next()
+    // What has happened while the file was read is looked into once more.
+    await sleep(150)
+    const timers = vi.spyOn(globalThis, 'setTimeout')
+    expect(await isOpen(pending, 300)).toBe(true)
+    // A look begins with waiting until the file has been the same for 100 ms.
+    expect(timers.mock.calls.filter(([, ms]) => ms === 100)).toEqual([])
+  })
+
   describe('that are not reported', () => {
     it('are seen every intervalMs: behind a link to another directory', async () => {
       const elsewhere = join(directory, 'elsewhere')
@@ -370,8 +387,10 @@ describe('ending', () => {
 
 it('reads a relative path from where the process was when it was given', async () => {
   await writeFile(path, '10.1.0.1')
-  const source = watchServers(relative(process.cwd(), path), NO_POLL)
-  vi.spyOn(process, 'cwd').mockReturnValue('/')
+  const here = process.cwd()
+  process.chdir(directory)
+  const source = watchServers('servers', NO_POLL)
+  process.chdir(here)
   const iterator = source[Symbol.asyncIterator]()
   iterators.push(iterator)
   expect(await next(iterator)).toEqual([one])
