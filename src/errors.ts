@@ -141,6 +141,11 @@ export function typeError(
   return argumentError(TypeError, option, `must be ${expected}`, value)
 }
 
+/** It is about an argument of the caller's. */
+export function isArgumentError(error: unknown): error is ArgumentError {
+  return (error as Partial<ArgumentError>)?.code === 'ERR_IPVS_ARGUMENT'
+}
+
 /** A value of the right type that lies outside what is allowed. */
 export function rangeError(
   option: string,

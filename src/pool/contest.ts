@@ -25,6 +25,11 @@ export class Contest {
     return [...this.#fights].filter(([, { lost }]) => lost >= PATIENCE).map(([key]) => key)
   }
 
+  /** What is found next is the first time again. */
+  forget(drift: Drift): void {
+    this.#fights.delete(keyOf(drift))
+  }
+
   /**
    * Judges what one pass has found.
    *
@@ -36,7 +41,7 @@ export class Contest {
     for (const drift of drifts) {
       // Whoever deletes or flushes is no owner: an owner wants something to be there.
       if (drift.found === 'missing') continue
-      const key = `${drift.service} ${drift.destination ?? ''}`.trimEnd()
+      const key = keyOf(drift)
       const what = JSON.stringify(drift.before)
       const fight = this.#fights.get(key)
       if (fight === undefined || fight.what !== what) {
@@ -56,4 +61,8 @@ export class Contest {
     for (const [key, { quiet }] of this.#fights) if (quiet > FORGET) this.#fights.delete(key)
     return leave
   }
+}
+
+function keyOf({ service, destination }: Drift): string {
+  return destination === undefined ? service : `${service} ${destination}`
 }

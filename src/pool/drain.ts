@@ -7,7 +7,7 @@ import type { Member, Seat } from './member.js'
 import { endpointKey } from './servers.js'
 import type { DrainOptions, DrainOutcome, DrainProgress, DrainResult, PoolClient } from './types.js'
 
-/** The kernel's estimators tick every 2 s (ip_vs_est.c): what is asked more often is answered with the same. */
+/** No more often than the kernel's own estimators look (ip_vs_est.c). */
 const LOOK_MS = 2000
 const TIMEOUT_MS = 300_000
 const LONGEST_MS = 0x7fffffff
@@ -40,10 +40,18 @@ export class Drain {
   readonly #client: PoolClient
   readonly #member: Member
   readonly #settings: DrainSettings
+  readonly #failed: (error: unknown) => void
   #wake: (() => void) | undefined
   #ended: DrainOutcome | undefined
 
-  constructor(client: PoolClient, member: Member, settings: DrainSettings) {
+  /** @param failed is told what `onProgress` has thrown */
+  constructor(
+    client: PoolClient,
+    member: Member,
+    settings: DrainSettings,
+    failed: (error: unknown) => void,
+  ) {
+    this.#failed = failed
     this.#client = client
     this.#member = member
     this.#settings = settings
@@ -56,12 +64,11 @@ export class Drain {
   }
 
   /**
-   * Looks until nothing is left, or until the time is over. The server has weight 0 already.
-   *
-   * @throws IpvsError the counts could not be read by the end; the caller takes the server out all the same
+   * Looks until nothing is left, or until the time is over. The server has weight 0 already. A look that fails is
+   * followed by another one.
    */
   async run(): Promise<DrainResult> {
-    const { timeoutMs, signal, onProgress } = this.#settings
+    const { timeoutMs, signal } = this.#settings
     const cancel = () => this.end('cancelled')
     signal?.addEventListener('abort', cancel, { once: true })
     if (signal?.aborted) cancel()
@@ -76,11 +83,19 @@ export class Drain {
         if (look?.idle) return { outcome: 'idle', ...seen, elapsedMs }
         const leftMs = timeoutMs - elapsedMs
         if (leftMs <= 0) return { outcome: 'deadline', ...seen, elapsedMs }
-        if (look !== undefined) onProgress?.({ ...seen, elapsedMs, leftMs })
+        if (look !== undefined) this.#tell({ ...seen, elapsedMs, leftMs })
         await this.#wait(Math.min(LOOK_MS, leftMs))
       }
     } finally {
       signal?.removeEventListener('abort', cancel)
+    }
+  }
+
+  #tell(progress: DrainProgress): void {
+    try {
+      this.#settings.onProgress?.(progress)
+    } catch (error) {
+      this.#failed(error)
     }
   }
 

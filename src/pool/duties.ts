@@ -1,7 +1,7 @@
 // Every server at its duty: judges after each verdict, call and tick of the clock, has those programmed that have
 // changed, and tells what has come of it.
 import type { Events } from './events.js'
-import type { Member } from './member.js'
+import type { Member, Owed } from './member.js'
 import type { Mirror } from './mirror.js'
 import type { Policy } from './policy.js'
 import type { PoolCause } from './types.js'
@@ -19,22 +19,29 @@ export class Duties {
   readonly #mirror: Mirror
   readonly #policy: Policy
   readonly #events: Events
+  readonly #judged: (cause: PoolCause) => void
   /** What was said last about the quorum. */
-  #quorate = false
+  #quorate: boolean | undefined
+  /** Members that owe an event. */
+  readonly #owing = new Set<Member>()
+  /** Calls that are being programmed: each tells what has come of it, in its order. */
+  #calls = 0
   #withdrawn = false
   #timer: NodeJS.Timeout | undefined
   #opened = false
   #closed = false
 
-  constructor(mirror: Mirror, policy: Policy, events: Events) {
+  /** @param judged after each judgement */
+  constructor(mirror: Mirror, policy: Policy, events: Events, judged: (cause: PoolCause) => void) {
     this.#mirror = mirror
     this.#policy = policy
     this.#events = events
+    this.#judged = judged
   }
 
   /** Before the first change is planned: what the kernel was found to hold has been taken over. */
   opening(): void {
-    this.#policy.review(this.#mirror.members.values(), undefined)
+    this.#policy.review(this.#mirror.members.values(), [])
     this.#withdrawn = this.#policy.withdrawn
     this.#mirror.withdrawn = this.#withdrawn
   }
@@ -42,7 +49,14 @@ export class Duties {
   /** The kernel holds the pool for the first time. */
   opened(): void {
     this.#opened = true
-    this.#tellQuorum('open')
+    this.#judged('open')
+    const { quorate: after, amount, watchesQuorum } = this.#policy
+    this.#quorate = after
+    // Whoever announces the address begins with this.
+    if (watchesQuorum) {
+      const about = { cause: 'open', initial: true, before: undefined } as const
+      this.#events.publish('quorum', { ...about, after, amount })
+    }
     this.#schedule()
   }
 
@@ -51,42 +65,42 @@ export class Duties {
     const before = member.state()
     const initial = !member.decided
     const changed = member.health !== health
+    // It goes down before it was up for anybody.
+    const taken = changed && member.waiting && member.owed?.name === 'up'
     if (changed) member.since = Date.now()
     member.health = health
     member.factor = factor
     member.decided = true
     member.reason = reason ?? ''
     if (cause === 'call') member.waiting = false
-    else if (changed) this.#policy.verdict(member)
-    const moved = this.#review(member)
+    else if (changed) this.#policy.verdict(member, initial)
+    if (taken) this.#owe(member, undefined)
+    const moved = this.#review([member], cause)
     const about = { server: member.key, cause, initial, before, after: member.state() }
     const event = reason === undefined ? about : { ...about, reason }
-    const own = changed ? { name: health, event } : undefined
+    const own = changed && !taken ? { name: health, event } : undefined
     try {
       await this.#program(moved, cause)
     } catch (error) {
-      member.owed = own ?? member.owed
+      this.#owe(member, own ?? member.owed)
       throw error
     }
     // An earlier event whose flip has failed is superseded by this one's, or has come true with it.
     const owed = own ?? member.owed
-    member.owed = member.waiting ? owed : undefined
+    this.#owe(member, member.waiting ? owed : undefined)
     if (owed !== undefined && !member.waiting) this.#events.publish(owed.name, owed.event)
-    this.#tellOthers(moved, cause)
+    this.#tellOthers(cause)
   }
 
   /** Programs what has changed about servers: weight, admin state, membership; or, without any, with time. */
   async change(members: readonly Member[], cause: PoolCause): Promise<void> {
-    // Most often one.
-    const moved = members.length > 1 ? this.#reviewAll(members) : this.#review(members[0])
-    await this.#program(moved, cause)
-    this.#tellOthers(moved, cause)
+    await this.#program(this.#review(members, cause), cause)
+    this.#tellOthers(cause)
   }
 
   /** Events that waited for the kernel, now that it holds everything. */
   converged(): void {
-    this.#tell(this.#mirror.members.values())
-    if (this.#opened) this.#tellQuorum('repair')
+    if (this.#opened && this.#calls === 0) this.#tellOthers('repair')
   }
 
   close(): void {
@@ -94,53 +108,49 @@ export class Duties {
     clearTimeout(this.#timer)
   }
 
-  #reviewAll(members: readonly Member[]): Member[] {
-    const moved = new Set(members.flatMap((member) => this.#review(member)))
-    return this.#policy.inOrder([...moved])
-  }
-
-  #review(member: Member | undefined): Member[] {
-    const moved = this.#policy.review(this.#mirror.members.values(), member)
+  #review(members: readonly Member[], cause: PoolCause): readonly Member[] {
+    const moved = this.#policy.review(this.#mirror.members.values(), members)
     this.#schedule()
+    this.#judged(cause)
     return moved
   }
 
   async #program(moved: readonly Member[], cause: PoolCause): Promise<void> {
     const { withdrawn } = this.#policy
-    if (withdrawn === this.#withdrawn) await this.#mirror.flip(moved, cause)
-    else {
-      this.#withdrawn = withdrawn
-      await this.#mirror.withdraw(withdrawn, cause)
+    this.#calls++
+    try {
+      if (withdrawn === this.#withdrawn) await this.#mirror.flip(moved, cause)
+      else {
+        this.#withdrawn = withdrawn
+        await this.#mirror.withdraw(withdrawn, cause)
+      }
+    } finally {
+      this.#calls--
     }
   }
 
-  /** What has come of it beside what was asked. */
-  #tellOthers(moved: readonly Member[], cause: PoolCause): void {
-    this.#tell(moved)
-    this.#tellQuorum(cause)
-  }
-
-  #tell(members: Iterable<Member>): void {
-    for (const member of members) {
-      const { owed, health, waiting } = member
-      if (owed === undefined || waiting) continue
-      member.owed = undefined
-      if (owed.name === health) this.#events.publish(owed.name, owed.event)
-    }
-  }
-
-  #tellQuorum(cause: PoolCause): void {
+  /** What has come of it beside what was asked, once the kernel holds all of it. */
+  #tellOthers(cause: PoolCause): void {
     const { quorate, amount, watchesQuorum } = this.#policy
-    if (!watchesQuorum || quorate === this.#quorate) return
-    const about = {
-      cause,
-      initial: cause === 'open',
-      before: this.#quorate,
-      after: quorate,
-      amount,
+    const news = watchesQuorum && quorate !== this.#quorate
+    if ((!news && this.#owing.size === 0) || !this.#mirror.converged) return
+    for (const member of this.#owing) {
+      const { owed, health, waiting } = member
+      if (waiting) continue
+      this.#owe(member, undefined)
+      if (owed?.name !== health) continue
+      this.#events.publish(owed.name, { ...owed.event, after: member.state() })
     }
+    if (!news) return
+    const about = { cause, initial: false, before: this.#quorate, after: quorate, amount }
     this.#quorate = quorate
     this.#events.publish('quorum', about)
+  }
+
+  #owe(member: Member, owed: Owed | undefined): void {
+    member.owed = owed
+    if (owed === undefined) this.#owing.delete(member)
+    else this.#owing.add(member)
   }
 
   /** For what time alone changes: slow start, and servers that wait for their turn. */

@@ -24,6 +24,10 @@ export interface Front {
   service: Service
   /** What the kernel holds, as far as the pool knows. */
   known: Service | 'absent' | 'unknown'
+  /** Of the last submission or answer: a read that was requested earlier says nothing about it. */
+  version: number
+  /** Of the last submission: only its answer tells what the kernel holds. */
+  ticket: number
   /** What others have made of it and is left so. */
   left: Front['known'] | undefined
   /** A difference may be our own doing: writing it has failed. */

@@ -1,8 +1,9 @@
 // What is known of the kernel from what was sent to it: every change and its answer pass through here.
 import { CHECKED, type MadeChanges } from '../apply/checked.js'
 import { IpvsError, isExists, isNotFound } from '../errors.js'
-import type { ApplyResult, Change } from '../types.js'
+import type { ApplyResult, Change, Service } from '../types.js'
 import type { CheckedChange } from '../validate.js'
+import type { Front } from './front.js'
 import { held, type Known, type Member } from './member.js'
 import { type Step, seatHolds } from './plan.js'
 import type { PoolCause, PoolClient, PoolDivergedEvent } from './types.js'
@@ -40,8 +41,16 @@ export class Ledger {
   note(steps: readonly Step[], ticket: number, from = 0, priority?: 'bulk'): void {
     const version = ++this.clock
     for (let i = from; i < steps.length; i++) {
-      const { seat, change } = steps[i]!
-      if (seat === undefined) continue
+      const { front, seat, change } = steps[i]!
+      if (seat === undefined) {
+        const known = serviceOutcome(change)
+        if (known === undefined) continue
+        front.known = known
+        front.version = version
+        front.ticket = ticket
+        if (known === 'absent') setBelow(front, known, ticket, version)
+        continue
+      }
       seat.known = outcome(change)
       seat.pending++
       if (priority === 'bulk') seat.overtakable++
@@ -100,7 +109,7 @@ export class Ledger {
       const { seat } = step
       let error = errors.get(index)
       if (seat === undefined) {
-        this.#settleFront(step, error)
+        this.#settleFront(step, error, ticket, version)
         continue
       }
       // Somebody was faster: it is gone, as it should be.
@@ -112,6 +121,8 @@ export class Ledger {
       seat.version = version
       if (seat.ticket === ticket) {
         seat.doubt = error !== undefined && !tellsOfOthers(error)
+        if (priority === undefined) seat.due = error !== undefined
+        else if (error === undefined) seat.due = false
         if (error !== undefined) seat.known = 'unknown'
       }
       // The steps of one member are next to each other.
@@ -127,21 +138,26 @@ export class Ledger {
     this.#listener.settled()
   }
 
-  #settleFront({ front, change, drift }: Step, error: Error | undefined): void {
-    if (change.op === 'ensure-service' || change.op === 'replace-service') {
-      front.known = error === undefined ? change.service : 'unknown'
-      front.doubt = error !== undefined && !tellsOfOthers(error)
-      front.error = error
-    } else if (change.op === 'ensure-no-service') {
-      front.known = error === undefined ? 'absent' : 'unknown'
-      front.error = error
-      // What was below it is gone with it; where something is under way, its own answer tells.
-      for (const seat of front.seats.values()) if (seat.pending === 0) seat.known = 'absent'
-    } else if (error !== undefined) {
-      if (isFailure({ error })) this.failure = error
-    } else if (drift?.destination !== undefined) {
-      front.undeclared.delete(drift.destination)
+  #settleFront(
+    { front, change, drift }: Step,
+    error: Error | undefined,
+    ticket: number,
+    version: number,
+  ): void {
+    const outcome = serviceOutcome(change)
+    if (outcome === undefined) {
+      if (error !== undefined && isFailure({ error })) this.failure = error
+      if (error === undefined && drift?.destination !== undefined) {
+        front.undeclared.delete(drift.destination)
+      }
+      return
     }
+    front.version = version
+    if (front.ticket !== ticket) return
+    front.known = error === undefined ? outcome : 'unknown'
+    front.doubt = error !== undefined && !tellsOfOthers(error)
+    front.error = error
+    if (outcome === 'absent' && error !== undefined) setBelow(front, 'unknown', ticket, version)
   }
 
   #settleMember({ member, steps, failed }: Settled, cause: PoolCause): void {
@@ -190,6 +206,27 @@ function changesOf(steps: readonly Step[]): MadeChanges {
   }
   if (checked.length === changes.length) changes[CHECKED] = checked
   return changes
+}
+
+/** What is below a service goes with it. */
+function setBelow(
+  { seats }: Front,
+  known: 'absent' | 'unknown',
+  ticket: number,
+  version: number,
+): void {
+  for (const seat of seats.values()) {
+    if (known === 'unknown' && seat.ticket !== ticket) continue
+    seat.known = known
+    seat.ticket = ticket
+    seat.version = version
+  }
+}
+
+/** What the kernel holds of a service after a change; `undefined`: the change is about a destination. */
+function serviceOutcome(change: Change): Service | 'absent' | undefined {
+  if (change.op === 'ensure-service' || change.op === 'replace-service') return change.service
+  return change.op === 'ensure-no-service' ? 'absent' : undefined
 }
 
 /** What the kernel holds of a destination after a change. */

@@ -46,8 +46,10 @@ export interface Seat {
   version: number
   /** Of the last submission: only its answer tells what the kernel holds. */
   ticket: number
-  /** What others have made of it and is left so. */
-  left: Known | undefined
+  /** What others have made of it and is left so, and what was wanted then. */
+  left: { readonly known: Known; readonly wanted: Destination | 'absent' } | undefined
+  /** A call that changes it has failed: it is to be done whatever others want. */
+  due: boolean
   /** A difference may be our own doing: writing it has failed. */
   doubt: boolean
 }
@@ -80,6 +82,8 @@ export class Member implements Intent, Candidate {
   /** Serves only while the others are not enough. */
   readonly backup: boolean
   waiting = false
+  /** It took connections at the last judgement, as far as health and administrator go. */
+  takes = false
   /** When slow start began, while it lasts: monotonic milliseconds. */
   rising: number | undefined
   leaving = false
@@ -129,6 +133,7 @@ export class Member implements Intent, Candidate {
         version: 0,
         ticket: 0,
         left: undefined,
+        due: false,
         doubt: false,
       }
     })
@@ -159,6 +164,11 @@ export class Member implements Intent, Candidate {
     this.health = other.health
     this.duty = other.duty
     this.factor = other.factor
+    this.ramp = other.ramp
+    this.rising = other.rising
+    this.takes = other.takes
+    this.waiting = other.waiting
+    this.owed = other.owed
     this.decided = other.decided
     this.since = other.since
     this.reason = other.reason

@@ -30,6 +30,19 @@ export function takeList(
     }
     wanted.set(made.key, made)
   }
+  const places = new Map<string, Member>()
+  const staying = [...present.values()].filter(({ backup }) => backup)
+  for (const [index, member] of [...staying, ...listed].entries()) {
+    for (const { front, key } of member.seats) {
+      const place = `${front.key} ${key}`
+      const other = places.get(place)
+      if (other !== undefined) {
+        const rule = `a server of its own: ${other.key} has ${key} on ${front.key}`
+        throw rangeError(`servers[${index - staying.length}]`, rule, member.key)
+      }
+      places.set(place, member)
+    }
+  }
   const joining: Member[] = []
   const changed: Member[] = []
   for (const made of wanted.values()) {

@@ -6,7 +6,7 @@ import { type DriftPolicy, Leave } from './leave.js'
 import { codeOf, isFailure, Ledger, type Split } from './ledger.js'
 import type { Member } from './member.js'
 import { observe, take } from './observe.js'
-import { type Drift, frontHolds, plan, type Step, seatHolds } from './plan.js'
+import { type Drift, frontHolds, plan, type Step, seatHolds, withdrawalSteps } from './plan.js'
 import { Turn } from './turn.js'
 import type { PoolCause, PoolClient } from './types.js'
 
@@ -43,8 +43,9 @@ const NOTHING: ReconcileResult = {
 
 export class Mirror {
   readonly members = new Map<string, Member>()
-  /** What is not declared stays. */
-  hold = false
+  #hold = false
+  /** What is found is put right in any case: at the opening, and when the hold has ended. */
+  #taking = true
   readonly #client: PoolClient
   readonly #fronts: readonly Front[]
   readonly #listener: MirrorListener
@@ -84,9 +85,19 @@ export class Mirror {
   async open(): Promise<void> {
     await this.#pass('open')
     this.#opened = true
-    if (this.#holds()) return
+    if (this.holds) return
     await this.#repair()
-    if (!this.#holds()) throw this.#errorOf([...this.members.values()])
+    if (!this.holds) throw this.#errorOf([...this.members.values()])
+  }
+
+  /** What is not declared stays. */
+  get hold(): boolean {
+    return this.#hold
+  }
+
+  set hold(hold: boolean) {
+    if (this.#hold && !hold) this.#taking = true
+    this.#hold = hold
   }
 
   /** Who has the place of a member that is about to join, unless it is only being left. */
@@ -137,10 +148,17 @@ export class Mirror {
 
   /** Takes the pool's services out of the kernel, or puts them back with their servers. */
   async withdraw(withdrawn: boolean, cause: PoolCause): Promise<void> {
+    this.handOver()
     this.withdrawn = withdrawn
-    await this.reconcile(cause)
-    if (!this.#holds()) await this.#repair()
-    if (!this.#holds()) throw this.#errorOf([...this.members.values()])
+    const ticket = this.#ledger.ticket()
+    const steps = withdrawalSteps(this.#fronts, this.members.values())
+    this.#ledger.note(steps, ticket)
+    const answer = this.#ledger.send(steps, ticket, cause)
+    // Flips that come meanwhile wait for it.
+    for (const member of this.members.values()) member.latest = answer
+    await answer
+    if (!this.holds) await this.#repair()
+    if (!this.holds) throw this.#errorOf([...this.members.values()])
   }
 
   /** Sends the flips that wait for the end of the turn. */
@@ -150,14 +168,16 @@ export class Mirror {
 
   /** One read and what follows from it. What fails is tried again in the background. */
   async reconcile(cause: PoolCause): Promise<ReconcileResult> {
-    const result = await this.#nextPass(cause)
-    if (!this.#holds()) void this.#repair()
-    return result
+    try {
+      return await this.#nextPass(cause)
+    } finally {
+      if (!this.holds) void this.#repair()
+    }
   }
 
   /** The kernel has confirmed everything. */
   get converged(): boolean {
-    return this.#ledger.inFlight.size === 0 && this.#holds()
+    return this.#ledger.inFlight.size === 0 && this.holds
   }
 
   /** Changes nothing any more, and waits for what is under way. */
@@ -183,11 +203,11 @@ export class Mirror {
       } catch (error) {
         this.#ledger.failure = error
       }
-      if (this.#holds()) break
+      if (this.holds) break
     }
     this.#attempts = 0
     this.#repairing = undefined
-    if (!this.#closed && !this.#holds()) this.#repairLater()
+    if (!this.#closed && !this.holds) this.#repairLater()
   }
 
   #repairLater(): void {
@@ -239,16 +259,18 @@ export class Mirror {
     if (opening) this.#listener.read()
     const steps = plan(this.#fronts, this.#everyone(), { opening, hold: this.hold })
     for (const front of this.#fronts) trust(front)
-    // What is found at the opening is put right in any case.
-    const { send, news } = opening ? { send: steps, news: [] } : this.#leave.sort(steps)
+    const { send, news } = this.#taking ? { send: steps, news: [] } : this.#leave.sort(steps)
+    this.#taking = false
     const result = send.length === 0 ? NOTHING : await this.#sendBulk(send, cause)
     const failed = new Set(result.errors.filter(isFailure).map(({ index }) => index))
     for (const [index, { drift }] of send.entries()) {
-      if (drift !== undefined) this.#listener.drift(drift, !failed.has(index), cause)
+      if (drift === undefined) continue
+      if (failed.has(index)) this.#leave.failed(drift)
+      this.#listener.drift(drift, !failed.has(index), cause)
     }
     for (const drift of news) this.#listener.drift(drift, false, cause)
     this.#listener.contested(this.#leave.contested)
-    if (this.#holds()) this.#healed()
+    if (this.holds) this.#healed()
     const { total, applied, errors } = result
     return {
       total,
@@ -281,7 +303,8 @@ export class Mirror {
     }
   }
 
-  #holds(): boolean {
+  /** Everything is as it should be, or under way to it. */
+  get holds(): boolean {
     return (
       this.#fronts.every(
         (front) => frontHolds(front) && (this.hold || front.withdrawn || isSwept(front)),

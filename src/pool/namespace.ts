@@ -28,9 +28,11 @@ export async function readSettings(
   if (fronts.some(({ service }) => service.persistence !== undefined)) {
     needed.expire_quiescent_template = 1
   }
+  const set: { expire_nodest_conn?: 1; expire_quiescent_template?: 1 } = {}
   for (const name of ['expire_nodest_conn', 'expire_quiescent_template'] as const) {
-    const value = needed[name]
-    if (value !== undefined && sysctls[name] === 0) await client.setSysctl(name, value)
+    if (needed[name] === undefined || sysctls[name] !== 0) continue
+    await client.setSysctl(name, 1)
+    set[name] = 1
   }
   if (udpTimeoutSeconds !== undefined) {
     const { udpSeconds } = await client.timeouts()
@@ -38,7 +40,7 @@ export async function readSettings(
       await client.setTimeouts({ udpSeconds: udpTimeoutSeconds })
     }
   }
-  return { ...sysctls, ...needed }
+  return { ...sysctls, ...set }
 }
 
 function sysctlsOf(client: PoolClient): Promise<Sysctls> {

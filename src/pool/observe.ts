@@ -37,7 +37,7 @@ async function observeFront(client: PoolClient, front: Front): Promise<Observed>
  */
 export function take(observed: readonly Observed[], since: number): void {
   for (const { front, service, destinations } of observed) {
-    front.known = service ?? 'absent'
+    if (front.version <= since) front.known = service ?? 'absent'
     for (const seat of front.seats.values()) {
       if (seat.pending > 0 || seat.version > since) continue
       seat.known = destinations.get(seat.key) ?? 'absent'

@@ -98,6 +98,8 @@ export function readOptions(options: unknown): Settings {
         service: one && carries(id, 'udp') ? { ...service, onePacket: true } : service,
         withdrawn: false,
         known: 'unknown',
+        version: 0,
+        ticket: 0,
         left: undefined,
         doubt: false,
         error: undefined,

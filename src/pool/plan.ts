@@ -31,8 +31,16 @@ export interface Step {
 
 /** The kernel holds what is wanted of the seat, as far as the pool knows. */
 export function seatHolds(seat: Seat): boolean {
-  if (isTaken(seat) || seat.front.withdrawn || seat.left === seat.known) return true
+  if (isTaken(seat)) return true
+  if (seat.front.withdrawn) return seat.front.known === 'absent'
+  if (isLeft(seat)) return true
   return seat.known !== 'unknown' && seatChange(seat, false) === undefined
+}
+
+/** Others have changed it, that was only reported, and nothing else has been wanted since. */
+function isLeft(seat: Seat): boolean {
+  const { left, known, member } = seat
+  return left !== undefined && left.known === known && left.wanted === member.wanted(seat)
 }
 
 /** Another server has taken over the destination, because this one is leaving. */
@@ -41,11 +49,11 @@ function isTaken(seat: Seat): boolean {
 }
 
 /** The service is as it should be, or is left as others have made it. */
-export function frontHolds({ known, service, withdrawn, left }: Front): boolean {
-  return (!withdrawn && left === known) || isAsWanted({ known, service, withdrawn })
+export function frontHolds(front: Front): boolean {
+  return front.left === front.known || isAsWanted(front)
 }
 
-function isAsWanted({ known, service, withdrawn }: Pick<Front, 'known' | 'service' | 'withdrawn'>) {
+function isAsWanted({ known, service, withdrawn }: Front): boolean {
   if (withdrawn) return known === 'absent'
   return typeof known === 'object' && serviceDiff(service, known).length === 0
 }
@@ -53,6 +61,8 @@ function isAsWanted({ known, service, withdrawn }: Pick<Front, 'known' | 'servic
 /** The changes of one server over all fronts, next to each other. */
 export function memberSteps(member: Member, strict: boolean, steps: Step[] = []): Step[] {
   for (const seat of member.seats) {
+    // What others have changed is seen by a read, and left or not there.
+    if (strict && isLeft(seat)) continue
     const change = seatChange(seat, strict)
     if (change === undefined) continue
     const { front, known: was, made } = seat
@@ -148,8 +158,18 @@ function seatDrift(seat: Seat, opening: boolean): Drift | undefined {
 function serviceSteps(front: Front, opening: boolean): Step[] {
   const { known, service, doubt, withdrawn } = front
   if (isAsWanted(front)) return []
-  if (withdrawn) return [{ change: { op: 'ensure-no-service', service: front.id }, front }]
-  const about = { service: front.key, after: service }
+  const about = { service: front.key, after: withdrawn ? undefined : service }
+  if (withdrawn) {
+    const news = typeof known === 'object' && !doubt
+    const drift: Drift = {
+      ...about,
+      found: 'unexpected',
+      differences: [],
+      before: news ? known : undefined,
+    }
+    const change: Change = { op: 'ensure-no-service', service: front.id }
+    return [{ change, front, drift: news ? drift : undefined }]
+  }
   if (typeof known !== 'object') {
     const drift: Drift = { ...about, found: 'missing', differences: [], before: undefined }
     const news = known === 'absent' && !opening && !doubt
@@ -158,6 +178,18 @@ function serviceSteps(front: Front, opening: boolean): Step[] {
   const differences = serviceDiff(service, known)
   const drift: Drift = { ...about, found: 'different', differences, before: known }
   return [{ change: { op: 'replace-service', service }, front, drift: doubt ? undefined : drift }]
+}
+
+/** All services out, or all of them back with their servers: without a read, and next to each other. */
+export function withdrawalSteps(fronts: readonly Front[], members: Iterable<Member>): Step[] {
+  const services = fronts.map((front): Step => {
+    const { withdrawn, service, id } = front
+    return withdrawn
+      ? { change: { op: 'ensure-no-service', service: id }, front }
+      : { change: { op: 'ensure-service', service }, front }
+  })
+  const servers = [...members].flatMap((member) => memberSteps(member, false))
+  return [...services, ...servers]
 }
 
 function undeclaredSteps(front: Front): Step[] {

@@ -3,7 +3,7 @@ import { effectiveWeight } from './desired.js'
 import { Limiter } from './limiter.js'
 import type { Member } from './member.js'
 import { nextStep, rampAt } from './ramp.js'
-import { assign, dutyOf, FIRST, type Roster, type Standing } from './roster.js'
+import { assign, dutyOf, first, type Roster, type Standing } from './roster.js'
 import type { Rules } from './rules.js'
 
 export class Policy {
@@ -11,13 +11,14 @@ export class Policy {
   readonly #limiter: Limiter
   /** No rule looks at more than one server. */
   #simple: boolean
-  #standing: Standing<Member> = FIRST
+  #standing: Standing<Member>
   #first = true
   /** Of the last judgement. */
   amount = 0
   withdrawn = false
 
-  constructor(rules: Rules) {
+  constructor(rules: Rules, adopts: boolean) {
+    this.#standing = first(adopts)
     this.#rules = rules
     this.#limiter = new Limiter(rules.maxChangesPerMinute)
     const { quorum, panic, slowStart, maxChangesPerMinute } = rules
@@ -33,7 +34,7 @@ export class Policy {
   /** For the status: the simple ones are not judged together all the time. */
   isQuorate(members: Iterable<Member>): boolean {
     if (!this.#simple) return this.quorate
-    return assign(members, this.#rules, FIRST, new Map()).quorate
+    return assign(members, this.#rules, first(false), new Map()).quorate
   }
 
   get panicking(): boolean {
@@ -49,33 +50,45 @@ export class Policy {
     this.watchesQuorum = true
   }
 
-  /** A verdict has changed what a server is; one that comes up may have to wait. */
-  verdict(member: Member): void {
-    if (this.#rules.maxChangesPerMinute === Number.POSITIVE_INFINITY) return
+  /**
+   * A verdict has changed what a server is; one that comes up may have to wait, unless it is its first verdict or there
+   * are too few without it.
+   */
+  verdict(member: Member, initial: boolean): void {
+    if (this.#rules.maxChangesPerMinute === Number.POSITIVE_INFINITY || initial) return
     const now = performance.now()
-    member.waiting = member.health === 'up' && this.#limiter.wait(now) > 0
-    if (!member.waiting) this.#limiter.note(now)
+    const waited = member.waiting
+    const must = member.health === 'up' && this.quorate && !this.panicking
+    member.waiting = must && this.#limiter.wait(now) > 0
+    // One that had to wait was out already: nothing moves.
+    if (!member.waiting && !waited) this.#limiter.note(now)
   }
 
   /**
-   * Judges anew after one server has changed, or all with `undefined`.
+   * Judges anew after some servers have changed, or time has passed.
    *
    * Looks at the clock only where a rule needs it: this is in the path of every flip.
    *
-   * @returns the servers that are to be programmed: the one, and those whose duty or weight has changed with it, in order
+   * @returns the servers that are to be programmed: these, and those whose duty or weight has changed with it, in order
    */
-  review(members: Iterable<Member>, one: Member | undefined): Member[] {
-    if (this.#simple && one !== undefined) {
-      one.duty = dutyOf(one)
-      return [one]
+  review(members: Iterable<Member>, ones: readonly Member[]): readonly Member[] {
+    if (this.#simple && !this.#first) {
+      for (const one of ones) one.duty = dutyOf(one)
+      return ones.length > 1 ? inOrder([...ones]) : ones
     }
     const now = performance.now()
     const all = [...members]
     this.#release(all, now)
     const present = new Map(all.map((member) => [member, member.duty]))
-    const roster = assign(all, this.#rules, this.#standing, present)
-    const changed = all.filter((member) => this.#take(member, roster, now) || member === one)
-    if (one?.leaving) {
+    let roster = assign(all, this.#rules, this.#standing, present)
+    // Nobody waits where there are too few without him.
+    while (!roster.quorate && this.#release(all, now, true)) {
+      roster = assign(all, this.#rules, this.#standing, present)
+    }
+    const named = new Set(ones)
+    const changed = all.filter((member) => this.#take(member, roster, now) || named.has(member))
+    for (const one of ones) {
+      if (!one.leaving) continue
       one.duty = 'down'
       changed.push(one)
     }
@@ -83,13 +96,7 @@ export class Policy {
     this.amount = roster.amount
     this.withdrawn = roster.withdrawn
     this.#first = false
-    return this.inOrder(changed)
-  }
-
-  /** Who takes connections comes first, so that in a batch nothing leaves before what replaces it is there. */
-  inOrder(members: Member[]): Member[] {
-    const takes = (member: Member) => Number(!member.leaving && effectiveWeight(member) > 0)
-    return members.sort((a, b) => takes(b) - takes(a))
+    return inOrder(changed)
   }
 
   /** Milliseconds until time alone changes something; `undefined`: never. */
@@ -108,14 +115,17 @@ export class Policy {
     return soonest === Number.POSITIVE_INFINITY ? undefined : Math.max(1, Math.ceil(soonest))
   }
 
-  /** Who has waited longest comes up first. */
-  #release(all: readonly Member[], now: number): void {
+  /** Who has waited longest comes up first. True if somebody has. */
+  #release(all: readonly Member[], now: number, urgent = false): boolean {
     const waiting = all.filter((member) => member.waiting)
+    let some = false
     for (const member of waiting.sort((a, b) => a.since - b.since)) {
-      if (this.#limiter.wait(now) > 0) return
+      if (urgent ? some : this.#limiter.wait(now) > 0) break
       member.waiting = false
       this.#limiter.note(now)
+      some = true
     }
+    return some
   }
 
   /** True if the server's duty or its part of the weight has changed. */
@@ -124,8 +134,11 @@ export class Policy {
     const duty = duties.get(member)!
     member.duty = duty
     const slow = this.#rules.slowStart
-    if (duty !== 'serves' || member.backup || panicking) member.rising = undefined
-    else if (slow !== undefined && before !== 'serves' && !this.#first) member.rising = now
+    // A server that has been drained is not cold.
+    const takes = duty === 'serves' && member.admin !== 'maintenance'
+    if (!takes || member.backup || panicking) member.rising = undefined
+    else if (slow !== undefined && takes && !member.takes && !this.#first) member.rising = now
+    member.takes = takes
     member.ramp = 1
     if (member.rising !== undefined) {
       member.ramp = rampAt(slow!, now - member.rising)
@@ -133,4 +146,10 @@ export class Policy {
     }
     return duty !== before || member.ramp !== ramp
   }
+}
+
+/** Who takes connections comes first, so that in a batch nothing leaves before what replaces it is there. */
+function inOrder(members: Member[]): Member[] {
+  const takes = (member: Member) => Number(!member.leaving && effectiveWeight(member) > 0)
+  return members.sort((a, b) => takes(b) - takes(a))
 }

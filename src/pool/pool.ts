@@ -1,6 +1,6 @@
 // MirroredPool: one set of servers behind one or more services that always agree.
 import { EventEmitter } from 'node:events'
-import { IpvsError, rangeError } from '../errors.js'
+import { IpvsError, isArgumentError, rangeError } from '../errors.js'
 import type { HealthMember, HealthTarget, Verdict } from '../health/types.js'
 import type { Sysctls } from '../system/sysctls.js'
 import type { Change } from '../types.js'
@@ -129,8 +129,10 @@ export class MirroredPool
       },
       contested: (keys) => this.#warn('contested', contestedText(keys), 'reconcile'),
     })
-    this.#policy = new Policy(settings.rules)
-    this.#duties = new Duties(this.#mirror, this.#policy, this.#events)
+    this.#policy = new Policy(settings.rules, settings.initial === 'adopt')
+    this.#duties = new Duties(this.#mirror, this.#policy, this.#events, (cause) =>
+      this.#tellPanic(cause),
+    )
     this.#drains = new Drains(client, this.#events, (member, admin) =>
       this.#setAdmin(member, admin),
     )
@@ -227,10 +229,19 @@ export class MirroredPool
     const listed = specs.map((spec, index) => this.#make(spec, `servers[${index}]`))
     const { joining, changed, leaving } = takeList(this.#mirror.members, listed)
     if (joining.length + changed.length + leaving.length === 0) return
-    for (const member of leaving) this.#part(member)
+    const successors = new Map(joining.map((member) => [member.key, member]))
+    for (const member of leaving) {
+      const undecided = this.#undecided.has(member)
+      const drained = this.#part(member)
+      const successor = successors.get(member.key)
+      if (successor === undefined) continue
+      if (undecided) this.#undecided.add(successor)
+      if (drained) successor.admin = 'ready'
+      successors.delete(member.key)
+    }
     for (const member of joining) {
       this.#mirror.join(member)
-      if (!member.decided) this.#presume(member)
+      if (successors.has(member.key)) this.#presume(member)
     }
     this.#membersChanged()
     await this.#change([...changed, ...joining, ...leaving], 'call')
@@ -249,7 +260,10 @@ export class MirroredPool
     this.#checkOpen()
     const target: FollowTarget = {
       setServers: async (list) => {
-        await this.setServers(list)
+        // What the kernel has refused is an `error` of the pool's, and tried again.
+        await this.setServers(list).catch((error: unknown) => {
+          if (isArgumentError(error)) throw error
+        })
         this.#warnings.set('source', undefined)
       },
       report: (_, error) => this.#warn('source', error.message, 'call'),
@@ -263,8 +277,13 @@ export class MirroredPool
    */
   async reconcile(): Promise<ReconcileResult> {
     this.#checkOpen()
-    this.#sysctls = await this.#readSettings()
-    this.#judgeSettings('reconcile', this.#draining())
+    try {
+      this.#sysctls = await this.#readSettings()
+      this.#judgeSettings('reconcile', this.#draining())
+    } catch (error) {
+      // The namespace's settings are one thing, the pool's table another.
+      this.#events.publish('error', { ...STATELESS, error, cause: 'reconcile' })
+    }
     return this.#mirror.reconcile('reconcile')
   }
 
@@ -336,16 +355,12 @@ export class MirroredPool
     this.#undecided.delete(member)
     // The failure action comes before an orderly end.
     if (health === 'down') this.#drains.end(member, 'failed')
-    const deciding = this.#duties.decide(member, { health, factor, cause, reason })
-    this.#tellPanic(cause)
-    await deciding
+    await this.#duties.decide(member, { health, factor, cause, reason })
     if (this.#mirror.hold) await this.#endHold(cause)
   }
 
   async #change(members: readonly Member[], cause: 'call' | 'health'): Promise<void> {
-    const changing = this.#duties.change(members, cause)
-    this.#tellPanic(cause)
-    await changing
+    await this.#duties.change(members, cause)
     if (this.#mirror.hold) await this.#endHold(cause)
   }
 
@@ -356,7 +371,7 @@ export class MirroredPool
     await this.#change([member], 'call')
   }
 
-  #tellPanic(cause: 'call' | 'health'): void {
+  #tellPanic(cause: PoolCause): void {
     const { panic } = this.#settings.rules
     if (panic !== undefined) {
       this.#warn('panic', this.#policy.panicking ? panicText(panic) : undefined, cause)
@@ -445,10 +460,11 @@ export class MirroredPool
     return member
   }
 
-  #part(member: Member): void {
+  /** True if it was being drained. */
+  #part(member: Member): boolean {
     this.#mirror.leave(member)
     this.#undecided.delete(member)
-    this.#drains.end(member, 'cancelled')
+    return this.#drains.end(member, 'cancelled')
   }
 
   #member(server: string | PoolServer): Member {

@@ -38,8 +38,14 @@ export interface Roster<C> extends Standing<C> {
   readonly withdrawn: boolean
 }
 
-/** Nobody has decided anything. */
-export const FIRST: Standing<never> = { quorate: false, panicking: false, frozen: new Set() }
+/**
+ * Nobody has decided anything.
+ *
+ * @param adopts what is found goes on: it is enough until it is fewer than what loses the quorum
+ */
+export function first(adopts: boolean): Standing<never> {
+  return { quorate: adopts, panicking: false, frozen: new Set() }
+}
 
 /** What a server does if nobody else is looked at. */
 export function dutyOf({ health, waiting }: Pick<Candidate, 'health' | 'waiting'>): Duty {
@@ -50,8 +56,8 @@ export function dutyOf({ health, waiting }: Pick<Candidate, 'health' | 'waiting'
 /**
  * Who serves.
  *
- * A healthy backup comes before fail-open: where one can serve, nobody has to believe in servers that fail their
- * checks.
+ * A healthy backup comes before fail-open: where one can serve beside those that are left, nobody has to believe in
+ * servers that fail their checks.
  *
  * @param present duties of the last time
  */
@@ -66,7 +72,8 @@ export function assign<C extends Candidate>(
   const backups = all.filter(({ backup }) => backup)
   const ready = backups.filter((one) => takesNew(one) && dutyOf(one) === 'serves')
 
-  const panicking = ready.length === 0 && isPanic(primaries, rules)
+  const few = isPanic(primaries, rules)
+  const panicking = few && ready.length === 0
   let { frozen } = last
   if (!panicking) frozen = new Set()
   else if (!last.panicking) {
@@ -75,8 +82,8 @@ export function assign<C extends Candidate>(
   const failsOpen = (one: C) =>
     panicking &&
     isJudged(one) &&
-    one.health === 'down' &&
-    (rules.panic!.action === 'all-up' || frozen.has(one))
+    (one.health === 'down' || one.waiting) &&
+    (one.waiting || rules.panic!.action === 'all-up' || frozen.has(one))
 
   const duties = new Map<C, Duty>()
   for (const one of primaries) duties.set(one, failsOpen(one) ? 'serves' : dutyOf(one))
@@ -89,7 +96,7 @@ export function assign<C extends Candidate>(
   }
   const quorate = amount >= (last.quorate ? down : up)
 
-  const replaced = !quorate && ready.length > 0
+  const replaced = (!quorate || few) && ready.length > 0
   for (const one of backups) {
     const duty = dutyOf(one)
     duties.set(one, duty === 'serves' && !replaced ? 'down' : duty)

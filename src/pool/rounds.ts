@@ -15,7 +15,7 @@ export class Rounds {
   /** The first look comes after an interval, give or take a tenth. None if it is 0. */
   start(): void {
     if (this.#intervalMs === 0 || this.#stopped) return
-    const delay = this.#intervalMs * (0.9 + Math.random() / 5)
+    const delay = Math.min(0x7fffffff, this.#intervalMs * (0.9 + Math.random() / 5))
     this.#timer = setTimeout(async () => {
       await this.#look()
       this.start()

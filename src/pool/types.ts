@@ -98,7 +98,10 @@ export interface PoolPanic {
   readonly action: 'freeze' | 'all-up'
 }
 
-/** A server that comes up (not at the opening) gets its weight step by step. Schedulers wrr, wlc, sed and nq only. */
+/**
+ * A server that comes up or is added (not at the opening) gets its weight step by step, never below 1: of a server with
+ * weight 1 nothing is to be seen. Schedulers wrr, wlc, sed and nq only.
+ */
 export interface PoolSlowStart {
   /** Milliseconds until it has all of its weight. */
   readonly durationMs: number
@@ -124,8 +127,8 @@ interface CommonOptions {
   readonly panic?: PoolPanic | undefined
   readonly slowStart?: PoolSlowStart | undefined
   /**
-   * How many times a minute health may move servers up or down. A server that fails goes at once all the same; beyond
-   * the limit those that recover wait. Default: no limit.
+   * How many times a minute health may move servers up or down. Beyond the limit those that recover wait, unless the
+   * quorum is lost without them. One that fails goes at once, and a first verdict never waits. Default: no limit.
    */
   readonly maxChangesPerMinute?: number | undefined
   /** How often the kernel is read and compared, give or take a tenth. 0: only on demand. Default 30000, at least 100. */
@@ -251,8 +254,12 @@ export interface PoolDivergedEvent extends PoolEvent<Readonly<Record<string, Hel
   readonly errors: readonly { readonly service: string; readonly error: Error }[]
 }
 
-/** Event `quorum`: `after` is true when it has been regained, false when it is lost, and the kernel holds what follows. */
-export interface PoolQuorumEvent extends PoolEvent<boolean> {
+/**
+ * Event `quorum`: `after` is true when it has been regained, false when it is lost, and the kernel holds what follows.
+ * At the opening it says how things are; then `before` is absent.
+ */
+export interface PoolQuorumEvent extends PoolEvent<boolean | undefined> {
+  readonly after: boolean
   /** What the quorum counts: servers that serve, or their weight. */
   readonly amount: number
 }
@@ -281,7 +288,7 @@ export interface DrainOptions {
   readonly timeoutMs?: number | undefined
   /** Aborting cancels: the server gets its weight back. */
   readonly signal?: AbortSignal | undefined
-  /** Called after each look, every 2 s: the kernel counts no more often. */
+  /** Called after each look, every 2 s. */
   readonly onProgress?: ((progress: DrainProgress) => void) | undefined
 }
 
@@ -363,7 +370,10 @@ export interface PoolStatus {
   /** Keys of the services. */
   readonly fronts: readonly string[]
   readonly servers: readonly PoolServerStatus[]
-  /** The kernel has confirmed everything the pool wants. Says nothing about what others changed since. */
+  /**
+   * The kernel has confirmed everything the pool wants. Says nothing about what others have changed since, nor about
+   * what is left to them (`drift: 'report'`, or another owner).
+   */
   readonly converged: boolean
   /** Enough servers serve; without option `quorum`: one does. */
   readonly quorum: boolean

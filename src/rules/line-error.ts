@@ -34,10 +34,6 @@ export function lineError(number: number, error: ArgumentError): RangeError & Ar
   })
 }
 
-export function isArgumentError(error: unknown): error is ArgumentError {
-  return (error as Partial<ArgumentError>)?.code === 'ERR_IPVS_ARGUMENT'
-}
-
 function spelling(path: string): string {
   if (path.startsWith('service.schedulerFlags')) return '-b'
   return SPELLINGS.find(([known]) => known === path)?.[1] ?? path

@@ -1,9 +1,9 @@
 // Rules to services with their destinations.
-import { rangeError, typeError } from '../errors.js'
+import { isArgumentError, rangeError, typeError } from '../errors.js'
 import { checkedDestinationKey, checkedServiceKey } from '../identity.js'
 import type { Destination, Service, ServiceTree } from '../types.js'
 import { checkDestination, checkService, checkServiceId } from '../validate.js'
-import { isArgumentError, lineError } from './line-error.js'
+import { lineError } from './line-error.js'
 import { readDestination, readService, readServiceId } from './read.js'
 import { type RuleOptions, readOptions, splitWords } from './words.js'
 

@@ -7,7 +7,7 @@ import {
   assign,
   type Candidate,
   type Duty,
-  FIRST,
+  first,
   type Roster,
   type Standing,
 } from '../../../src/pool/roster.js'
@@ -15,6 +15,8 @@ import type { Rules } from '../../../src/pool/rules.js'
 import type { PoolPanic } from '../../../src/pool/types.js'
 
 type Judged = Pick<Rules, 'quorum' | 'panic'>
+
+const FIRST = first(false)
 
 interface Server extends Candidate {
   readonly name: string

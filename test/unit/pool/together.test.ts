@@ -243,7 +243,9 @@ describe('with a clock', () => {
   })
 
   it('health moves servers up only so often a minute, and down at once', async () => {
-    const pool = await open({ maxChangesPerMinute: 3 })
+    const servers = ['10.1.0.1', '10.1.0.2', '10.1.0.3']
+    const pool = await open({ servers, maxChangesPerMinute: 3 })
+    for (const server of servers) await report(pool, server, true)
     const events = record(pool)
     await report(pool, '10.1.0.1', false) // 1
     await report(pool, '10.1.0.1', true) // 2
@@ -251,15 +253,16 @@ describe('with a clock', () => {
     await report(pool, '10.1.0.1', false) // 3
     await report(pool, '10.1.0.1', true)
     await report(pool, '10.1.0.2', false) // 4: at once
-    expect(held()).toEqual({})
+    expect(held()).toEqual({ 3: 1 })
     expect(pool.status().servers[0]).toMatchObject({ health: 'up', serves: false })
     // Nothing that a person asks for waits.
     await pool.up('10.1.0.2')
-    expect(held()).toEqual({ 2: 1 })
+    expect(held()).toEqual({ 2: 1, 3: 1 })
     await pass(49_999)
-    expect(held()).toEqual({ 2: 1 })
+    expect(held()).toEqual({ 2: 1, 3: 1 })
     await pass(10_002)
-    expect(held()).toEqual({ 1: 1, 2: 1 })
+    expect(held()).toEqual({ 1: 1, 2: 1, 3: 1 })
+    expect(events.at(-1)).toMatchObject({ after: { effectiveWeight: 1 } })
     expect(events.map(({ name, server }) => `${name} ${server}`)).toEqual([
       'down 10.1.0.1:53',
       'up 10.1.0.1:53',
@@ -343,7 +346,7 @@ describe('setServers', () => {
         { address: '2001:db8::1', port: 853, protocols: ['tcp'] },
       ],
       servers: two('2001:db8::a'),
-    } as Partial<MirroredPoolOptions>)
+    } as unknown as Partial<MirroredPoolOptions>)
     const rows = () => kernel.rules().filter((rule) => rule.includes('->'))
     expect(rows()).toEqual([
       'udp 192.0.2.1:53 -> 10.1.0.1:53 direct 1',
