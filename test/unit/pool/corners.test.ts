@@ -497,7 +497,7 @@ it('dead server while reads fail for long', async () => {
   const pool = await open({ servers: ['10.1.0.1'], quorum: { up: 1, onLost: 'withdraw' } })
   kernel.failRead = () => new Error('busy')
   const down = pool.down('10.1.0.1')
-  down.catch((e) => {})
+  down.catch(() => {})
   for (let i = 0; i < 5; i++) await pass(60_000)
   expect(held()).toEqual({})
 })
