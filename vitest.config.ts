@@ -33,6 +33,17 @@ export default defineConfig({
         },
       },
       {
+        resolve,
+        test: {
+          // Real packets, with clients that wait: a CPU of its own, as above.
+          name: 'dataplane',
+          include: ['test/dataplane/**/*.test.ts'],
+          fileParallelism: false,
+          retry: process.env.CI ? 1 : 0,
+          testTimeout: 120_000,
+        },
+      },
+      {
         test: {
           name: 'package',
           include: ['test/package/**/*.test.ts'],

@@ -1,4 +1,4 @@
-// node scripts/setup.mjs [--for bench|demo|lab|test] [--no-install] [-- TOOL.js ARG...]
+// node scripts/setup.mjs [--for bench|chaos|demo|lab|test] [--no-install] [-- TOOL.js ARG...]
 //
 // Makes a fresh checkout ready and then, after `--`, runs build/tools/TOOL.js. Steps that are up to
 // date take no time and say nothing. Plain JavaScript: it runs before node_modules exists.
@@ -7,6 +7,7 @@ import { constants } from 'node:os'
 import path from 'node:path'
 import { buildAddon } from './steps/addon.mjs'
 import { buildBench } from './steps/bench.mjs'
+import { buildChaos } from './steps/chaos.mjs'
 import { compileTypeScript, installPackages } from './steps/javascript.mjs'
 import { checkRelease, fetchKernel } from './steps/kernels.mjs'
 import { fetchLab } from './steps/lab.mjs'
@@ -14,7 +15,7 @@ import { withLock } from './steps/lock.mjs'
 import { checkout, SetupError } from './steps/step.mjs'
 import { needTools } from './steps/tools.mjs'
 
-const purposes = ['bench', 'demo', 'lab', 'test']
+const purposes = ['bench', 'chaos', 'demo', 'lab', 'test']
 const testTools = [
   { program: 'cmake', debian: 'cmake' },
   { program: 'valgrind', debian: 'valgrind' },
@@ -45,6 +46,7 @@ export async function setup({
     }
     if (purpose === 'test') await needTools('The tests cannot run', testTools, install)
     if (purpose === 'bench') await buildBench({ install })
+    if (purpose === 'chaos') await buildChaos({ install })
     await buildAddon({ install }).catch(orShow)
     await compileTypeScript().catch(orShow)
   })

@@ -26,7 +26,8 @@ async function testOn(release, files) {
   try {
     status = await inGuest(release, [
       ...['sh', '-c', 'uname -r >"$1" && shift && exec "$@"', 'sh', uname],
-      ...[path.join(checkout, 'node_modules/.bin/vitest'), 'run', '--project', 'kernel'],
+      ...[path.join(checkout, 'node_modules/.bin/vitest'), 'run'],
+      ...['--project', 'kernel', '--project', 'dataplane'],
       ...['--reporter=default', '--reporter=./test/skips.ts', '--reporter=json'],
       `--outputFile.json=${report}`,
       ...files,

@@ -22,6 +22,12 @@ const gates = [
     commands: [['vitest', 'run', '--project', 'kernel']],
     in: 'lab',
   },
+  // Real packets through a director that fails over.
+  {
+    name: 'dataplane',
+    commands: [['vitest', 'run', '--project', 'dataplane']],
+    in: 'lab',
+  },
   { name: 'package', commands: [['vitest', 'run', '--project', 'package']] },
 ]
 

@@ -14,7 +14,7 @@ export async function installPackages() {
   )
 }
 
-/** Emits dist/ from src/, and build/tools/ from lab/, demo/ and bench/. */
+/** Emits dist/ from src/, and build/tools/ from lab/, demo/, bench/, chaos/ and dataplane/. */
 export async function compileTypeScript() {
   await step('Compiling TypeScript', () =>
     logged('tsc', process.execPath, [path.join(checkout, 'node_modules/typescript/bin/tsc'), '-b']),

@@ -304,7 +304,8 @@ export interface PoolDrainedEvent extends PoolEvent<PoolServerState>, DrainResul
  * - `one-packet-scheduler`: with this scheduler, one-packet scheduling sends everything to one server.
  * - `one-packet-live`: one-packet scheduling was changed on a live service; old entries stay.
  * - `hash-refuses`: without a fallback flag, clients of a server with weight 0 are refused.
- * - `udp-conntrack`: with masquerading and `vs.conntrack`, each UDP client may lose one packet at a failover.
+ * - `udp-conntrack`: with masquerading and `vs.conntrack`, UDP clients lose what they send within a tick of the kernel's
+ *   clock (1 to 10 ms) after a failover.
  * - `contested`: another owner keeps changing what the pool owns; the pool gives way more and more.
  * - `panic`: too few servers are healthy to believe the checks.
  * - `source`: a source of servers has failed or given too few; the pool keeps what it has.

@@ -66,7 +66,7 @@ export function settingsWarnings(
   warn(
     'udp-conntrack',
     sysctls.conntrack === 1 && forwarding === 'masquerade' ? udp : [],
-    'with masquerading and net.ipv4.vs.conntrack=1, each UDP client of a removed server may lose one more packet at the failover; run `sysctl -w net.ipv4.vs.conntrack=0` in this network namespace unless netfilter rules need it',
+    'with masquerading and net.ipv4.vs.conntrack=1, UDP clients of a removed server lose what they send within one tick of the kernel’s clock (1 to 10 ms) of the failover; run `sysctl -w net.ipv4.vs.conntrack=0` in this network namespace unless netfilter rules need it',
   )
   warn(
     'udp-quiesce',

@@ -9,7 +9,9 @@ const read = (name: string) => readFileSync(new URL(`docs/${name}`, root), 'utf8
 
 test.each(pages)('%s names no file that is not there', (name) => {
   const files = [
-    ...read(name).matchAll(/`((?:src|test|native|lab|scripts|docs|demo|bench)\/[\w./-]+\.\w+)`/g),
+    ...read(name).matchAll(
+      /`((?:src|test|native|lab|scripts|docs|demo|bench|chaos)\/[\w./-]+\.\w+)`/g,
+    ),
   ]
   const links = [...read(name).matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
   for (const [, path] of files) expect(existsSync(new URL(path!, root)), path).toBe(true)
