@@ -4,6 +4,9 @@ import { type Findings, LIMIT_MS, seconds } from './verdict.js'
 
 type Begin = DriverEntry & { event: 'begin' }
 
+/** One that comes again and again, such as a controller that does not start, is not to hide the rest. */
+const MOST_TROUBLES = 5
+
 export function formatReport(findings: Findings, begin: Begin | undefined, folder: string): string {
   const { verdict, divergence, missing, lost } = findings
   const { ok, minutes, actions, kills, divergences, missingHealthyMs, lostAfterFlip } = verdict
@@ -32,7 +35,9 @@ export function formatReport(findings: Findings, begin: Begin | undefined, folde
     `  ${String(name).padEnd(18)}${String(found).padStart(8)}${String(allowed).padStart(9)}   ${note}`.trimEnd(),
   )
   const how = `${minutes} min, seed ${begin?.seed ?? 'unknown'}, Linux ${begin?.kernel ?? 'unknown'}`
-  const troubles = findings.troubles.map((trouble) => `  FAILED ${trouble}`)
+  const troubles = findings.troubles.slice(0, MOST_TROUBLES).map((it) => `  FAILED ${it}`)
+  const more = findings.troubles.length - MOST_TROUBLES
+  if (more > 0) troubles.push(`  FAILED ${more} times more: driver.jsonl, "trouble"`)
   return [
     `chaos: ${ok ? 'all held' : 'it did NOT hold'} (${how})`,
     ...text,
