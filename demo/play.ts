@@ -100,8 +100,9 @@ interface Actors {
   readonly director: Actor<Message>
 }
 
-const actor = (program: string, namespace: string, flags: string[] = []) =>
-  new Actor<Message>(new URL(`./${program}.js`, import.meta.url), namespace, flags, take)
+function actor(program: string, namespace: string, flags: string[] = []): Actor<Message> {
+  return new Actor<Message>(new URL(`./${program}.js`, import.meta.url), namespace, flags, take)
+}
 
 async function perform({ sampler, clients, director }: Actors): Promise<void> {
   await Promise.all([sampler.ready, clients.ready, director.ready])
