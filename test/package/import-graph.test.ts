@@ -19,7 +19,7 @@ function graph(entry: string): { files: Set<string>; builtins: Set<string> } {
     if (!/\.[cm]?js$/.test(file)) continue
     const code = readFileSync(file, 'utf8')
     const pattern =
-      /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*|createRequire\([^)]*\)\(\s*)['"]([^'"]+)['"]/g
+      /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*|createRequire\([^)]*\)\(\s*)['"]([^'"\s]+)['"]/g
     for (const [, name] of code.matchAll(pattern)) {
       const bare = name!.replace(/^node:/, '')
       if (name!.startsWith('node:') || builtinModules.includes(bare)) builtins.add(bare)
