@@ -22,8 +22,8 @@ export class Duties {
   readonly #judged: (cause: PoolCause) => void
   /** What was said last about the quorum. */
   #quorate: boolean | undefined
-  /** Members that owe an event. */
-  readonly #owing = new Set<Member>()
+  /** Events that wait, by key of the server: one that is replaced under its key owes what the other did. */
+  readonly #owing = new Map<string, Owed>()
   /** Calls that are being programmed: each tells what has come of it, in its order. */
   #calls = 0
   #withdrawn = false
@@ -66,7 +66,7 @@ export class Duties {
     const initial = !member.decided
     const changed = member.health !== health
     // It goes down before it was up for anybody.
-    const taken = changed && member.waiting && member.owed?.name === 'up'
+    const taken = changed && member.waiting && this.#owing.get(member.key)?.name === 'up'
     if (changed) member.since = Date.now()
     member.health = health
     member.factor = factor
@@ -74,7 +74,7 @@ export class Duties {
     member.reason = reason ?? ''
     if (cause === 'call') member.waiting = false
     else if (changed) this.#policy.verdict(member, initial)
-    if (taken) this.#owe(member, undefined)
+    if (taken) this.#owing.delete(member.key)
     const moved = this.#review([member], cause)
     const about = { server: member.key, cause, initial, before, after: member.state() }
     const event = reason === undefined ? about : { ...about, reason }
@@ -82,12 +82,13 @@ export class Duties {
     try {
       await this.#program(moved, cause)
     } catch (error) {
-      this.#owe(member, own ?? member.owed)
+      if (own !== undefined) this.#owing.set(member.key, own)
       throw error
     }
     // An earlier event whose flip has failed is superseded by this one's, or has come true with it.
-    const owed = own ?? member.owed
-    this.#owe(member, member.waiting ? owed : undefined)
+    const owed = own ?? this.#owing.get(member.key)
+    if (owed !== undefined && member.waiting) this.#owing.set(member.key, owed)
+    else this.#owing.delete(member.key)
     if (owed !== undefined && !member.waiting) this.#events.publish(owed.name, owed.event)
     this.#tellOthers(cause)
   }
@@ -134,23 +135,18 @@ export class Duties {
     const { quorate, amount, watchesQuorum } = this.#policy
     const news = watchesQuorum && quorate !== this.#quorate
     if ((!news && this.#owing.size === 0) || !this.#mirror.converged) return
-    for (const member of this.#owing) {
-      const { owed, health, waiting } = member
-      if (waiting) continue
-      this.#owe(member, undefined)
-      if (owed?.name !== health) continue
+    for (const [key, owed] of this.#owing) {
+      const member = this.#mirror.members.get(key)
+      if (member?.waiting) continue
+      this.#owing.delete(key)
+      // It has left, or the opposite has become true.
+      if (owed.name !== member?.health) continue
       this.#events.publish(owed.name, { ...owed.event, after: member.state() })
     }
     if (!news) return
     const about = { cause, initial: false, before: this.#quorate, after: quorate, amount }
     this.#quorate = quorate
     this.#events.publish('quorum', about)
-  }
-
-  #owe(member: Member, owed: Owed | undefined): void {
-    member.owed = owed
-    if (owed === undefined) this.#owing.delete(member)
-    else this.#owing.add(member)
   }
 
   /** For what time alone changes: slow start, and servers that wait for their turn. */

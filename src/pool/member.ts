@@ -95,7 +95,6 @@ export class Member implements Intent, Candidate {
   error: Error | undefined
   /** Its fronts disagree, and that has been said. */
   diverged = false
-  owed: Owed | undefined
   /** The last submission that concerned it. Never rejects. */
   latest: Promise<unknown> = Promise.resolve()
 
@@ -168,7 +167,6 @@ export class Member implements Intent, Candidate {
     this.rising = other.rising
     this.takes = other.takes
     this.waiting = other.waiting
-    this.owed = other.owed
     this.decided = other.decided
     this.since = other.since
     this.reason = other.reason

@@ -374,6 +374,27 @@ describe('setServers', () => {
     await pass(20_000)
     expect(pool.status().servers[0]!.admin).not.toBe('drain')
   })
+  it('an event that waits survives a move, and is told once', async () => {
+    fake()
+    const at = (end: string) => [
+      { address: '10.1.0.1', secondAddress: `2001:db8::${end}` },
+      { address: '10.1.0.2', secondAddress: '2001:db8::2' },
+    ]
+    const pool = await open({ ...dual, servers: at('a'), maxChangesPerMinute: 1 })
+    for (const { key, address } of [...pool.members()]) {
+      expect(key).toBe(`${address}:53`)
+      await report(pool, address, true)
+    }
+    const events = record(pool)
+    await report(pool, '10.1.0.1', false)
+    await report(pool, '10.1.0.1', true)
+    expect(events.map(({ name }) => name)).toEqual(['down'])
+    await pool.setServers(at('b'))
+    await pass(61_000)
+    expect(events.map(({ name }) => name)).toEqual(['down', 'up'])
+    await pool.reconcile()
+    expect(events).toHaveLength(2)
+  })
   it('slow start and waiting survive a move', async () => {
     fake()
     const s = (secondAddress: string) => [{ address: '10.1.0.1', secondAddress, weight: 100 }]
