@@ -3,6 +3,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { connect, type Socket as TcpSocket } from 'node:net'
 import { now, onOrders, tell } from '../demo/messages.js'
+import { keepAsking } from '../demo/pace.js'
 import {
   forgetMs,
   type Message,
@@ -141,19 +142,6 @@ class Connection {
   }
 }
 
-/** At random moments: in step with round robin, a client would always get the same server. */
-function keepAsking(client: UdpClient | Stream, askOnce: () => void): void {
-  const interval = 1000 / perSecond[client]
-  let due = now()
-  const next = () => {
-    if (stopping) return
-    askOnce()
-    due = Math.max(now(), due + interval * (0.5 + Math.random()))
-    setTimeout(next, due - now())
-  }
-  next()
-}
-
 function tellEnded(): void {
   // Once stopped, nothing is asked any more that could be answered late.
   const limit = stopping ? patienceMs + 100 : forgetMs
@@ -167,14 +155,15 @@ function tellEnded(): void {
 }
 
 let stopping = false
+const isStopping = () => stopping
 onOrders({
   go: () => {
-    keepAsking('UDP, one port', askFromFixedPort)
-    keepAsking('UDP, new ports', askFromNewPort)
+    keepAsking(perSecond['UDP, one port'], isStopping, askFromFixedPort)
+    keepAsking(perSecond['UDP, new ports'], isStopping, askFromNewPort)
     for (const stream of streams) {
       const connection = new Connection(stream)
       connection.connect()
-      keepAsking(stream, () => connection.askOnce())
+      keepAsking(perSecond[stream], isStopping, () => connection.askOnce())
     }
   },
   stop: () => {

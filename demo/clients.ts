@@ -3,6 +3,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { connect } from 'node:net'
 import { type ClientName, now, onOrders, patienceMs, type Query, tell } from './messages.js'
+import { keepAsking } from './pace.js'
 import { port, questionName, type Server, serverAt, vip } from './topology.js'
 
 const fixedPort = 5353
@@ -96,19 +97,6 @@ function askOverTcp(): void {
   })
 }
 
-/** At random moments: in step with round robin, a client would always get the same server. */
-function keepAsking(client: ClientName, askOnce: () => void): void {
-  const interval = 1000 / perSecond[client]
-  let due = now()
-  const next = () => {
-    if (stopping) return
-    askOnce()
-    due = Math.max(now(), due + interval * (0.5 + Math.random()))
-    setTimeout(next, due - now())
-  }
-  next()
-}
-
 function giveUpOld(): void {
   for (const [id, { sentAt }] of pending) {
     if (sentAt > now() - patienceMs) break
@@ -124,11 +112,12 @@ function tellEnded(): void {
 }
 
 let stopping = false
+const isStopping = () => stopping
 onOrders({
   go: () => {
-    keepAsking('UDP, new ports', askFromNewPort)
-    keepAsking('UDP, one port', askFromFixedPort)
-    keepAsking('TCP', askOverTcp)
+    keepAsking(perSecond['UDP, new ports'], isStopping, askFromNewPort)
+    keepAsking(perSecond['UDP, one port'], isStopping, askFromFixedPort)
+    keepAsking(perSecond['TCP'], isStopping, askOverTcp)
   },
   stop: () => {
     // What has been asked is waited for.
