@@ -66,6 +66,8 @@ export class NativeKernel implements Kernel {
   readonly #layout: Layout
   readonly #writer: ChangeWriter
   readonly #turn: Turn
+  /** Of a long list that has been encoded, for the next one: its memory is not for nothing. */
+  #spare: ChangeWriter | undefined
   readonly #pending = new Map<number, Finish>()
   readonly #idle: (() => void)[] = []
   #nextId = 1
@@ -157,7 +159,8 @@ export class NativeKernel implements Kernel {
 
   /** Encodes a request's changes and appends them to it, a chunk at a time. */
   *#append(id: number, changes: Iterable<CheckedChange>): Generator<void, void, void> {
-    const writer = new ChangeWriter(this.#layout, CHUNK)
+    const writer = this.#spare ?? new ChangeWriter(this.#layout, CHUNK)
+    this.#spare = undefined
     // After its deadline, or when it is aborted, nobody waits for it; bad changes are found all the same.
     const append = (): void => {
       if (this.#pending.has(id)) this.#client.append(id, writer.take())
@@ -170,6 +173,8 @@ export class NativeKernel implements Kernel {
       if (++done % PAUSE_EVERY === 0) yield
     }
     append()
+    writer.reset()
+    this.#spare = writer
   }
 
   async command(command: SystemCommand, target: string, deadlineMs: number): Promise<void> {

@@ -41,7 +41,7 @@ export class Duties {
 
   /** Before the first change is planned: what the kernel was found to hold has been taken over. */
   opening(): void {
-    this.#policy.review(this.#mirror.members.values(), [])
+    this.#policy.review(this.#mirror.members, [])
     this.#withdrawn = this.#policy.withdrawn
     this.#mirror.withdrawn = this.#withdrawn
   }
@@ -61,7 +61,7 @@ export class Duties {
   }
 
   /** Takes a verdict, and resolves when the kernel holds it or it has to wait for its turn. */
-  async decide(member: Member, { health, factor, cause, reason }: Decision): Promise<void> {
+  decide(member: Member, { health, factor, cause, reason }: Decision): Promise<void> {
     const before = member.state()
     const initial = !member.decided
     const changed = member.health !== health
@@ -79,24 +79,12 @@ export class Duties {
     const about = { server: member.key, cause, initial, before, after: member.state() }
     const event = reason === undefined ? about : { ...about, reason }
     const own = changed && !taken ? { name: health, event } : undefined
-    try {
-      await this.#program(moved, cause)
-    } catch (error) {
-      if (own !== undefined) this.#owing.set(member.key, own)
-      throw error
-    }
-    // An earlier event whose flip has failed is superseded by this one's, or has come true with it.
-    const owed = own ?? this.#owing.get(member.key)
-    if (owed !== undefined && member.waiting) this.#owing.set(member.key, owed)
-    else this.#owing.delete(member.key)
-    if (owed !== undefined && !member.waiting) this.#events.publish(owed.name, owed.event)
-    this.#tellOthers(cause)
+    return this.#carryOut(moved, cause, member, own)
   }
 
   /** Programs what has changed about servers: weight, admin state, membership; or, without any, with time. */
-  async change(members: readonly Member[], cause: PoolCause): Promise<void> {
-    await this.#program(this.#review(members, cause), cause)
-    this.#tellOthers(cause)
+  change(members: readonly Member[], cause: PoolCause): Promise<void> {
+    return this.#carryOut(this.#review(members, cause), cause)
   }
 
   /** Events that waited for the kernel, now that it holds everything. */
@@ -110,24 +98,46 @@ export class Duties {
   }
 
   #review(members: readonly Member[], cause: PoolCause): readonly Member[] {
-    const moved = this.#policy.review(this.#mirror.members.values(), members)
+    const moved = this.#policy.review(this.#mirror.members, members)
     this.#schedule()
     this.#judged(cause)
     return moved
   }
 
-  async #program(moved: readonly Member[], cause: PoolCause): Promise<void> {
+  /** One function, for every promise costs a thousand callers as many: programs, then tells what has come of it. */
+  async #carryOut(
+    moved: readonly Member[],
+    cause: PoolCause,
+    decided?: Member,
+    own?: Owed,
+  ): Promise<void> {
     const { withdrawn } = this.#policy
     this.#calls++
     try {
-      if (withdrawn === this.#withdrawn) await this.#mirror.flip(moved, cause)
-      else {
+      if (withdrawn === this.#withdrawn) {
+        await this.#mirror.flip(moved, cause)
+        if (!this.#mirror.mirrors(moved)) await this.#mirror.mend(moved)
+      } else {
         this.#withdrawn = withdrawn
         await this.#mirror.withdraw(withdrawn, cause)
       }
+    } catch (error) {
+      if (decided !== undefined && own !== undefined) this.#owing.set(decided.key, own)
+      throw error
     } finally {
       this.#calls--
     }
+    if (decided !== undefined) this.#tell(decided, own)
+    this.#tellOthers(cause)
+  }
+
+  /** What has come of a verdict. */
+  #tell(member: Member, own: Owed | undefined): void {
+    // An earlier event whose flip has failed is superseded by this one's, or has come true with it.
+    const owed = own ?? this.#owing.get(member.key)
+    if (owed !== undefined && member.waiting) this.#owing.set(member.key, owed)
+    else this.#owing.delete(member.key)
+    if (owed !== undefined && !member.waiting) this.#events.publish(owed.name, owed.event)
   }
 
   /** What has come of it beside what was asked, once the kernel holds all of it. */
@@ -154,7 +164,7 @@ export class Duties {
     if (this.#timer !== undefined) clearTimeout(this.#timer)
     this.#timer = undefined
     if (this.#closed) return
-    const delay = this.#policy.next(this.#mirror.members.values())
+    const delay = this.#policy.next(this.#mirror.members)
     if (delay === undefined) return
     this.#timer = setTimeout(() => {
       // What fails is an `error` of the mirror's and tried again.

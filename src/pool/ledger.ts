@@ -67,7 +67,6 @@ export class Ledger {
     priority?: 'bulk',
   ): Promise<ApplyResult | Error> {
     const answer = this.#exchange(steps, ticket, cause, priority)
-    for (const { seat } of steps) if (seat !== undefined) seat.member.latest = answer
     this.inFlight.set(ticket, answer)
     void answer.then(() => this.inFlight.delete(ticket))
     return answer
@@ -103,7 +102,7 @@ export class Ledger {
     priority: 'bulk' | undefined,
   ): void {
     const version = ++this.clock
-    const touched: Settled[] = []
+    const failed = new Map<Member, Failed[]>()
     for (let index = 0; index < steps.length; index++) {
       const step = steps[index]!
       const { seat } = step
@@ -125,16 +124,18 @@ export class Ledger {
         else if (error === undefined) seat.due = false
         if (error !== undefined) seat.known = 'unknown'
       }
-      // The steps of one member are next to each other.
-      let settled = touched.at(-1)
-      if (settled?.member !== seat.member) {
-        settled = { member: seat.member, steps: [], failed: [] }
-        touched.push(settled)
-      }
-      settled.steps.push(step)
-      if (error !== undefined && isFailure({ error })) settled.failed.push({ step, error })
+      if (error === undefined || !isFailure({ error })) continue
+      const others = failed.get(seat.member)
+      if (others === undefined) failed.set(seat.member, [{ step, error }])
+      else others.push({ step, error })
     }
-    for (const settled of touched) this.#settleMember(settled, cause)
+    let last: Member | undefined
+    for (const { seat } of steps) {
+      // The steps of one member are next to each other.
+      if (seat === undefined || seat.member === last) continue
+      last = seat.member
+      this.#settleMember(last, failed.get(last), steps, cause)
+    }
     this.#listener.settled()
   }
 
@@ -160,15 +161,20 @@ export class Ledger {
     if (outcome === 'absent' && error !== undefined) setBelow(front, 'unknown', ticket, version)
   }
 
-  #settleMember({ member, steps, failed }: Settled, cause: PoolCause): void {
-    const first = failed[0]
-    if (first === undefined) {
+  #settleMember(
+    member: Member,
+    failed: readonly Failed[] | undefined,
+    steps: readonly Step[],
+    cause: PoolCause,
+  ): void {
+    if (failed === undefined) {
+      if (member.error === undefined && !member.diverged) return
       if (!member.seats.every(seatHolds)) return
       member.error = undefined
       member.diverged = false
       return
     }
-    member.error = first.error
+    member.error = failed[0]!.error
     const apart = failed.filter(
       ({ step, error }) => !(outcome(step.change) === 'absent' && isNotFound(error)),
     )
@@ -176,7 +182,9 @@ export class Ledger {
     member.diverged = true
     const before = new Map(member.seats.map(({ front, known }) => [front.key, held(known)]))
     const after = new Map(before)
-    for (const { front, was } of steps) before.set(front.key, held(was ?? 'unknown'))
+    for (const { front, seat, was } of steps) {
+      if (seat?.member === member) before.set(front.key, held(was ?? 'unknown'))
+    }
     for (const { step, error } of failed) {
       after.set(step.front.key, isNotFound(error) ? 'absent' : 'unknown')
     }
@@ -189,11 +197,9 @@ export class Ledger {
   }
 }
 
-/** What became of the changes of one member. */
-interface Settled {
-  readonly member: Member
-  readonly steps: Step[]
-  readonly failed: { readonly step: Step; readonly error: Error }[]
+interface Failed {
+  readonly step: Step
+  readonly error: Error
 }
 
 /** The changes of steps; those of flips, which are made from checked parts, are not checked once more. */

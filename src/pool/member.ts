@@ -27,6 +27,12 @@ export interface Made {
   readonly checked: CheckedDestination
 }
 
+/** A destination of the server. Fronts that have it under the same address and port share what is made of it. */
+interface Place {
+  /** What was wanted last, so that it need not be made and checked anew. */
+  made: Made
+}
+
 /** The place of a server in one front. */
 export interface Seat {
   readonly front: Front
@@ -34,8 +40,9 @@ export interface Seat {
   /** Key of the destination. */
   readonly key: string
   readonly id: DestinationId
-  /** What was wanted last, so that it need not be made and checked anew. */
-  made: Made
+  readonly place: Place
+  /** Another server has taken it over, because this one is leaving. */
+  taken: boolean
   /** What the kernel holds, as far as the pool knows: changes count from their submission on. */
   known: Known
   /** Changes under way. */
@@ -95,7 +102,7 @@ export class Member implements Intent, Candidate {
   error: Error | undefined
   /** Its fronts disagree, and that has been said. */
   diverged = false
-  /** The last submission that concerned it. Never rejects. */
+  /** Resolves with the answer to the last submission that concerned it. */
   latest: Promise<unknown> = Promise.resolve()
 
   /** @throws TypeError, RangeError if the server does not fit every front */
@@ -114,18 +121,23 @@ export class Member implements Intent, Candidate {
     this.backup = backup
     const template = readTemplate(spec, settings)
     this.weight = template.weight
+    const places = new Map<string, Place>()
     this.seats = settings.fronts.map((front): Seat => {
       const port = spec.port ?? front.id.port ?? 0
       const address = addressFor(front, spec)
       const id = { address, port }
       const destination = { ...id, ...template }
       const checked = checkDestination(destination, option, front.checked)
+      const key = endpointKey(address, port)
+      const place = places.get(key) ?? { made: { destination, checked } }
+      places.set(key, place)
       return {
         front,
         member: this,
-        key: endpointKey(address, port),
+        key,
         id,
-        made: { destination, checked },
+        place,
+        taken: false,
         known: 'unknown',
         pending: 0,
         overtakable: 0,
@@ -142,14 +154,16 @@ export class Member implements Intent, Candidate {
   wanted(seat: Seat): Destination | 'absent' | 'as-is' {
     const weight = desiredWeight(this, seat.front.onDown)
     if (typeof weight === 'string') return weight
-    const { destination, checked } = seat.made
+    const { place } = seat
+    const { destination, checked } = place.made
+    // Where one front is to have a weight, no other has a different one.
     if (destination.weight !== weight) {
-      seat.made = {
+      place.made = {
         destination: withWeight(destination, weight),
         checked: checkedWithWeight(checked, weight),
       }
     }
-    return seat.made.destination
+    return place.made.destination
   }
 
   /** It has the same places as another one of its name. */
@@ -175,13 +189,13 @@ export class Member implements Intent, Candidate {
   /** Takes over weight and thresholds of another one. True if anything has changed. */
   become({ weight, seats }: Member): boolean {
     const same = (seat: Seat, index: number) => {
-      const { upperThreshold, lowerThreshold } = seat.made.destination
-      const other = seats[index]!.made.destination
+      const { upperThreshold, lowerThreshold } = seat.place.made.destination
+      const other = seats[index]!.place.made.destination
       return upperThreshold === other.upperThreshold && lowerThreshold === other.lowerThreshold
     }
     if (weight === this.weight && this.seats.every(same)) return false
     this.weight = weight
-    for (const [index, seat] of this.seats.entries()) seat.made = seats[index]!.made
+    for (const [index, seat] of this.seats.entries()) seat.place.made = seats[index]!.place.made
     return true
   }
 

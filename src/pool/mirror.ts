@@ -110,8 +110,10 @@ export class Mirror {
     this.members.set(member.key, member)
     for (const seat of member.seats) {
       const { seats, undeclared } = seat.front
+      const leaver = seats.get(seat.key)
       // Where another one is leaving, what the kernel will hold cannot be foreseen.
-      if (this.#opened && !seats.has(seat.key)) seat.known = undeclared.get(seat.key) ?? 'absent'
+      if (leaver !== undefined) leaver.taken = true
+      else if (this.#opened) seat.known = undeclared.get(seat.key) ?? 'absent'
       seats.set(seat.key, seat)
       undeclared.delete(seat.key)
     }
@@ -124,17 +126,23 @@ export class Mirror {
   }
 
   /**
-   * Sends what some members need, all fronts in one batch. Resolves when the kernel holds what the members say, or
-   * a later flip of them has taken over.
+   * Sends what some members need, all fronts in one batch. Resolves when the kernel has answered, to all who flip in
+   * this batch; {@link mend} sees to what has not come of it.
    */
-  async flip(members: readonly Member[], cause: PoolCause): Promise<void> {
-    const turn = this.#turn.flip(members, cause)
-    if (turn !== undefined) await turn
-    // Most often one, whose promise the others share.
-    for (const { latest } of members) await latest
-    if (members.every(holds)) return
+  flip(members: readonly Member[], cause: PoolCause): Promise<unknown> {
+    return this.#turn.flip(members, cause)
+  }
+
+  /** The kernel holds what the members say, or a later flip of them has taken over. */
+  mirrors(members: readonly Member[]): boolean {
+    for (const member of members) if (!holds(member)) return false
+    return true
+  }
+
+  /** Reads and repairs. Rejects if the kernel does not hold what the members say then. */
+  async mend(members: readonly Member[]): Promise<void> {
     await this.#repair()
-    if (!members.every(holds)) throw this.#errorOf(members)
+    if (!this.mirrors(members)) throw this.#errorOf(members)
   }
 
   /** The pool's services have to be absent. */
@@ -287,7 +295,9 @@ export class Mirror {
   async #sendBulk(steps: readonly Step[], cause: PoolCause): Promise<ApplyResult> {
     const ticket = this.#ledger.ticket()
     this.#ledger.note(steps, ticket, 0, 'bulk')
-    const answer = await this.#ledger.send(steps, ticket, cause, 'bulk')
+    const sent = this.#ledger.send(steps, ticket, cause, 'bulk')
+    for (const { seat } of steps) if (seat !== undefined) seat.member.latest = sent
+    const answer = await sent
     if (answer instanceof Error) throw answer
     return answer
   }
@@ -296,7 +306,7 @@ export class Mirror {
   #forgetGone(): void {
     if (this.#reading) return
     for (const member of this.#leaving) {
-      const own = member.seats.filter((seat) => seat.front.seats.get(seat.key) === seat)
+      const own = member.seats.filter(({ taken }) => !taken)
       if (!own.every(({ known, pending }) => known === 'absent' && pending === 0)) continue
       for (const { front, key } of own) front.seats.delete(key)
       this.#leaving.delete(member)

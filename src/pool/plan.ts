@@ -31,7 +31,7 @@ export interface Step {
 
 /** The kernel holds what is wanted of the seat, as far as the pool knows. */
 export function seatHolds(seat: Seat): boolean {
-  if (isTaken(seat)) return true
+  if (seat.taken) return true
   if (seat.front.withdrawn) return seat.front.known === 'absent'
   if (isLeft(seat)) return true
   return seat.known !== 'unknown' && seatChange(seat, false) === undefined
@@ -41,11 +41,6 @@ export function seatHolds(seat: Seat): boolean {
 function isLeft(seat: Seat): boolean {
   const { left, known, member } = seat
   return left !== undefined && left.known === known && left.wanted === member.wanted(seat)
-}
-
-/** Another server has taken over the destination, because this one is leaving. */
-function isTaken(seat: Seat): boolean {
-  return seat.front.seats.get(seat.key) !== seat
 }
 
 /** The service is as it should be, or is left as others have made it. */
@@ -65,9 +60,9 @@ export function memberSteps(member: Member, strict: boolean, steps: Step[] = [])
     if (strict && isLeft(seat)) continue
     const change = seatChange(seat, strict)
     if (change === undefined) continue
-    const { front, known: was, made } = seat
+    const { front, known: was, place } = seat
     // Removals read nothing of it but its identity.
-    const checked = { op: change.op, service: front.checked, destination: made.checked }
+    const checked = { op: change.op, service: front.checked, destination: place.made.checked }
     steps.push({ change, checked: checked as CheckedChange, front, seat, was })
   }
   return steps
@@ -102,7 +97,7 @@ export function plan(
  */
 function seatChange(seat: Seat, strict: boolean): Change | undefined {
   const { known, front, id } = seat
-  if (isTaken(seat) || front.withdrawn) return undefined
+  if (seat.taken || front.withdrawn) return undefined
   const wanted = seat.member.wanted(seat)
   if (wanted === 'as-is') return undefined
   const service = front.id

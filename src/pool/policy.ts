@@ -6,6 +6,9 @@ import { nextStep, rampAt } from './ramp.js'
 import { assign, dutyOf, first, type Roster, type Standing } from './roster.js'
 import type { Rules } from './rules.js'
 
+/** By key. */
+type Members = ReadonlyMap<string, Member>
+
 export class Policy {
   readonly #rules: Rules
   readonly #limiter: Limiter
@@ -32,9 +35,9 @@ export class Policy {
   }
 
   /** For the status: the simple ones are not judged together all the time. */
-  isQuorate(members: Iterable<Member>): boolean {
+  isQuorate(members: Members): boolean {
     if (!this.#simple) return this.quorate
-    return assign(members, this.#rules, first(false), new Map()).quorate
+    return assign(members.values(), this.#rules, first(false), new Map()).quorate
   }
 
   get panicking(): boolean {
@@ -71,13 +74,13 @@ export class Policy {
    *
    * @returns the servers that are to be programmed: these, and those whose duty or weight has changed with it, in order
    */
-  review(members: Iterable<Member>, ones: readonly Member[]): readonly Member[] {
+  review(members: Members, ones: readonly Member[]): readonly Member[] {
     if (this.#simple && !this.#first) {
       for (const one of ones) one.duty = dutyOf(one)
       return ones.length > 1 ? inOrder([...ones]) : ones
     }
     const now = performance.now()
-    const all = [...members]
+    const all = [...members.values()]
     this.#release(all, now)
     const present = new Map(all.map((member) => [member, member.duty]))
     let roster = assign(all, this.#rules, this.#standing, present)
@@ -100,13 +103,13 @@ export class Policy {
   }
 
   /** Milliseconds until time alone changes something; `undefined`: never. */
-  next(members: Iterable<Member>): number | undefined {
+  next(members: Members): number | undefined {
     const { slowStart, maxChangesPerMinute } = this.#rules
     if (slowStart === undefined && maxChangesPerMinute === Number.POSITIVE_INFINITY)
       return undefined
     const now = performance.now()
     let soonest = Number.POSITIVE_INFINITY
-    for (const { waiting, rising } of members) {
+    for (const { waiting, rising } of members.values()) {
       if (waiting) soonest = Math.min(soonest, this.#limiter.wait(now))
       if (rising === undefined) continue
       const elapsed = now - rising

@@ -148,20 +148,22 @@ export class MirroredPool
   }
 
   /** The server is healthy. Says nothing against an administrator's `drain` or `maintenance`. */
-  async up(server: string | PoolServer): Promise<void> {
-    await this.#decide(this.#member(server), 'up', 1, 'call', undefined)
+  up(server: string | PoolServer): Promise<void> {
+    return promised(() => this.#decide(this.#member(server), 'up', 1, 'call', undefined))
   }
 
   /** The server is not healthy: `onDown` says what happens. */
-  async down(server: string | PoolServer): Promise<void> {
-    await this.#decide(this.#member(server), 'down', 1, 'call', undefined)
+  down(server: string | PoolServer): Promise<void> {
+    return promised(() => this.#decide(this.#member(server), 'down', 1, 'call', undefined))
   }
 
   /** Sets the configured weight, 0 to 2147483647. A server that is down or not ready gets it later. */
-  async setWeight(server: string | PoolServer, weight: number): Promise<void> {
-    const member = this.#member(server)
-    member.weight = checkInteger(weight, 'weight', 0, MAX_WEIGHT)
-    await this.#change([member], 'call')
+  setWeight(server: string | PoolServer, weight: number): Promise<void> {
+    return promised(() => {
+      const member = this.#member(server)
+      member.weight = checkInteger(weight, 'weight', 0, MAX_WEIGHT)
+      return this.#change([member], 'call')
+    })
   }
 
   /**
@@ -295,7 +297,7 @@ export class MirroredPool
       fronts: this.#settings.fronts.map(({ key }) => key),
       servers: [...this.#mirror.members.values()].map(serverStatus),
       converged: this.#mirror.converged,
-      quorum: this.#policy.isQuorate(this.#mirror.members.values()),
+      quorum: this.#policy.isQuorate(this.#mirror.members),
       needs: needs(this.#settings, this.#sysctls),
       warnings: this.#warnings.all,
     }
@@ -345,7 +347,7 @@ export class MirroredPool
     return () => this.#memberListeners.delete(listener)
   }
 
-  async #decide(
+  #decide(
     member: Member,
     health: 'up' | 'down',
     factor: number,
@@ -355,13 +357,15 @@ export class MirroredPool
     this.#undecided.delete(member)
     // The failure action comes before an orderly end.
     if (health === 'down') this.#drains.end(member, 'failed')
-    await this.#duties.decide(member, { health, factor, cause, reason })
-    if (this.#mirror.hold) await this.#endHold(cause)
+    return this.#unhold(this.#duties.decide(member, { health, factor, cause, reason }), cause)
   }
 
-  async #change(members: readonly Member[], cause: 'call' | 'health'): Promise<void> {
-    await this.#duties.change(members, cause)
-    if (this.#mirror.hold) await this.#endHold(cause)
+  #change(members: readonly Member[], cause: 'call' | 'health'): Promise<void> {
+    return this.#unhold(this.#duties.change(members, cause), cause)
+  }
+
+  #unhold(done: Promise<void>, cause: 'call' | 'health'): Promise<void> {
+    return this.#mirror.hold ? done.then(() => this.#endHold(cause)) : done
   }
 
   async #setAdmin(member: Member, admin: AdminState): Promise<void> {
@@ -514,6 +518,15 @@ export class MirroredPool
   #checkOpen(): void {
     if (this.#closing === undefined) return
     throw new IpvsError('ERR_IPVS_CLOSED', `pool "${this.name}" has been closed; open another one`)
+  }
+}
+
+/** What is thrown rejects, as of an async function, which would cost every flip a promise and its own frame. */
+function promised(call: () => Promise<void>): Promise<void> {
+  try {
+    return call()
+  } catch (error) {
+    return Promise.reject(error)
   }
 }
 

@@ -11,55 +11,68 @@ export const HAND_OVER: unique symbol = Symbol('ipvs.hand-over')
 export class Turn {
   readonly #client: PoolClient
   readonly #ledger: Ledger
-  /** What waits: changes of these members, for one cause. */
+  /** What waits, for one cause. */
   #steps: Step[] = []
-  readonly #members = new Set<Member>()
   #cause: PoolCause = 'call'
   #ticket = 0
-  /** The turn in which a flip was made, until it ends. */
-  #turn: Promise<void> | undefined
+  /** To what waits; all of its callers share it. */
+  #answer: Promise<unknown> | undefined
+  #answered: (answer: Promise<unknown>) => void = () => {}
+  /** A flip has been made in this turn. */
+  #isOpen = false
 
   constructor(client: PoolClient, ledger: Ledger) {
     this.#client = client
     this.#ledger = ledger
   }
 
-  /** Returns what to wait for until the flip has been sent: nothing, if it has. */
-  flip(members: readonly Member[], cause: PoolCause): Promise<void> | undefined {
+  /** Resolves when the last submissions that concern these members have been answered. */
+  flip(members: readonly Member[], cause: PoolCause): Promise<unknown> {
     // A second flip of a server is another one, which may be in another batch.
-    if (cause !== this.#cause || members.some((member) => this.#members.has(member))) {
-      this.handOver()
+    if (cause !== this.#cause || this.#waits(members)) this.handOver()
+    const steps = this.#steps
+    const from = steps.length
+    for (const member of members) memberSteps(member, true, steps)
+    if (steps.length > from) {
+      if (from === 0) this.#begin(cause)
+      this.#ledger.note(steps, this.#ticket, from)
+      for (let i = from; i < steps.length; i++) steps[i]!.seat!.member.latest = this.#answer!
+      if (!this.#isOpen) {
+        this.#isOpen = true
+        queueMicrotask(this.#end)
+        this.handOver()
+      } else if (from === 0) this.#client[HAND_OVER]?.add(this.handOver)
     }
-    const first = this.#members.size === 0
-    if (first) this.#ticket = this.#ledger.ticket()
-    this.#cause = cause
-    const from = this.#steps.length
-    for (const member of members) {
-      this.#members.add(member)
-      memberSteps(member, true, this.#steps)
-    }
-    this.#ledger.note(this.#steps, this.#ticket, from)
-    if (this.#turn === undefined) {
-      this.#turn = Promise.resolve().then(this.#end)
-      this.handOver()
-      return undefined
-    }
-    if (first) this.#client[HAND_OVER]?.add(this.handOver)
-    return this.#turn
+    return members.length === 1
+      ? members[0]!.latest
+      : Promise.all(members.map(({ latest }) => latest))
   }
 
   /** Sends what waits. */
   readonly handOver = (): void => {
-    if (this.#members.size === 0) return
     const steps = this.#steps
+    if (steps.length === 0) return
     this.#client[HAND_OVER]?.delete(this.handOver)
-    this.#members.clear()
     this.#steps = []
-    if (steps.length > 0) void this.#ledger.send(steps, this.#ticket, this.#cause)
+    this.#answer = undefined
+    this.#answered(this.#ledger.send(steps, this.#ticket, this.#cause))
+  }
+
+  #begin(cause: PoolCause): void {
+    this.#cause = cause
+    this.#ticket = this.#ledger.ticket()
+    this.#answer = new Promise((resolve) => {
+      this.#answered = resolve
+    })
+  }
+
+  #waits(members: readonly Member[]): boolean {
+    for (const { latest } of members) if (latest === this.#answer) return true
+    return false
   }
 
   readonly #end = (): void => {
-    this.#turn = undefined
+    this.#isOpen = false
     this.handOver()
   }
 }

@@ -129,7 +129,7 @@ describe('a flip', () => {
       'of a destination that has gone to another server',
       (member) => {
         member.duty = 'down'
-        at(member, 1).front.seats.delete(at(member, 1).key)
+        at(member, 1).taken = true
       },
       ['remove-destination'],
     ],
