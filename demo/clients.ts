@@ -117,7 +117,7 @@ onOrders({
   go: () => {
     keepAsking(perSecond['UDP, new ports'], isStopping, askFromNewPort)
     keepAsking(perSecond['UDP, one port'], isStopping, askFromFixedPort)
-    keepAsking(perSecond['TCP'], isStopping, askOverTcp)
+    keepAsking(perSecond.TCP, isStopping, askOverTcp)
   },
   stop: () => {
     // What has been asked is waited for.

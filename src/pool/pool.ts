@@ -69,8 +69,6 @@ export class MirroredPool
   readonly #events: Events
   readonly #release: () => void
   readonly #memberListeners = new Set<() => void>()
-  /** With `adopt`: without a verdict so far. */
-  readonly #undecided = new Set<Member>()
   readonly #drains: Drains
   readonly #rounds: Rounds
   #sysctls: Sysctls = {}
@@ -233,11 +231,9 @@ export class MirroredPool
     if (joining.length + changed.length + leaving.length === 0) return
     const successors = new Map(joining.map((member) => [member.key, member]))
     for (const member of leaving) {
-      const undecided = this.#undecided.has(member)
       const drained = this.#part(member)
       const successor = successors.get(member.key)
       if (successor === undefined) continue
-      if (undecided) this.#undecided.add(successor)
       if (drained) successor.admin = 'ready'
       successors.delete(member.key)
     }
@@ -354,7 +350,6 @@ export class MirroredPool
     cause: 'call' | 'health',
     reason: string | undefined,
   ): Promise<void> {
-    this.#undecided.delete(member)
     // The failure action comes before an orderly end.
     if (health === 'down') this.#drains.end(member, 'failed')
     return this.#unhold(this.#duties.decide(member, { health, factor, cause, reason }), cause)
@@ -402,7 +397,7 @@ export class MirroredPool
 
   /** With every server decided, what is not declared may go. */
   async #endHold(cause: 'call' | 'health'): Promise<void> {
-    if (!this.#mirror.hold || this.#undecided.size > 0) return
+    if (!this.#mirror.hold || !this.#isDecided()) return
     this.#mirror.hold = false
     // Whoever reports the last verdict has no part in this: what fails here is an `error` and tried again.
     await this.#mirror.reconcile(cause).catch(() => {})
@@ -420,14 +415,18 @@ export class MirroredPool
       this.#events.publish('warning', { ...warning, ...STATELESS, cause: 'open', initial: true })
     }
     for (const member of this.#mirror.members.values()) this.#presume(member)
-    if (initial === 'adopt') this.#mirror.hold = this.#undecided.size > 0
+    if (initial === 'adopt') this.#mirror.hold = !this.#isDecided()
     this.#duties.opening()
   }
 
+  /** Every server has had a verdict. */
+  #isDecided(): boolean {
+    for (const { decided } of this.#mirror.members.values()) if (!decided) return false
+    return true
+  }
+
   #presume(member: Member): void {
-    if (this.#settings.initial !== 'adopt') return
-    member.health = presumedHealth(member)
-    this.#undecided.add(member)
+    if (this.#settings.initial === 'adopt') member.health = presumedHealth(member)
   }
 
   #draining(): boolean {
@@ -467,7 +466,6 @@ export class MirroredPool
   /** True if it was being drained. */
   #part(member: Member): boolean {
     this.#mirror.leave(member)
-    this.#undecided.delete(member)
     return this.#drains.end(member, 'cancelled')
   }
 

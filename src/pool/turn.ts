@@ -1,5 +1,6 @@
-// The flips of one turn of the event loop, each of one server or of some that change together. The first is sent at once, so that it waits for nothing, and the others
-// together when the turn ends: a thousand callers then cost about what one batch does.
+// The flips of one turn of the event loop, each of one server or of some that change together. The first is sent at
+// once, so that it waits for nothing, and the others together when the turn ends: a thousand callers then cost about
+// what one batch does.
 import type { Ledger } from './ledger.js'
 import type { Member } from './member.js'
 import { memberSteps, type Step } from './plan.js'
