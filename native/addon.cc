@@ -42,17 +42,25 @@ struct Changes {
   size_t size;
 };
 
-// The rows themselves, where they are: a table can be many megabytes.
-template <typename Row>
-Napi::Value HandOver(Napi::Env env, std::vector<Row>&& rows) {
+// Rows while JavaScript has them.
+struct Lent {
+  std::vector<DestinationRow> rows;
+  std::weak_ptr<Worker> worker;
+};
+
+// The rows themselves, where they are: a table can be many megabytes. Their memory goes back to the worker.
+Napi::Value Lend(Napi::Env env, std::vector<DestinationRow>&& rows, const std::shared_ptr<Worker>& worker) {
   if (rows.empty()) return ToBytes(env, rows);
-  auto* kept = new std::vector<Row>(std::move(rows));
-  auto* bytes = reinterpret_cast<uint8_t*>(kept->data());
-  const auto drop = [](Napi::Env, uint8_t*, std::vector<Row>* hint) { delete hint; };
-  return Napi::Buffer<uint8_t>::NewOrCopy(env, bytes, kept->size() * sizeof(Row), drop, kept);
+  auto* lent = new Lent{std::move(rows), worker};
+  auto* bytes = reinterpret_cast<uint8_t*>(lent->rows.data());
+  const auto back = [](Napi::Env, uint8_t*, Lent* hint) {
+    if (const auto worker = hint->worker.lock()) worker->GiveBack(std::move(hint->rows));
+    delete hint;
+  };
+  return Napi::Buffer<uint8_t>::NewOrCopy(env, bytes, lent->rows.size() * sizeof(DestinationRow), back, lent);
 }
 
-Napi::Value Payload(Napi::Env env, Completion& completion) {
+Napi::Value Payload(Napi::Env env, Completion& completion, const std::shared_ptr<Worker>& worker) {
   switch (completion.kind) {
     case RequestKind::kWrite:
     case RequestKind::kSetSysctl:
@@ -69,8 +77,8 @@ Napi::Value Payload(Napi::Env env, Completion& completion) {
       break;
   }
   auto table = Napi::Object::New(env);
-  table["services"] = HandOver(env, std::move(completion.table.services));
-  table["destinations"] = HandOver(env, std::move(completion.table.destinations));
+  table["services"] = ToBytes(env, completion.table.services);
+  table["destinations"] = Lend(env, std::move(completion.table.destinations), worker);
   table["verified"] = Napi::Boolean::New(env, completion.table.verified);
   table["attempts"] = Napi::Number::New(env, completion.table.attempts);
   return table;
@@ -154,7 +162,8 @@ class Client : public Napi::ObjectWrap<Client> {
       self->End();
       Napi::HandleScope scope(env);
       self->on_completion_.Call({Napi::Number::New(env, completion.id), Napi::Number::New(env, completion.error),
-                                 ToInt32Array(env, completion.failures), Payload(env, completion)});
+                                 ToInt32Array(env, completion.failures),
+                                 Payload(env, completion, self->worker_)});
     }
   }
 

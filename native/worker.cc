@@ -329,8 +329,9 @@ void Worker::RunRead(std::unique_lock<std::mutex>& lock) {
   reading_ = normal_.front();
   normal_.pop_front();
   const std::shared_ptr<Request> request = reading_;
-  lock.unlock();
   Completion completion;
+  if (request->kind == RequestKind::kTable) completion.table.destinations = std::exchange(spare_rows_, {});
+  lock.unlock();
   completion.id = request->id;
   completion.kind = request->kind;
   const auto between = [this] { return ServeWrites(); };
@@ -476,6 +477,14 @@ int Worker::RunNow(const Change* changes, size_t count, std::vector<Failure>* fa
 std::vector<Completion> Worker::TakeCompletions() {
   std::lock_guard<std::mutex> guard(mutex_);
   return std::exchange(completions_, {});
+}
+
+void Worker::GiveBack(std::vector<DestinationRow> rows) {
+  // Of a table that has become much smaller, nothing is kept.
+  if (rows.capacity() > 2 * rows.size()) return;
+  rows.clear();
+  std::lock_guard<std::mutex> guard(mutex_);
+  if (rows.capacity() > spare_rows_.capacity()) spare_rows_.swap(rows);
 }
 
 void Worker::Stop() {

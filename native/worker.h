@@ -90,6 +90,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
   // or kNoFamily if a new socket was needed and could not be opened, else 0.
   int RunNow(const Change* changes, size_t count, std::vector<Failure>* failures);
   std::vector<Completion> TakeCompletions();
+  // Rows of a table that nobody looks at any more: their memory is for the next one.
+  void GiveBack(std::vector<DestinationRow> rows);
   // The thread ends after the call it is in; waiting requests are dropped.
   void Stop();
   // From now on `notify` is not called any more, and no call of it is under way.
@@ -134,6 +136,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   std::unordered_map<std::string, uint64_t> later_writes_;
   uint64_t next_order_ = 1;
   size_t places_ = 0;
+  std::vector<DestinationRow> spare_rows_;
   bool stopping_ = false;
   bool busy_ = true;
   bool reopen_ = false;  // RunNow asks for a new socket

@@ -1,0 +1,79 @@
+// The memory of a table that nobody looks at any more is for the next one; its rows are not.
+import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Ipvs } from '../../src/client.js'
+import type { Change, Snapshot } from '../../src/types.js'
+import { kernelSuite, type Namespace, namespace } from './namespace.js'
+
+setFlagsFromString('--expose-gc')
+const collect: () => void = runInNewContext('gc')
+
+/** In order: the kernel lists the newest first. */
+function weights({ services }: Snapshot): number[] {
+  return services[0]!.destinations.map(({ weight }) => weight).toSorted((a, b) => a - b)
+}
+
+const id = { protocol: 'tcp', address: '192.0.2.1', port: 80 } as const
+
+kernelSuite('the memory of tables', () => {
+  let space: Namespace
+  let ipvs: Ipvs
+
+  beforeAll(async () => {
+    space = namespace()
+    ipvs = await Ipvs.open({ netns: space.name, deadlineMs: 60_000 })
+    await ipvs.addService({ ...id, scheduler: 'rr' })
+  })
+
+  afterAll(async () => {
+    await ipvs?.close()
+    space?.close()
+  })
+
+  async function hold(weights: readonly number[]): Promise<void> {
+    const changes: Change[] = weights.map((weight, index) => ({
+      op: 'add-destination',
+      service: id,
+      destination: { address: `10.0.0.${index + 1}`, port: 80, forwarding: 'direct', weight },
+    }))
+    const service = { ...id, scheduler: 'rr' } as const
+    await ipvs.apply(
+      [{ op: 'remove-service', service: id }, { op: 'add-service', service }, ...changes],
+      { onError: 'throw' },
+    )
+  }
+
+  async function forget(): Promise<void> {
+    collect()
+    // What is done with collected memory is done in the next turn.
+    await setImmediate()
+  }
+
+  test('each table has its own rows, larger or smaller than the last one', async () => {
+    for (const lengths of [
+      [200, 7, 199, 0, 40],
+      [1, 250, 3],
+    ]) {
+      for (const [round, length] of lengths.entries()) {
+        const wanted = Array.from({ length }, (_, n) => 1000 * (round + 1) + n)
+        await hold(wanted)
+        expect(weights(await ipvs.snapshot())).toEqual(wanted)
+        await forget()
+      }
+    }
+  })
+
+  test('a table that is kept stays as it was read', async () => {
+    await hold([1, 2, 3])
+    const kept = await ipvs.snapshot()
+    await hold([4, 5, 6])
+    await forget()
+    const next = await ipvs.snapshot()
+    await forget()
+    await ipvs.snapshot()
+    expect(weights(kept)).toEqual([1, 2, 3])
+    expect(weights(next)).toEqual([4, 5, 6])
+  })
+})
