@@ -64,6 +64,8 @@ const OPS: readonly Change['op'][] = [
 ]
 
 const EXAMPLE = "{ op: 'ensure-service', service }"
+/** Services that are remembered in one call: where each change has an object of its own, all of them would be a burden. */
+const MOST_KNOWN = 1024
 
 /**
  * Checks one change.
@@ -140,7 +142,7 @@ function checkOwner(
   const before = known?.get(service)
   if (before !== undefined) return before
   const id = checkServiceId(service, option)
-  known?.set(service, id)
+  if (known !== undefined && known.size < MOST_KNOWN) known.set(service, id)
   return id
 }
 
