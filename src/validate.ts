@@ -66,6 +66,8 @@ const OPS: readonly Change['op'][] = [
 const EXAMPLE = "{ op: 'ensure-service', service }"
 /** Services that are remembered in one call: where each change has an object of its own, all of them would be a burden. */
 const MOST_KNOWN = 1024
+/** Up to so many changes, remembering costs more than checking. */
+const FEW = 4
 
 /**
  * Checks one change.
@@ -120,7 +122,7 @@ export function checkChange(
  * @throws TypeError, RangeError when the bad one is taken
  */
 export function* checkChanges(changes: readonly Change[]): Generator<CheckedChange, void, void> {
-  const known = new Map<unknown, CheckedServiceId>()
+  const known = changes.length > FEW ? new Map<unknown, CheckedServiceId>() : undefined
   for (let i = 0; i < changes.length; i++) {
     let checked: CheckedChange
     try {
