@@ -37,6 +37,8 @@ export type DriverEntry = { readonly at: number } & (
 /** The witness's: the lines of /proc/net/ip_vs without their counters, whenever they have changed. */
 export type WitnessEntry =
   | { readonly at: number; readonly table: readonly string[] }
+  /** Nobody in the guest has run for so long before `at`: the machine had no time for it. */
+  | { readonly at: number; readonly stoodMs: number }
   | { readonly at: number; readonly looks: number; readonly longestGapMs: number }
 
 /** A query that a real server has got, and when the client had sent it. */

@@ -51,7 +51,7 @@ export function formatReport(findings: Findings, begin: Begin | undefined, folde
     ...(lost === undefined
       ? []
       : [`The first lost query: sent at ${when(lost.sent)}, to ${lost.server}`]),
-    `  the witness looked every 20 ms, ${Math.round(findings.longestGapMs)} ms apart at most`,
+    `  the witness looked every 20 ms, ${Math.round(findings.longestGapMs)} ms apart at most; for ${(findings.stoodMs / 1000).toFixed(1)} s in all the guest got no CPU, which is not counted`,
     `Raw logs: ${folder}`,
   ].join('\n')
 }

@@ -1,6 +1,8 @@
 // witness FILE MS: reads /proc/net/ip_vs every MS milliseconds, ahead of every ordinary process when it wakes
 // (SCHED_FIFO), and writes the table when it has changed, without the counters of connections:
 //   {"at":12.345,"table":["UDP  C0000201:0035 wrr ops","-> 0A010001:0035 Route 1"]}
+// A look that is late by more than two others means that the machine had no time for the guest, in which nobody ran:
+//   {"at":12.345,"stoodMs":310.000}
 // At its end it writes how often it has looked, and the longest time between two looks.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -54,6 +56,7 @@ int main(int argc, char **argv) {
   if (argc != 3) die("witness FILE MS");
   FILE *file = fopen(argv[1], "w");
   const int fd = open("/proc/net/ip_vs", O_RDONLY);
+  const int every = atoi(argv[2]);
   if (file == NULL || fd < 0) die("%s, /proc/net/ip_vs: %s", argv[1], strerror(errno));
   const struct sched_param first = {.sched_priority = 50};
   if (sched_setscheduler(0, SCHED_FIFO, &first) != 0) die("SCHED_FIFO: %s", strerror(errno));
@@ -64,13 +67,15 @@ int main(int argc, char **argv) {
   do {
     const double at = now_ms();
     look(fd);
-    if (looks++ > 0 && at - last > longest) longest = at - last;
+    const double gap = looks++ > 0 ? at - last : 0;
+    if (gap > longest) longest = gap;
+    if (gap > 3 * every) fprintf(file, "{\"at\":%.3f,\"stoodMs\":%.3f}\n", at, gap - every);
     last = at;
     copy_table();
     if (strcmp(table, before) == 0) continue;
     fprintf(file, "{\"at\":%.3f,\"table\":[%s]}\n", at, table);
     strcpy(before, table);
-  } while (sleep_on(atoi(argv[2])));
+  } while (sleep_on(every));
   fprintf(file, "{\"at\":%.3f,\"looks\":%ld,\"longestGapMs\":%.3f}\n", now_ms(), looks, longest);
   return fclose(file) == 0 ? 0 : 1;
 }

@@ -56,7 +56,6 @@ export class Run {
   readonly #witness: WitnessEntry[] = []
   readonly #deliveries: Delivery[] = []
   readonly #end: number
-  #gap = 21
 
   constructor({ kills = 0, end = 10_000 } = {}) {
     this.#end = end
@@ -90,8 +89,9 @@ export class Run {
     return this
   }
 
-  blind(longestGapMs: number): this {
-    this.#gap = longestGapMs
+  /** The machine gave the guest no time before `at`. */
+  stood(at: number, stoodMs: number): this {
+    this.#witness.push({ at, stoodMs })
     return this
   }
 
@@ -109,7 +109,7 @@ export class Run {
         { at: end - 1, event: 'still' },
         { at: end, event: 'end', queries: this.#deliveries.length },
       ],
-      witness: [...this.#witness, { at: end + 1, looks: 500, longestGapMs: this.#gap }],
+      witness: [...this.#witness, { at: end + 1, looks: 500, longestGapMs: 21 }],
       deliveries: this.#deliveries,
     }
   }
