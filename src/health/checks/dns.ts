@@ -10,8 +10,9 @@ import { type DnsQuestion, type DnsRcode, encodeQuery, plainName, rcodes } from 
 import { askOverTcp } from './dns-tcp.js'
 import { askOverUdp } from './dns-udp.js'
 import {
-  type CheckEndpoint,
   type CheckEndpointOptions,
+  type CheckRoute,
+  endpointOptionNames,
   formatEndpoint,
   readEndpoint,
 } from './endpoint.js'
@@ -53,8 +54,7 @@ interface Rules {
  */
 export function dns(options: DnsCheckOptions): Check {
   const fields = checkOptions(options, 'options', [
-    'port',
-    'connect',
+    ...endpointOptionNames,
     'name',
     'type',
     'protocols',
@@ -63,7 +63,7 @@ export function dns(options: DnsCheckOptions): Check {
     'answer',
     'recursionDesired',
   ])
-  const endpointOf = readEndpoint(fields.port, fields.connect)
+  const endpointOf = readEndpoint(fields)
   const protocols = readList('protocols', fields.protocols ?? ['udp', 'tcp'], [
     'udp',
     'tcp',
@@ -92,7 +92,7 @@ export function dns(options: DnsCheckOptions): Check {
 /** Waits for every protocol, so that the reason names each one that fails. */
 async function askAll(
   protocols: readonly DnsCheckProtocol[],
-  endpoint: CheckEndpoint,
+  endpoint: CheckRoute,
   rules: Rules,
   signal: AbortSignal,
 ): Promise<string> {
@@ -107,7 +107,7 @@ async function askAll(
 /** The first good reply is enough; the rest is then withdrawn. */
 async function askAny(
   protocols: readonly DnsCheckProtocol[],
-  endpoint: CheckEndpoint,
+  endpoint: CheckRoute,
   rules: Rules,
   signal: AbortSignal,
 ): Promise<string> {
@@ -146,7 +146,7 @@ export function joinErrors(errors: readonly Error[], require: 'all' | 'any'): Er
 
 async function ask(
   protocol: DnsCheckProtocol,
-  endpoint: CheckEndpoint,
+  endpoint: CheckRoute,
   { question, rcodes, answer }: Rules,
   signal: AbortSignal,
 ): Promise<string> {
