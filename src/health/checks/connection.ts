@@ -28,7 +28,7 @@ export interface Control<T> {
 
 /**
  * Connects and hands the socket over to `talk`. Settles when `talk` ends it, at an error or at the abort; nothing
- * is open any more then.
+ * is open any more then. `talk` does not close the socket itself, and hears of the other side's end by `end`.
  *
  * @throws Error (rejects) with `label`, a colon and the reason; its `cause` is the system error, if it was one.
  */
@@ -41,7 +41,8 @@ export function withConnection<T>(
     const { address, port, localAddress } = endpoint
     // A literal address: no look-up, nothing on libuv's thread pool.
     const from = localAddress === undefined ? {} : { localAddress }
-    const socket = connect({ host: address, port, noDelay: true, ...from })
+    // Half open: Node.js would answer the end of the other side with an end of ours, which rules out a reset.
+    const socket = connect({ host: address, port, noDelay: true, allowHalfOpen: true, ...from })
     let secure: TLSSocket | undefined
     let missing = ' (no connection)'
     let over = false
@@ -91,7 +92,8 @@ export function withConnection<T>(
 
 /** A reset leaves no TIME_WAIT on either side, of which a check per second and member would make thousands. */
 function closeWithReset(socket: Socket): void {
-  // Without a connection there is nothing to reset; resetAndDestroy would wait for it.
-  if (socket.connecting || socket.destroyed) socket.destroy()
+  // Without a connection there is nothing to reset. In the middle of a shutdown Node.js (20.20) cannot, and leaks.
+  const ending = socket.writableEnded && !socket.writableFinished
+  if (socket.connecting || socket.destroyed || ending) socket.destroy()
   else socket.resetAndDestroy()
 }

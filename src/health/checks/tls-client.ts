@@ -1,7 +1,6 @@
 // The client's side of TLS in a check: its options, the layer on a connection, what the certificate is worth.
 import { X509Certificate } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
-import { Duplex } from 'node:stream'
 import {
   checkServerIdentity,
   connect,
@@ -12,6 +11,7 @@ import {
 } from 'node:tls'
 import { rangeError, typeError } from '../../errors.js'
 import { checkBoolean, checkName, checkOptions } from '../../validate.js'
+import { apart } from './apart.js'
 
 export interface CheckTlsOptions {
   /**
@@ -143,18 +143,6 @@ export function tlsError(error: Error): Error {
       : `TLS: ${reason ?? error.message}`,
     { cause: error },
   )
-}
-
-function apart(socket: Socket): Duplex {
-  const stream = new Duplex({
-    read: () => void socket.resume(),
-    write: (chunk, encoding, done) => void socket.write(chunk, encoding, done),
-  })
-  socket.on('data', (chunk) => {
-    if (!stream.push(chunk)) socket.pause()
-  })
-  socket.once('end', () => stream.push(null))
-  return stream
 }
 
 function readAuthorities(value: unknown, option: string): readonly (string | Buffer)[] {
