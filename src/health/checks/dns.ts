@@ -3,7 +3,6 @@ import { randomInt } from 'node:crypto'
 import { decode, type RecordType } from 'dns-packet'
 import { rangeError, typeError } from '../../errors.js'
 import { checkOptions } from '../../validate.js'
-import { classify, Inconclusive } from '../outcome.js'
 import type { Check } from '../types.js'
 import { type AnswerCheck, type DnsAnswerRule, readAnswerRule } from './dns-answer.js'
 import { type DnsQuestion, type DnsRcode, encodeQuery, plainName, rcodes } from './dns-message.js'
@@ -16,6 +15,7 @@ import {
   formatEndpoint,
   readEndpoint,
 } from './endpoint.js'
+import { gather, joinErrors } from './gather.js'
 
 export type DnsCheckProtocol = 'udp' | 'tcp'
 
@@ -100,7 +100,7 @@ async function askAll(
     protocols.map((protocol) => ask(protocol, endpoint, rules, signal)),
   )
   const errors = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as Error] : []))
-  if (errors.length > 0) throw joinErrors(errors, 'all')
+  if (errors.length > 0) throw joinErrors(errors, ends.length, ends.length)
   return ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : [])).join('; ')
 }
 
@@ -111,37 +111,10 @@ async function askAny(
   rules: Rules,
   signal: AbortSignal,
 ): Promise<string> {
-  const rest = new AbortController()
-  const stop = () => rest.abort(signal.reason)
-  if (signal.aborted) stop()
-  signal.addEventListener('abort', stop, { once: true })
-  try {
-    return await Promise.any(
-      protocols.map((protocol) => ask(protocol, endpoint, rules, rest.signal)),
-    )
-  } catch (error) {
-    throw joinErrors((error as AggregateError).errors, 'any')
-  } finally {
-    signal.removeEventListener('abort', stop)
-    rest.abort()
-  }
-}
-
-/**
- * One error for several. If all are required, one true failure settles it, whatever else is unknown; if any would
- * do, one unknown leaves it open.
- */
-export function joinErrors(errors: readonly Error[], require: 'all' | 'any'): Error {
-  const message = errors.map((error) => error.message).join('; ')
-  const faults = errors.map(classify)
-  const unknown =
-    require === 'all'
-      ? !faults.includes('failure') && faults.includes('unknown')
-      : faults.includes('unknown')
-  if (unknown) return new Inconclusive(message)
-  // "No route" only if nothing worse: the checker compares it with the other members.
-  const cause = faults.includes('failure') ? undefined : errors[0]
-  return new Error(message, { cause })
+  const tasks = protocols.map(
+    (protocol) => (own: AbortSignal) => ask(protocol, endpoint, rules, own),
+  )
+  return (await gather(1, tasks, signal)).join('; ')
 }
 
 async function ask(

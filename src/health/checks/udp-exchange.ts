@@ -78,10 +78,10 @@ export function exchange<T extends object>(
     })
     // Connected: the kernel drops what others send, and an ICMP refusal comes back as ECONNREFUSED.
     // No callback: with one, errors would go there and not to 'error'.
-    const connect = () => {
-      if (!over) socket.connect(endpoint.port, endpoint.address)
-    }
-    if (endpoint.localAddress === undefined) connect()
-    else socket.bind({ address: endpoint.localAddress, exclusive: true }).once('listening', connect)
+    const connect = () => socket.connect(endpoint.port, endpoint.address)
+    if (endpoint.localAddress === undefined) return connect()
+    // It comes within bind(), as the look-up does.
+    socket.once('listening', connect)
+    socket.bind({ address: endpoint.localAddress, exclusive: true })
   })
 }
