@@ -95,17 +95,24 @@ describe('checks.http', () => {
     expect(from).toEqual(['127.0.0.9'])
   })
 
-  it('closes with a reset, also after a whole answer', async () => {
+  it.each([
+    ['a whole answer', (socket: Socket) => socket.write(body('ready')), 'healthy: status 200'],
+    [
+      'the server has hung up',
+      (socket: Socket) => socket.end(body('rea', 5)),
+      'http HOST: the server closed the connection in the middle of its answer',
+    ],
+  ])('closes with a reset, also after %s', async (_name, answer, expected) => {
     let seen: string | undefined
     const { member } = await serve({
-      tcp: (socket: Socket) => {
+      tcp: (socket) => {
         socket.on('error', (error: NodeJS.ErrnoException) => {
           seen = error.code
         })
-        socket.once('data', () => socket.write(body('ready')))
+        socket.once('data', () => answer(socket))
       },
     })
-    expect(await runHttp({ body: /^ready$/ }, member)).toBe('healthy: status 200')
+    expect(await runHttp({ body: /^ready$/ }, member)).toBe(expected)
     await expect.poll(() => seen).toBe('ECONNRESET')
   })
 
