@@ -58,6 +58,14 @@ export function withConnection<T>(
       if (end()) reject(new Error(`${label}: ${describe(error)}`, { cause: error }))
     }
     const abort = () => fail(new Error(`${describeAbort(signal)}${missing}`))
+    // Thrown out of an event, an error would end the process.
+    const attempt = (step: () => void) => {
+      try {
+        step()
+      } catch (error) {
+        fail(error instanceof Error ? error : new Error(String(error)))
+      }
+    }
     const control: Control<T> = {
       succeed: (value) => {
         if (end()) resolve(value)
@@ -73,7 +81,7 @@ export function withConnection<T>(
           if (over) return
           missing = ''
           const wrong = distrust(layer, client)
-          if (wrong === undefined) then(layer)
+          if (wrong === undefined) attempt(() => then(layer))
           else fail(new Error(wrong))
         })
       },
@@ -84,8 +92,10 @@ export function withConnection<T>(
     socket.once('connect', () => {
       if (over) return
       missing = ''
-      if (tls === undefined) talk(socket, control)
-      else control.startTls(tls, (layer) => talk(layer, control))
+      attempt(() => {
+        if (tls === undefined) talk(socket, control)
+        else control.startTls(tls, (layer) => talk(layer, control))
+      })
     })
   })
 }

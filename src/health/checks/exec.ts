@@ -44,8 +44,8 @@ const lingerMs = 100
  * into the reason. Unknown when it could not be started or was killed by somebody else: that says nothing about the
  * server. When the check is over, by an abort too, whatever is left in its process group is killed (SIGKILL).
  *
- * A process per check costs a thousand times what the other checks cost, and this process stands still while it is
- * forked: for few servers and long intervals.
+ * To start a process costs thirty times a TCP check, beside what the program itself costs, and this process stands
+ * still while it is forked: for few servers and long intervals.
  *
  * @throws ArgumentError
  */

@@ -6,12 +6,13 @@ import {
   connect,
   createSecureContext,
   type SecureContext,
-  type SecureVersion,
   type TLSSocket,
 } from 'node:tls'
 import { rangeError, typeError } from '../../errors.js'
 import { checkBoolean, checkName, checkOptions } from '../../validate.js'
 import { apart } from './apart.js'
+
+export type CheckTlsVersion = 'TLSv1.2' | 'TLSv1.3'
 
 export interface CheckTlsOptions {
   /**
@@ -30,8 +31,8 @@ export interface CheckTlsOptions {
   readonly cert?: string | Uint8Array | undefined
   /** Private key of `cert`, PEM, not encrypted. */
   readonly key?: string | Uint8Array | undefined
-  /** Default that of Node.js, `TLSv1.2`. */
-  readonly minVersion?: SecureVersion | undefined
+  /** Default `TLSv1.2`; older ones are out of reach of Node.js with its OpenSSL as it is. */
+  readonly minVersion?: CheckTlsVersion | undefined
 }
 
 export const tlsOptionNames = ['serverName', 'verify', 'ca', 'cert', 'key', 'minVersion'] as const
@@ -46,7 +47,7 @@ export interface TlsClient {
   readonly alpn: readonly string[]
 }
 
-const versions: readonly SecureVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']
+const versions: readonly CheckTlsVersion[] = ['TLSv1.2', 'TLSv1.3']
 
 /**
  * Reads an option `tls?: boolean | CheckTlsOptions`; `undefined`: no TLS.
