@@ -7,6 +7,7 @@ const resolve = {
   alias: [
     { find: /^ipvs$/, replacement: source('index.ts') },
     { find: /^ipvs\/testing$/, replacement: source('testing/index.ts') },
+    { find: /^ipvs\/checks\/exec$/, replacement: source('health/checks/exec.ts') },
   ],
 }
 

@@ -1,7 +1,7 @@
 // One run of a check: a hard time limit of our own, and one of the possible results.
-import { inspect } from 'node:util'
 import type { LoopLag } from './loop-lag.js'
 import { CheckTimeoutError, classify, describe, type Fault } from './outcome.js'
+import { readSuccess } from './success.js'
 import type { Check, HealthMember } from './types.js'
 
 export interface AttemptResult {
@@ -94,27 +94,18 @@ function graceOver(settled: Promise<unknown>, graceMs: number): Promise<boolean>
 }
 
 function inTime(end: Settled | undefined, durationMs: number): AttemptResult {
-  const value: unknown = end !== undefined && 'value' in end ? end.value : undefined
-  if (end !== undefined && 'error' in end) {
-    return {
-      outcome: classify(end.error),
-      reason: describe(end.error),
-      durationMs,
-      weightFactor: 1,
-    }
-  }
-  const said = typeof value === 'object' && value !== null ? value : {}
-  const detail = 'detail' in said && typeof said.detail === 'string' ? said.detail : 'healthy'
-  const factor = 'weightFactor' in said && said.weightFactor !== undefined ? said.weightFactor : 1
-  if (typeof factor !== 'number' || Number.isNaN(factor)) {
-    const reason = `the check returned weightFactor ${inspect(factor)}, which is not a number from 0 to 1`
-    return { outcome: 'unknown', reason, durationMs, weightFactor: 1 }
-  }
-  return {
-    outcome: 'success',
-    reason: detail,
+  const failed = (error: unknown): AttemptResult => ({
+    outcome: classify(error),
+    reason: describe(error),
     durationMs,
-    weightFactor: Math.min(1, Math.max(0, factor)),
+    weightFactor: 1,
+  })
+  if (end !== undefined && 'error' in end) return failed(end.error)
+  try {
+    const { detail, weightFactor } = readSuccess(end?.value)
+    return { outcome: 'success', reason: detail, durationMs, weightFactor }
+  } catch (error) {
+    return failed(error)
   }
 }
 

@@ -1,4 +1,4 @@
-// Nothing that `import 'ipvs'` reaches, and nothing in the addon, can start a process.
+// Only what `import 'ipvs/checks/exec'` reaches can start a process; nothing else, and nothing in the addon.
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { builtinModules, createRequire } from 'node:module'
@@ -37,6 +37,26 @@ test.each(['index.js', 'testing/index.js'])(
     for (const forbidden of ['child_process', 'cluster']) expect(builtins).not.toContain(forbidden)
   },
 )
+
+const manifest = JSON.parse(readFileSync(path.join(checkout, 'package.json'), 'utf8'))
+const entries = Object.entries<string | { default: string }>(manifest.exports).flatMap(
+  ([name, target]) => (typeof target === 'string' ? [] : [[name, target.default] as const]),
+)
+
+test('ipvs/checks/exec is the only import that reaches child_process', () => {
+  const starters = entries.filter(([, file]) =>
+    graph(path.join(checkout, file)).builtins.has('child_process'),
+  )
+  expect(entries.length).toBeGreaterThan(2)
+  expect(starters.map(([name]) => name)).toEqual(['./checks/exec'])
+})
+
+test('and it brings nothing of the rest along but what a check needs', () => {
+  const { files } = graph(path.join(checkout, 'dist/health/checks/exec.js'))
+  expect(
+    [...files].filter((file) => /\.node$|native-kernel|addon|node_modules/.test(file)),
+  ).toEqual([])
+})
 
 test('the walk sees builtins and packages: these are known to be there', () => {
   const { files, builtins } = graph(path.join(checkout, 'dist/index.js'))

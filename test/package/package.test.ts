@@ -136,6 +136,17 @@ describe('an installed package', () => {
     expect(out, err).toBe('true function')
   })
 
+  test('starts programs for who imports that, and for nobody else', () => {
+    const { out, err } = run(`
+      import { checks } from 'ipvs'
+      import { exec } from 'ipvs/checks/exec'
+      const check = exec({ command: process.execPath, args: ['-e', 'console.log(process.env.IPVS_PORT)'] })
+      const member = { key: '10.1.0.1:53', address: '10.1.0.1', port: 53 }
+      const { detail } = await check(member, { signal: AbortSignal.timeout(30_000) })
+      console.log(detail, 'exec' in checks)`)
+    expect(out, err).toBe('53 false')
+  })
+
   test('exports what the contract names', () => {
     const { out, err } = run(
       `import * as ipvs from 'ipvs'; console.log(Object.keys(ipvs).sort().join(' '))`,

@@ -1,56 +1,100 @@
-// One TCP connection of a check: made to a literal address, closed with a reset on every path.
+// One connection of a check, over TCP or TLS: made to a literal address, closed with a reset on every path.
 import { connect, type Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { describe, describeAbort } from '../outcome.js'
-import type { CheckEndpoint } from './endpoint.js'
+import type { CheckRoute } from './endpoint.js'
+import { distrust, layTls, type TlsClient, tlsError } from './tls-client.js'
 
-/** What `talk` gets to end the connection; only the first call counts. */
-export interface Ending<T> {
+export interface ConnectionPlan {
+  readonly endpoint: CheckRoute
+  /** Makes the connection with TLS from the start. */
+  readonly tls?: TlsClient | undefined
+  /** What the reasons begin with: `tcp 10.1.0.1:80`. */
+  readonly label: string
+  readonly signal: AbortSignal
+}
+
+/** What `talk` gets beside the socket. Only the first `succeed` or `fail` counts. */
+export interface Control<T> {
   succeed(value: T): void
   /** `error`: a system error, or one whose message says what happened. */
   fail(error: Error): void
+  /**
+   * Begins TLS on a connection without it; `then` is called after the handshake, if the certificate is as it should
+   * be. The caller leaves the plain socket alone from now on, without listeners for its data.
+   */
+  startTls(client: TlsClient, then: (secure: TLSSocket) => void): void
 }
 
 /**
  * Connects and hands the socket over to `talk`. Settles when `talk` ends it, at an error or at the abort; nothing
- * is open any more then.
+ * is open any more then. `talk` does not close the socket itself, and hears of the other side's end by `end`.
  *
  * @throws Error (rejects) with `label`, a colon and the reason; its `cause` is the system error, if it was one.
  */
 export function withConnection<T>(
-  endpoint: CheckEndpoint,
-  label: string,
-  signal: AbortSignal,
-  talk: (socket: Socket, ending: Ending<T>) => void,
+  { endpoint, tls, label, signal }: ConnectionPlan,
+  talk: (socket: Socket, control: Control<T>) => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(new Error(`${label}: ${describeAbort(signal)}`))
+    const { address, port, localAddress } = endpoint
     // A literal address: no look-up, nothing on libuv's thread pool.
-    const socket = connect({ host: endpoint.address, port: endpoint.port, noDelay: true })
-    let connected = false
+    const from = localAddress === undefined ? {} : { localAddress }
+    // Half open: Node.js would answer the end of the other side with an end of ours, which rules out a reset.
+    const socket = connect({ host: address, port, noDelay: true, allowHalfOpen: true, ...from })
+    let secure: TLSSocket | undefined
+    let missing = ' (no connection)'
     let over = false
     const end = () => {
       if (over) return false
       over = true
       signal.removeEventListener('abort', abort)
       closeWithReset(socket)
+      secure?.destroy()
       return true
     }
     const fail = (error: Error) => {
       if (end()) reject(new Error(`${label}: ${describe(error)}`, { cause: error }))
     }
-    const abort = () =>
-      fail(new Error(`${describeAbort(signal)}${connected ? '' : ' (no connection)'}`))
+    const abort = () => fail(new Error(`${describeAbort(signal)}${missing}`))
+    // Thrown out of an event, an error would end the process.
+    const attempt = (step: () => void) => {
+      try {
+        step()
+      } catch (error) {
+        fail(error instanceof Error ? error : new Error(String(error)))
+      }
+    }
+    const control: Control<T> = {
+      succeed: (value) => {
+        if (end()) resolve(value)
+      },
+      fail,
+      startTls: (client, then) => {
+        if (over) return
+        missing = ' (no TLS handshake)'
+        const layer = layTls(socket, client)
+        secure = layer
+        layer.on('error', (error) => fail(tlsError(error)))
+        layer.once('secureConnect', () => {
+          if (over) return
+          missing = ''
+          const wrong = distrust(layer, client)
+          if (wrong === undefined) attempt(() => then(layer))
+          else fail(new Error(wrong))
+        })
+      },
+    }
     signal.addEventListener('abort', abort, { once: true })
     // Stays after the end: a reset that crosses ours must not be thrown.
     socket.on('error', fail)
     socket.once('connect', () => {
       if (over) return
-      connected = true
-      talk(socket, {
-        succeed: (value) => {
-          if (end()) resolve(value)
-        },
-        fail,
+      missing = ''
+      attempt(() => {
+        if (tls === undefined) talk(socket, control)
+        else control.startTls(tls, (layer) => talk(layer, control))
       })
     })
   })
@@ -58,7 +102,8 @@ export function withConnection<T>(
 
 /** A reset leaves no TIME_WAIT on either side, of which a check per second and member would make thousands. */
 function closeWithReset(socket: Socket): void {
-  // Without a connection there is nothing to reset; resetAndDestroy would wait for it.
-  if (socket.connecting || socket.destroyed) socket.destroy()
+  // Without a connection there is nothing to reset. In the middle of a shutdown Node.js (20.20) cannot, and leaks.
+  const ending = socket.writableEnded && !socket.writableFinished
+  if (socket.connecting || socket.destroyed || ending) socket.destroy()
   else socket.resetAndDestroy()
 }

@@ -1,5 +1,6 @@
 // DNS messages of a check: the query, and what a reply to it is worth.
 import { type Answer, decode, encode, type RecordType } from 'dns-packet'
+import type { NotOurs } from './udp-exchange.js'
 
 /** What is asked. */
 export interface DnsQuestion {
@@ -15,11 +16,6 @@ export interface DnsReply {
   /** The server had more to say than fits: over UDP that is an answer, but its records prove nothing. */
   readonly truncated: boolean
   readonly answers: readonly Answer[]
-}
-
-/** A reply to something else, by mistake, late or forged. */
-export interface NotOurs {
-  readonly notOurs: string
 }
 
 /** Codes of RFC 1035, RFC 2136. */

@@ -1,7 +1,7 @@
 // One DNS query over TCP, on a connection of its own.
 import { withConnection } from './connection.js'
 import { type DnsQuestion, type DnsReply, encodeQuery, readReply } from './dns-message.js'
-import type { CheckEndpoint } from './endpoint.js'
+import type { CheckRoute } from './endpoint.js'
 
 /**
  * Connects, sends one query and reads one reply. Anything but the reply to this query is a failure: nobody else can
@@ -10,13 +10,13 @@ import type { CheckEndpoint } from './endpoint.js'
  * @throws Error (rejects) with `label`, a colon and the reason; its `cause` is the system error, if it was one.
  */
 export function askOverTcp(
-  endpoint: CheckEndpoint,
+  endpoint: CheckRoute,
   question: DnsQuestion,
   id: number,
   label: string,
   signal: AbortSignal,
 ): Promise<DnsReply> {
-  return withConnection<DnsReply>(endpoint, label, signal, (socket, { succeed, fail }) => {
+  return withConnection<DnsReply>({ endpoint, label, signal }, (socket, { succeed, fail }) => {
     // Two bytes of length come first (RFC 1035, 4.2.2): no reply is larger than 65,537 bytes.
     let received = Buffer.alloc(0)
     socket.on('data', (chunk) => {

@@ -3,18 +3,19 @@ import { randomInt } from 'node:crypto'
 import { decode, type RecordType } from 'dns-packet'
 import { rangeError, typeError } from '../../errors.js'
 import { checkOptions } from '../../validate.js'
-import { classify, Inconclusive } from '../outcome.js'
 import type { Check } from '../types.js'
 import { type AnswerCheck, type DnsAnswerRule, readAnswerRule } from './dns-answer.js'
 import { type DnsQuestion, type DnsRcode, encodeQuery, plainName, rcodes } from './dns-message.js'
 import { askOverTcp } from './dns-tcp.js'
 import { askOverUdp } from './dns-udp.js'
 import {
-  type CheckEndpoint,
   type CheckEndpointOptions,
+  type CheckRoute,
+  endpointOptionNames,
   formatEndpoint,
   readEndpoint,
 } from './endpoint.js'
+import { gather, joinErrors } from './gather.js'
 
 export type DnsCheckProtocol = 'udp' | 'tcp'
 
@@ -53,8 +54,7 @@ interface Rules {
  */
 export function dns(options: DnsCheckOptions): Check {
   const fields = checkOptions(options, 'options', [
-    'port',
-    'connect',
+    ...endpointOptionNames,
     'name',
     'type',
     'protocols',
@@ -63,7 +63,7 @@ export function dns(options: DnsCheckOptions): Check {
     'answer',
     'recursionDesired',
   ])
-  const endpointOf = readEndpoint(fields.port, fields.connect)
+  const endpointOf = readEndpoint(fields)
   const protocols = readList('protocols', fields.protocols ?? ['udp', 'tcp'], [
     'udp',
     'tcp',
@@ -92,7 +92,7 @@ export function dns(options: DnsCheckOptions): Check {
 /** Waits for every protocol, so that the reason names each one that fails. */
 async function askAll(
   protocols: readonly DnsCheckProtocol[],
-  endpoint: CheckEndpoint,
+  endpoint: CheckRoute,
   rules: Rules,
   signal: AbortSignal,
 ): Promise<string> {
@@ -100,53 +100,26 @@ async function askAll(
     protocols.map((protocol) => ask(protocol, endpoint, rules, signal)),
   )
   const errors = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as Error] : []))
-  if (errors.length > 0) throw joinErrors(errors, 'all')
+  if (errors.length > 0) throw joinErrors(errors, ends.length, ends.length)
   return ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : [])).join('; ')
 }
 
 /** The first good reply is enough; the rest is then withdrawn. */
 async function askAny(
   protocols: readonly DnsCheckProtocol[],
-  endpoint: CheckEndpoint,
+  endpoint: CheckRoute,
   rules: Rules,
   signal: AbortSignal,
 ): Promise<string> {
-  const rest = new AbortController()
-  const stop = () => rest.abort(signal.reason)
-  if (signal.aborted) stop()
-  signal.addEventListener('abort', stop, { once: true })
-  try {
-    return await Promise.any(
-      protocols.map((protocol) => ask(protocol, endpoint, rules, rest.signal)),
-    )
-  } catch (error) {
-    throw joinErrors((error as AggregateError).errors, 'any')
-  } finally {
-    signal.removeEventListener('abort', stop)
-    rest.abort()
-  }
-}
-
-/**
- * One error for several. If all are required, one true failure settles it, whatever else is unknown; if any would
- * do, one unknown leaves it open.
- */
-export function joinErrors(errors: readonly Error[], require: 'all' | 'any'): Error {
-  const message = errors.map((error) => error.message).join('; ')
-  const faults = errors.map(classify)
-  const unknown =
-    require === 'all'
-      ? !faults.includes('failure') && faults.includes('unknown')
-      : faults.includes('unknown')
-  if (unknown) return new Inconclusive(message)
-  // "No route" only if nothing worse: the checker compares it with the other members.
-  const cause = faults.includes('failure') ? undefined : errors[0]
-  return new Error(message, { cause })
+  const tasks = protocols.map(
+    (protocol) => (own: AbortSignal) => ask(protocol, endpoint, rules, own),
+  )
+  return (await gather(1, tasks, signal)).join('; ')
 }
 
 async function ask(
   protocol: DnsCheckProtocol,
-  endpoint: CheckEndpoint,
+  endpoint: CheckRoute,
   { question, rcodes, answer }: Rules,
   signal: AbortSignal,
 ): Promise<string> {

@@ -1,6 +1,6 @@
-// Where a check connects to: the member itself, or what the caller names in its place.
-import { parseAddress } from '../../address.js'
-import { typeError } from '../../errors.js'
+// Where a check goes and from where: to the member itself, or to what the caller names in its place.
+import { AF_INET, parseAddress } from '../../address.js'
+import { rangeError, typeError } from '../../errors.js'
 import { checkInteger } from '../../validate.js'
 import type { HealthMember } from '../types.js'
 
@@ -11,18 +11,45 @@ export interface CheckEndpoint {
   readonly port: number
 }
 
+/** The options that all checks over the network have. */
 export interface CheckEndpointOptions {
   /** Port to check in place of the member's. Needed for members of a fwmark service with port 0. */
   readonly port?: number | undefined
   /** Another place to check on behalf of the member, such as its management address. Not together with `port`. */
   readonly connect?: CheckEndpoint | ((member: HealthMember) => CheckEndpoint) | undefined
+  /**
+   * The address of this host to check from, of the same family as what is checked. Default: the kernel chooses.
+   * Node.js cannot set a mark or bind to an interface (SO_MARK, SO_BINDTODEVICE): route by this address instead.
+   */
+  readonly localAddress?: string | undefined
 }
 
-/** @throws ArgumentError, here for bad options and later, for each check, for what a function returns. */
+export const endpointOptionNames = ['port', 'connect', 'localAddress'] as const
+
+/** Of one check. */
+export interface CheckRoute extends CheckEndpoint {
+  readonly localAddress?: string | undefined
+}
+
+/** @throws ArgumentError, here for bad options and later, for each check, for what does not fit the member. */
 export function readEndpoint(
-  port: unknown,
-  connect: unknown,
-): (member: HealthMember) => CheckEndpoint {
+  options: Readonly<Record<(typeof endpointOptionNames)[number], unknown>>,
+): (member: HealthMember) => CheckRoute {
+  const endpointOf = readTarget(options.port, options.connect)
+  if (options.localAddress === undefined) return endpointOf
+  const local = parseAddress(options.localAddress, 'options.localAddress')
+  const family = local.af === AF_INET ? 'IPv6' : 'IPv4'
+  return (member) => {
+    const endpoint = endpointOf(member)
+    if (endpoint.address.includes(':') === (local.af === AF_INET)) {
+      const rule = `an ${family} address, as that of ${formatEndpoint(endpoint)}`
+      throw rangeError('options.localAddress', rule, local.text)
+    }
+    return { ...endpoint, localAddress: local.text }
+  }
+}
+
+function readTarget(port: unknown, connect: unknown): (member: HealthMember) => CheckEndpoint {
   if (connect === undefined) {
     const fixed = port === undefined ? undefined : checkInteger(port, 'options.port', 1, 65_535)
     return (member) => ({

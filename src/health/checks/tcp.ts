@@ -2,7 +2,12 @@
 import { checkOptions } from '../../validate.js'
 import type { Check } from '../types.js'
 import { withConnection } from './connection.js'
-import { type CheckEndpointOptions, formatEndpoint, readEndpoint } from './endpoint.js'
+import {
+  type CheckEndpointOptions,
+  endpointOptionNames,
+  formatEndpoint,
+  readEndpoint,
+} from './endpoint.js'
 
 export type TcpCheckOptions = CheckEndpointOptions
 
@@ -12,16 +17,11 @@ export type TcpCheckOptions = CheckEndpointOptions
  * @throws ArgumentError
  */
 export function tcp(options: TcpCheckOptions = {}): Check {
-  const { port, connect } = checkOptions(options, 'options', ['port', 'connect'])
-  const endpointOf = readEndpoint(port, connect)
+  const endpointOf = readEndpoint(checkOptions(options, 'options', endpointOptionNames))
   return async (member, { signal }) => {
     const endpoint = endpointOf(member)
-    await withConnection<void>(
-      endpoint,
-      `tcp ${formatEndpoint(endpoint)}`,
-      signal,
-      (_socket, { succeed }) => succeed(),
-    )
+    const label = `tcp ${formatEndpoint(endpoint)}`
+    await withConnection<void>({ endpoint, label, signal }, (_socket, { succeed }) => succeed())
     return { detail: 'connected' }
   }
 }

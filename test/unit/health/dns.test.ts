@@ -2,22 +2,12 @@ import { createHook } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { encode, TRUNCATED_RESPONSE } from 'dns-packet'
 import { describe, expect, it } from 'vitest'
-import { joinErrors } from '../../../src/health/checks/dns.js'
 import { checks, type DnsCheckOptions } from '../../../src/health/checks/index.js'
-import { CheckTimeoutError, classify } from '../../../src/health/outcome.js'
 import type { HealthMember } from '../../../src/health/types.js'
-import { answer, frame, leftOpen, outcomeOf, serve, tcpReply, udpReply } from './loopback.js'
-import { failed } from './target.js'
+import { answer, frame, run as runCheck, serve, tcpReply, udpReply } from './loopback.js'
 
-/** As the checker does it: time-out by an abort. Says that nothing was left open. */
 async function run(member: HealthMember, options: Partial<DnsCheckOptions> = {}, timeoutMs = 80) {
-  const controller = new AbortController()
-  const timer = setTimeout(() => controller.abort(new CheckTimeoutError(timeoutMs)), timeoutMs)
-  const check = checks.dns({ name: 'Example.org.', ...options })
-  const said = await outcomeOf(check(member, { signal: controller.signal }))
-  clearTimeout(timer)
-  expect(await leftOpen()).toEqual([])
-  return said.replaceAll(member.key, 'HOST')
+  return runCheck(checks.dns({ name: 'Example.org.', ...options }), member, timeoutMs)
 }
 
 const both = { udp: udpReply(), tcp: tcpReply() }
@@ -293,23 +283,6 @@ describe('checks.dns', () => {
       const { member } = await serve({ udp: udpReply(records) })
       expect(await run(member, { ...udpOnly, ...options })).toBe(expected)
     })
-  })
-
-  it.each([
-    // One true failure settles it if all are required; one unknown leaves it open if any would do.
-    ['all', ['ECONNREFUSED', 'EMFILE'], 'failure'],
-    ['all', ['ENETUNREACH', 'EMFILE'], 'unknown'],
-    ['all', ['ENETUNREACH', 'ENETUNREACH'], 'unreachable'],
-    ['all', ['ENETUNREACH'], 'unreachable'],
-    ['all', ['ENETUNREACH', 'ECONNREFUSED'], 'failure'],
-    ['any', ['ECONNREFUSED', 'EMFILE'], 'unknown'],
-    ['any', ['ECONNREFUSED', 'ENETUNREACH'], 'failure'],
-    ['any', ['ENETUNREACH', 'ENETUNREACH'], 'unreachable'],
-  ] as const)('joins the errors of %s %j to %s', (require, codes, fault) => {
-    const errors = codes.map((code) => new Error(`dns: ${code}`, { cause: failed(code) }))
-    const joined = joinErrors(errors, require)
-    expect(classify(joined)).toBe(fault)
-    expect(joined.message).toBe(codes.map((code) => `dns: ${code}`).join('; '))
   })
 
   it.each([

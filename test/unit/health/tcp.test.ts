@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { checks } from '../../../src/health/checks/index.js'
-import { CheckTimeoutError } from '../../../src/health/outcome.js'
-import { leftOpen, outcomeOf, serve } from './loopback.js'
+import { CheckTimeoutError, classify } from '../../../src/health/outcome.js'
+import { leftOpen, outcomeOf, run, serve } from './loopback.js'
 
 const signal = new AbortController().signal
 
@@ -71,6 +71,27 @@ describe('checks.tcp', () => {
     expect(await outcomeOf(checks.tcp()(other, { signal }))).toMatch(/member\.port.*1 to 65535/)
   })
 
+  it('connects from another address when told', async () => {
+    const from: (string | undefined)[] = []
+    const { member } = await serve({ tcp: (socket) => from.push(socket.remoteAddress) })
+    const check = checks.tcp({ localAddress: '127.0.0.9' })
+    expect(await run(check, member, 1000)).toBe('healthy: connected')
+    await expect.poll(() => from).toEqual(['127.0.0.9'])
+    const six = await serve({ tcp: () => {} }, '::1')
+    expect(await run(check, six.member, 1000)).toBe(
+      'options.localAddress must be an IPv6 address, as that of HOST; received "127.0.0.9"',
+    )
+  })
+
+  it('does not blame the member for a source address that this host has not', async () => {
+    const { member } = await serve({ tcp: () => {} })
+    const check = checks.tcp({ localAddress: '192.0.2.9' })
+    const error = await check(member, { signal }).catch((thrown: unknown) => thrown)
+    expect((error as Error).message).toMatch(/\(EADDRNOTAVAIL\), on our side$/)
+    expect(classify(error)).toBe('unknown')
+    expect(await leftOpen()).toEqual([])
+  })
+
   it.each([
     [{ port: 0 }, 'options.port'],
     [{ port: '53' }, 'options.port'],
@@ -78,6 +99,8 @@ describe('checks.tcp', () => {
     [{ connect: { address: 'localhost', port: 1 } }, 'options.connect.address'],
     [{ connect: { address: '127.0.0.1', port: 70_000 } }, 'options.connect.port'],
     [{ connect: '127.0.0.1:53' }, 'options.connect'],
+    [{ localAddress: 'eth0' }, 'options.localAddress'],
+    [{ localAddress: 1 }, 'options.localAddress'],
     [{ port: 1, connect: { address: '127.0.0.1', port: 1 } }, 'options.port'],
   ])('refuses %j', (options, option) => {
     expect(() => checks.tcp(options as never)).toThrow(

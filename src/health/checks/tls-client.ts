@@ -1,0 +1,195 @@
+// The client's side of TLS in a check: its options, the layer on a connection, what the certificate is worth.
+import { X509Certificate } from 'node:crypto'
+import { isIP, type Socket } from 'node:net'
+import {
+  checkServerIdentity,
+  connect,
+  createSecureContext,
+  type SecureContext,
+  type TLSSocket,
+} from 'node:tls'
+import { rangeError, typeError } from '../../errors.js'
+import { checkBoolean, checkName, checkOptions } from '../../validate.js'
+import { apart } from './apart.js'
+
+export type CheckTlsVersion = 'TLSv1.2' | 'TLSv1.3'
+
+export interface CheckTlsOptions {
+  /**
+   * Name to ask for (SNI), as virtual hosts need it, and with `verify` the name that the certificate must be for.
+   * Default: none is sent, and none is compared.
+   */
+  readonly serverName?: string | undefined
+  /**
+   * Whether the certificate must be in date and its chain must lead to a trusted authority. Default: only if `ca` is
+   * given; servers are checked by address, and many of them have a certificate that only their clients trust.
+   */
+  readonly verify?: boolean | undefined
+  /** Trusted authorities, PEM, in place of those that come with Node.js. */
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined
+  /** Our own certificate, PEM, for servers that ask for one; together with `key`. */
+  readonly cert?: string | Uint8Array | undefined
+  /** Private key of `cert`, PEM, not encrypted. */
+  readonly key?: string | Uint8Array | undefined
+  /** Default `TLSv1.2`; older ones are out of reach of Node.js with its OpenSSL as it is. */
+  readonly minVersion?: CheckTlsVersion | undefined
+}
+
+export const tlsOptionNames = ['serverName', 'verify', 'ca', 'cert', 'key', 'minVersion'] as const
+
+/** Options that have been read. */
+export interface TlsClient {
+  readonly serverName: string | undefined
+  readonly verify: boolean
+  /** Made once: all certificates are parsed in it. */
+  readonly context: SecureContext
+  /** Application protocols to offer. */
+  readonly alpn: readonly string[]
+}
+
+const versions: readonly CheckTlsVersion[] = ['TLSv1.2', 'TLSv1.3']
+
+/**
+ * Reads an option `tls?: boolean | CheckTlsOptions`; `undefined`: no TLS.
+ *
+ * @throws ArgumentError
+ */
+export function readTls(
+  value: unknown,
+  option: string,
+  defaults: { readonly serverName?: string | undefined; readonly alpn?: readonly string[] } = {},
+): TlsClient | undefined {
+  if (value === undefined || value === false) return undefined
+  const { serverName, ...fields } = checkOptions(
+    value === true ? {} : value,
+    option,
+    tlsOptionNames,
+  )
+  return readTlsFields(
+    { serverName: serverName ?? defaults.serverName, ...fields },
+    option,
+    defaults.alpn ?? [],
+  )
+}
+
+/** @throws ArgumentError */
+export function readTlsFields(
+  fields: Readonly<Record<(typeof tlsOptionNames)[number], unknown>>,
+  option: string,
+  alpn: readonly string[],
+): TlsClient {
+  const { serverName, ca, cert, key, minVersion } = fields
+  const authorities = ca === undefined ? undefined : readAuthorities(ca, `${option}.ca`)
+  const verify =
+    fields.verify === undefined
+      ? authorities !== undefined
+      : checkBoolean(fields.verify, `${option}.verify`)
+  if (authorities !== undefined && !verify)
+    throw typeError(`${option}.ca`, 'left out with verify: false', ca)
+  const names = new Map(versions.map((version) => [version as string, version]))
+  const ours = readOurs(cert, key, option)
+  return {
+    serverName:
+      serverName === undefined ? undefined : readServerName(serverName, `${option}.serverName`),
+    verify,
+    alpn,
+    context: createSecureContext({
+      // An empty list keeps Node.js from loading the authorities that nobody asks.
+      ...(verify && authorities === undefined ? {} : { ca: [...(authorities ?? [])] }),
+      ...ours,
+      ...(minVersion === undefined
+        ? {}
+        : { minVersion: checkName(minVersion, `${option}.minVersion`, names) }),
+    }),
+  }
+}
+
+/**
+ * Puts TLS on a connection. `secureConnect` is emitted whatever the certificate is worth: see
+ * {@link distrust}. Destroying what is returned leaves `socket` alone.
+ */
+export function layTls(socket: Socket, client: TlsClient): TLSSocket {
+  return connect({
+    // Given the socket itself, TLS would take over its handle, and a reset of it crashes Node.js (20.20).
+    socket: apart(socket),
+    secureContext: client.context,
+    servername: client.serverName ?? '',
+    ALPNProtocols: [...client.alpn],
+    // Node.js would close the connection by itself, without a reset.
+    rejectUnauthorized: false,
+    checkServerIdentity: () => undefined,
+  })
+}
+
+/** Why the certificate is not to be trusted, or `undefined` if it is or nobody asked. */
+export function distrust(secure: TLSSocket, client: TlsClient): string | undefined {
+  if (!client.verify) return undefined
+  // Typed as an error, but it is a code of OpenSSL's such as CERT_HAS_EXPIRED.
+  if (!secure.authorized)
+    return `certificate: ${String(secure.authorizationError).toLowerCase().replaceAll('_', ' ')}`
+  if (client.serverName === undefined) return undefined
+  const certificate = secure.getPeerCertificate()
+  if (checkServerIdentity(client.serverName, certificate) === undefined) return undefined
+  const names = certificate.subjectaltname ?? certificate.subject.CN ?? 'nobody'
+  return `certificate: not for ${client.serverName}, but for ${names}`
+}
+
+/** An error of TLS in words: OpenSSL's messages are addresses and file names around a few of them. */
+export function tlsError(error: Error): Error {
+  const closed = 'code' in error && error.code === 'ECONNRESET'
+  const reason = 'reason' in error && typeof error.reason === 'string' ? error.reason : undefined
+  return new Error(
+    closed
+      ? 'the server closed the connection in the TLS handshake'
+      : `TLS: ${reason ?? error.message}`,
+    { cause: error },
+  )
+}
+
+function readAuthorities(value: unknown, option: string): readonly (string | Buffer)[] {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value]
+  if (list.length === 0) throw rangeError(option, 'one or more certificates', value)
+  return list.map((item) =>
+    readPem(item, option, 'certificates', (pem) => new X509Certificate(pem)),
+  )
+}
+
+function readOurs(cert: unknown, key: unknown, option: string) {
+  if (cert === undefined && key === undefined) return {}
+  const ours = readPem(cert, `${option}.cert`, 'a certificate', (pem) => new X509Certificate(pem))
+  return {
+    cert: ours,
+    key: readPem(key, `${option}.key`, 'the private key of cert', (pem) =>
+      createSecureContext({ cert: ours, key: pem }),
+    ),
+  }
+}
+
+function readPem(
+  value: unknown,
+  option: string,
+  what: string,
+  parse: (pem: string | Buffer) => unknown,
+): string | Buffer {
+  // A key has no place in an error message.
+  const shown = typeof value === 'string' ? 'a text that is not shown' : value
+  if (typeof value !== 'string' && !(value instanceof Uint8Array))
+    throw typeError(option, `${what} in PEM, as text or bytes`, value)
+  const pem = typeof value === 'string' ? value : Buffer.from(value)
+  try {
+    parse(pem)
+  } catch (error) {
+    const why = error instanceof Error ? `: ${error.message}` : ''
+    throw rangeError(option, `${what} in PEM${why}`, shown)
+  }
+  return pem
+}
+
+function readServerName(value: unknown, option: string): string {
+  if (typeof value !== 'string') throw typeError(option, 'a host name', value)
+  if (isIP(value) !== 0)
+    throw rangeError(option, 'a host name, not an address: TLS has no such names', value)
+  if (!/^[\w-]+(\.[\w-]+)*$/.test(value) || value.length > 253)
+    throw rangeError(option, 'a host name such as www.example.org', value)
+  return value
+}
