@@ -1,7 +1,7 @@
 // One run of a check: a hard time limit of our own, and one of the possible results.
 import { inspect } from 'node:util'
 import type { LoopLag } from './loop-lag.js'
-import { CheckTimeoutError, classify, describe, type Fault } from './outcome.js'
+import { CheckTimeoutError, classify, describe, type Fault, isSystemError } from './outcome.js'
 import type { Check, HealthMember } from './types.js'
 
 export interface AttemptResult {
@@ -12,62 +12,92 @@ export interface AttemptResult {
   readonly weightFactor: number
 }
 
-export interface Attempt {
-  /** Never rejects. Settles shortly after the time limit at the latest, whatever the check does. */
-  readonly result: Promise<AttemptResult>
-  /** Resolves when the check itself has settled: true, or false if it is given up, as long after the abort as `timeoutMs`. */
-  readonly ended: Promise<boolean>
+/** Who hears of an attempt: first `result`, then `ended`, each once. */
+export interface AttemptListener {
+  /** Shortly after the time limit at the latest, whatever the check does. */
+  result(result: AttemptResult): void
+  /** The check itself has settled; or not (false), as long after its abort as `timeoutMs`: it is given up. */
+  ended(settled: boolean): void
 }
 
 type Settled = { readonly value: unknown } | { readonly error: unknown }
 
-/** Starts `check`. `signal` stops it early; its result is then of no interest. */
-export function startAttempt(
-  check: Check,
-  member: HealthMember,
-  timeoutMs: number,
-  lag: LoopLag,
-  signal: AbortSignal,
-): Attempt {
-  const controller = new AbortController()
-  const started = performance.now()
-  lag.enter()
-  const blockedBefore = lag.blockedMs()
-  const settled: Promise<Settled> = callCheck(check, member, controller.signal).then(
-    (value) => ({ value }),
-    (error: unknown) => ({ error }),
-  )
+/** Starts the check at once. */
+export class Attempt {
+  readonly #controller = new AbortController()
+  readonly #timeoutMs: number
+  readonly #lag: LoopLag
+  readonly #listener: AttemptListener
+  readonly #started = performance.now()
+  readonly #blockedBefore: number
+  /** The time limit, then the grace after it. */
+  #timer: NodeJS.Timeout
+  #turn: NodeJS.Immediate | undefined
+  #resultGiven = false
+  #over = false
 
-  const aborted = new Promise<void>((resolve) => {
-    controller.signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-  const stop = () => controller.abort(signal.reason)
-  signal.addEventListener('abort', stop, { once: true })
-  // The turn in between reads what has arrived already: after a block of the loop, timers run before sockets.
-  let turn: NodeJS.Immediate | undefined
-  const timer = setTimeout(() => {
-    turn = setImmediate(() => controller.abort(new CheckTimeoutError(timeoutMs)))
-  }, timeoutMs)
+  constructor(
+    check: Check,
+    member: HealthMember,
+    timeoutMs: number,
+    lag: LoopLag,
+    listener: AttemptListener,
+  ) {
+    this.#timeoutMs = timeoutMs
+    this.#lag = lag
+    this.#listener = listener
+    lag.enter()
+    this.#blockedBefore = lag.blockedMs()
+    // The turn in between reads what has arrived already: after a block of the loop, timers run before sockets.
+    this.#timer = setTimeout(() => {
+      this.#turn = setImmediate(() => this.stop(new CheckTimeoutError(timeoutMs)))
+    }, timeoutMs)
+    callCheck(check, member, this.#controller.signal).then(
+      (value) => this.#settled({ value }),
+      (error: unknown) => this.#settled({ error }),
+    )
+  }
 
-  const result = (async () => {
+  /** Aborts the check; that and the result follow as at its time limit. */
+  stop(reason: Error): void {
+    if (this.#over || this.#controller.signal.aborted) return
+    clearTimeout(this.#timer)
+    clearImmediate(this.#turn)
+    this.#controller.abort(reason)
     // A check that obeys its signal rejects in the turn of its abort and may say more than we know.
-    const end = await Promise.race([settled, aborted.then(nextTurn)])
-    clearTimeout(timer)
-    clearImmediate(turn)
-    const blockedMs = lag.blockedMs() - blockedBefore
-    lag.leave()
-    const durationMs = performance.now() - started
-    if (controller.signal.aborted)
-      return late(end, controller.signal.reason, durationMs, blockedMs, timeoutMs)
-    return inTime(end, durationMs)
-  })()
+    this.#turn = setImmediate(() => {
+      this.#giveResult(undefined)
+      this.#timer = setTimeout(() => this.#end(false), this.#timeoutMs)
+    })
+  }
 
-  const ended = Promise.race([
-    settled.then(() => true),
-    result.then(() => graceOver(settled, timeoutMs)),
-  ]).finally(() => signal.removeEventListener('abort', stop))
+  #settled(end: Settled): void {
+    // Given up already.
+    if (this.#over) return
+    if (!this.#resultGiven) this.#giveResult(end)
+    this.#end(true)
+  }
 
-  return { result, ended }
+  #giveResult(end: Settled | undefined): void {
+    this.#resultGiven = true
+    clearTimeout(this.#timer)
+    clearImmediate(this.#turn)
+    const blockedMs = this.#lag.blockedMs() - this.#blockedBefore
+    this.#lag.leave()
+    const durationMs = performance.now() - this.#started
+    const { aborted, reason } = this.#controller.signal
+    this.#listener.result(
+      aborted
+        ? late(end, reason, durationMs, blockedMs, this.#timeoutMs)
+        : inTime(end, durationMs, blockedMs, this.#timeoutMs),
+    )
+  }
+
+  #end(settled: boolean): void {
+    this.#over = true
+    clearTimeout(this.#timer)
+    this.#listener.ended(settled)
+  }
 }
 
 // A check may throw before it returns a promise, or return none.
@@ -79,30 +109,19 @@ async function callCheck(
   return check(member, { signal })
 }
 
-function nextTurn(): Promise<undefined> {
-  return new Promise((resolve) => setImmediate(() => resolve(undefined)))
-}
-
-function graceOver(settled: Promise<unknown>, graceMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), graceMs)
-    settled.then(() => {
-      clearTimeout(timer)
-      resolve(true)
-    })
-  })
-}
-
-function inTime(end: Settled | undefined, durationMs: number): AttemptResult {
-  const value: unknown = end !== undefined && 'value' in end ? end.value : undefined
+function inTime(
+  end: Settled | undefined,
+  durationMs: number,
+  blockedMs: number,
+  timeoutMs: number,
+): AttemptResult {
   if (end !== undefined && 'error' in end) {
-    return {
-      outcome: classify(end.error),
-      reason: describe(end.error),
-      durationMs,
-      weightFactor: 1,
-    }
+    // What the kernel has said is true however slow we were; a check's own timers are as late as we are.
+    return isSystemError(end.error)
+      ? { ...fault(end.error), durationMs }
+      : { ...excuse(end.error, blockedMs, timeoutMs), durationMs }
   }
+  const value: unknown = end?.value
   const said = typeof value === 'object' && value !== null ? value : {}
   const detail = 'detail' in said && typeof said.detail === 'string' ? said.detail : 'healthy'
   const factor = 'weightFactor' in said && said.weightFactor !== undefined ? said.weightFactor : 1
@@ -127,13 +146,20 @@ function late(
 ): AttemptResult {
   // A success after the deadline is none.
   const error = end !== undefined && 'error' in end ? end.error : abortReason
-  const reason = describe(error)
   // A timer that was late says the same as the measurement, and is exact.
-  const lostMs = Math.max(blockedMs, durationMs - timeoutMs)
+  return { ...excuse(error, Math.max(blockedMs, durationMs - timeoutMs), timeoutMs), durationMs }
+}
+
+type Failed = Omit<AttemptResult, 'durationMs'>
+
+/** A failure, unless our own event loop has taken the member's time. */
+function excuse(error: unknown, lostMs: number, timeoutMs: number): Failed {
   // With less than half of its time the member had no fair chance to answer. Timers are always a little late.
-  if (lostMs > Math.max(10, timeoutMs / 2)) {
-    const blocked = `${reason}, but our own event loop was blocked for ${Math.round(lostMs)} ms meanwhile`
-    return { outcome: 'unknown', reason: blocked, durationMs, weightFactor: 1 }
-  }
-  return { outcome: classify(error), reason, durationMs, weightFactor: 1 }
+  if (lostMs <= Math.max(10, timeoutMs / 2)) return fault(error)
+  const blocked = `but our own event loop was blocked for ${Math.round(lostMs)} ms meanwhile`
+  return { outcome: 'unknown', reason: `${describe(error)}, ${blocked}`, weightFactor: 1 }
+}
+
+function fault(error: unknown): Failed {
+  return { outcome: classify(error), reason: describe(error), weightFactor: 1 }
 }

@@ -5,10 +5,12 @@ import { IpvsError } from '../errors.js'
 import { type HealthCheckerOptions, readOptions, readTargets, type Settings } from './options.js'
 import { Run } from './run.js'
 import type {
+  HealthMember,
   HealthResultEvent,
   HealthStatus,
   HealthTarget,
   HealthTransitionEvent,
+  HealthWarningCode,
   HealthWarningEvent,
 } from './types.js'
 
@@ -43,6 +45,7 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
   #running = false
   #stopping: Promise<void> = Promise.resolve()
   #ready = new Ready()
+  #sequence = 0
 
   /** @throws ArgumentError for an option that cannot be used. */
   constructor(targets: HealthTarget | readonly HealthTarget[], options: HealthCheckerOptions) {
@@ -61,9 +64,9 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
     if (this.#running) return
     const ready = this.#ready
     this.#run = new Run(this.#targets, this.#settings, {
-      result: (event) => this.#publish('result', event),
-      transition: (event) => this.#publish('transition', event),
-      warning: (event) => this.#publish('warning', event),
+      result: (event) => this.#publish('result', this.#numbered(event)),
+      transition: (event) => this.#publish('transition', this.#numbered(event)),
+      warning: (code, message, member, error) => this.#warn(code, message, member, error),
       ready: () => ready.resolve(),
     })
     this.#running = true
@@ -100,6 +103,21 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
     return this.#run?.status() ?? []
   }
 
+  #numbered<T>(event: T): T & { readonly sequence: number } {
+    return { sequence: ++this.#sequence, ...event }
+  }
+
+  #warn(code: HealthWarningCode, message: string, member?: HealthMember, error?: unknown): void {
+    const event = {
+      code,
+      message,
+      time: Date.now(),
+      ...(member === undefined ? {} : { member }),
+      ...(error === undefined ? {} : { error }),
+    }
+    this.#publish('warning', this.#numbered(event))
+  }
+
   #publish<K extends keyof HealthCheckerEvents>(name: K, event: HealthCheckerEvents[K][0]): void {
     if (channels[name].hasSubscribers) channels[name].publish(event)
     for (const listener of this.rawListeners(name)) {
@@ -120,7 +138,7 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
         `ipvs HealthChecker: ${message}: ${error instanceof Error ? error.stack : error}`,
       )
     } else {
-      this.#publish('warning', { code: 'listener', message, time: Date.now(), error })
+      this.#warn('listener', message, undefined, error)
     }
   }
 }

@@ -758,22 +758,21 @@ describe('events', () => {
     unsubscribe('ipvs:health-transition', listener)
     const who = { key: one, address: '10.1.0.1', port: 53 }
     const time = Date.now()
+    const before = { state: 'unknown', since: time, successes: 0, failures: 0, weightFactor: 1 }
+    const after = { state: 'up', since: time, successes: 1, failures: 0, weightFactor: 0.5 }
+    const both = { member: who, time, initial: true, reason: 'fine', durationMs: 0, before, after }
     expect(results).toEqual([
       {
-        member: who,
-        time,
+        ...both,
+        sequence: 1,
         outcome: 'success',
-        reason: 'fine',
-        durationMs: 0,
         state: 'up',
         successes: 1,
         failures: 0,
         weightFactor: 0.5,
       },
     ])
-    expect(transitions).toEqual([
-      { member: who, time, from: 'unknown', to: 'up', initial: true, reason: 'fine' },
-    ])
+    expect(transitions).toEqual([{ ...both, sequence: 2, from: 'unknown', to: 'up' }])
     expect(published).toEqual(transitions)
   })
 
