@@ -1,4 +1,4 @@
-// Where a run sends what it has to say; the checker makes events of it.
+// Where a run sends what it has to say: the checker's events.
 import type {
   HealthMember,
   HealthResultEvent,
@@ -8,8 +8,9 @@ import type {
 
 /** None of these throws. */
 export interface Announce {
-  result(event: Omit<HealthResultEvent, 'sequence'>): void
-  transition(event: Omit<HealthTransitionEvent, 'sequence'>): void
+  nextSequence(): number
+  result(event: HealthResultEvent): void
+  transition(event: HealthTransitionEvent): void
   warning(code: HealthWarningCode, message: string, member?: HealthMember, error?: unknown): void
   /** The first round is complete. */
   ready(): void

@@ -24,7 +24,7 @@ type Settled = { readonly value: unknown } | { readonly error: unknown }
 
 /** Starts the check at once. */
 export class Attempt {
-  readonly #controller = new AbortController()
+  readonly #controller: AbortController
   readonly #timeoutMs: number
   readonly #lag: LoopLag
   readonly #listener: AttemptListener
@@ -36,13 +36,16 @@ export class Attempt {
   #resultGiven = false
   #over = false
 
+  /** `controller`: not aborted, and of this attempt alone until it has ended. */
   constructor(
     check: Check,
     member: HealthMember,
+    controller: AbortController,
     timeoutMs: number,
     lag: LoopLag,
     listener: AttemptListener,
   ) {
+    this.#controller = controller
     this.#timeoutMs = timeoutMs
     this.#lag = lag
     this.#listener = listener
@@ -52,7 +55,7 @@ export class Attempt {
     this.#timer = setTimeout(() => {
       this.#turn = setImmediate(() => this.stop(new CheckTimeoutError(timeoutMs)))
     }, timeoutMs)
-    callCheck(check, member, this.#controller.signal).then(
+    callCheck(check, member, controller.signal).then(
       (value) => this.#settled({ value }),
       (error: unknown) => this.#settled({ error }),
     )

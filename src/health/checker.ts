@@ -64,8 +64,9 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
     if (this.#running) return
     const ready = this.#ready
     this.#run = new Run(this.#targets, this.#settings, {
-      result: (event) => this.#publish('result', this.#numbered(event)),
-      transition: (event) => this.#publish('transition', this.#numbered(event)),
+      nextSequence: () => ++this.#sequence,
+      result: (event) => this.#publish('result', event),
+      transition: (event) => this.#publish('transition', event),
       warning: (code, message, member, error) => this.#warn(code, message, member, error),
       ready: () => ready.resolve(),
     })
@@ -103,19 +104,15 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
     return this.#run?.status() ?? []
   }
 
-  #numbered<T>(event: T): T & { readonly sequence: number } {
-    return { sequence: ++this.#sequence, ...event }
-  }
-
   #warn(code: HealthWarningCode, message: string, member?: HealthMember, error?: unknown): void {
-    const event = {
+    this.#publish('warning', {
+      sequence: ++this.#sequence,
+      time: Date.now(),
       code,
       message,
-      time: Date.now(),
       ...(member === undefined ? {} : { member }),
       ...(error === undefined ? {} : { error }),
-    }
-    this.#publish('warning', this.#numbered(event))
+    })
   }
 
   #publish<K extends keyof HealthCheckerEvents>(name: K, event: HealthCheckerEvents[K][0]): void {

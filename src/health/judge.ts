@@ -36,7 +36,8 @@ export class Judge {
     const before = watched.snapshot()
     const initial = !state.decided
     watched.endedAt = now
-    const { outcome, failures, held, ...judged } = this.#judgeRoute(watched, result, now)
+    const judged = this.#judgeRoute(watched, result, now)
+    const { outcome } = judged
     let { reason } = judged
 
     const factorChanged = outcome === 'success' && result.weightFactor !== watched.weightFactor
@@ -51,7 +52,7 @@ export class Judge {
       outcome === 'success'
         ? state.success(holdBack)
         : outcome === 'failure'
-          ? state.failure(failures)
+          ? state.failure(judged.failures)
           : undefined
     const changed = decision !== undefined && decision.from !== decision.to
     if (changed) watched.since = time
@@ -76,24 +77,33 @@ export class Judge {
     }
 
     const after = watched.snapshot()
-    const common = { member, time, reason, durationMs, before, after }
-    this.#announce.result({
-      ...common,
+    const { weightFactor } = result
+    const event = {
+      sequence: this.#announce.nextSequence(),
+      time,
+      member,
       outcome,
+      reason,
+      durationMs,
       initial,
+      before,
+      after,
       state: after.state,
       successes: after.successes,
       failures: after.failures,
-      ...(outcome === 'success' ? { weightFactor: result.weightFactor } : {}),
-    })
+    }
+    this.#announce.result(outcome === 'success' ? { ...event, weightFactor } : event)
     if (changed) {
+      const { from, to } = decision
+      const sequence = this.#announce.nextSequence()
+      const move = { sequence, time, member, from, to, initial, reason, durationMs, before, after }
       const { heldUntil } = watched
-      this.#announce.transition({ ...common, ...decision, ...(heldMs > 0 ? { heldUntil } : {}) })
+      this.#announce.transition(heldMs > 0 ? { ...move, heldUntil } : move)
     }
     if (heldMs > 0) this.#announce.warning('flapping', `${member.key}: ${reason}`, member)
     this.#noteUnknown(watched, outcome === 'unknown', now)
 
-    if (outcome === 'unknown') return held
+    if (outcome === 'unknown') return judged.held
     return !state.decided || (outcome === 'failure' && state.state === 'up')
   }
 

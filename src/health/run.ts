@@ -137,8 +137,9 @@ export class Run {
     this.#noteLate(lateMs)
     watched.startedAt = performance.now()
     this.#running.add(watched)
+    const controller = watched.signals.next()
     let soon = false
-    watched.attempt = new Attempt(check, watched.member, timeoutMs, this.#lag, {
+    watched.attempt = new Attempt(check, watched.member, controller, timeoutMs, this.#lag, {
       result: (result) => {
         if (!watched.gone) soon = this.#judge.take(watched, result)
       },

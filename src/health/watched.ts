@@ -3,6 +3,7 @@ import type { Attempt } from './attempt.js'
 import { Flapping, type HoldDownSettings } from './hold-down.js'
 import { MemberState } from './member-state.js'
 import type { Schedule } from './schedule.js'
+import { Signals } from './signals.js'
 import type { Due } from './timetable.js'
 import type {
   CheckOutcome,
@@ -38,6 +39,7 @@ export class Watched implements Due {
   /** No target lists it any more, or the checker has stopped. */
   gone = false
   attempt: Attempt | undefined
+  readonly signals = new Signals()
   due = Number.POSITIVE_INFINITY
 
   /** Milliseconds since the epoch, for people. */
