@@ -1,5 +1,6 @@
 // node checker.mjs COUNT PORT INTERVAL_MS: a HealthChecker with checks.tcp over the servers of servers.c. Says `ready` after the
-// first round; then reads lines: `mark` forgets the past, `report` prints one line of JSON, the end of the input ends it.
+// first round; then reads lines: `mark` forgets the past, `watch` begins to look at the event loop (which costs something
+// itself), `report` prints one line of JSON, the end of the input ends it.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createInterface } from 'node:readline'
 import { checks, HealthChecker } from '../../dist/index.js'
@@ -28,7 +29,7 @@ for await (const line of createInterface(process.stdin)) {
   if (line === 'mark') {
     outcomes = { success: 0, failure: 0, unknown: 0 }
     warnings = 0
-    delay.reset()
+  } else if (line === 'watch') {
     delay.enable()
   } else {
     delay.disable()

@@ -62,7 +62,7 @@ export async function startServers({ servers, port, intervalMs }: Load): Promise
 export interface Checking {
   /** Whose processor time counts. */
   readonly pid: number
-  mark(): void
+  say(line: 'mark' | 'watch'): void
   /** What it says of itself. */
   report(): Promise<Record<string, number>>
   end(): Promise<void>
@@ -76,7 +76,7 @@ export async function startOurs({ servers, port, intervalMs }: Load): Promise<Ch
   await sleep(5000)
   return {
     pid: peer.pid,
-    mark: () => peer.say('mark'),
+    say: (line) => peer.say(line),
     report: () => peer.report(),
     end: () => peer.end(),
   }
@@ -94,7 +94,9 @@ export async function startKeepalived(load: Load): Promise<Checking> {
   const inFolder = (name: string) => path.join(folder, name)
   writeFileSync(inFolder('conf'), keepalivedConfig(load))
   const files = ['-f', inFolder('conf'), '-p', inFolder('pid'), '-c', inFolder('checkers.pid')]
-  const child = spawn('keepalived', ['--dont-fork', '--log-console', '--check', ...files], {
+  // Its log would go to the system's console, a slow one: it gets a pipe.
+  const words = ['--dont-fork', '--log-console', '--no-syslog', '--check', ...files]
+  const child = spawn('keepalived', words, {
     env: { ...process.env, LD_PRELOAD: path.join(built, 'no-ipvs.so') },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -102,12 +104,13 @@ export async function startKeepalived(load: Load): Promise<Checking> {
   child.stdout.on('data', (text) => (log += text))
   child.stderr.on('data', (text) => (log += text))
   const closed = once(child, 'close')
+  process.once('exit', () => child.kill())
   // It spreads its checks over the first interval, and starts slowly with many servers.
   await Promise.race([sleep(15_000), closed])
   if (child.exitCode !== null) throw new Error(`keepalived has ended: ${log.slice(-1000)}`)
   return {
     pid: Number(readFileSync(inFolder('checkers.pid'), 'utf8')),
-    mark() {},
+    say() {},
     report: async () => ({}),
     async end() {
       child.kill('SIGTERM')
