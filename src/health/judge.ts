@@ -153,7 +153,8 @@ export class Judge {
   }
 }
 
-/** `held down until 2026-11-23T10:15:30Z` */
+/** `held down until 2026-11-23T10:15:30Z`, and not a moment longer */
 function heldDown({ heldUntil }: Watched): string {
-  return `held down until ${new Date(heldUntil).toISOString().slice(0, 19)}Z`
+  const second = new Date(Math.ceil(heldUntil / 1000) * 1000)
+  return `held down until ${second.toISOString().slice(0, 19)}Z`
 }

@@ -5,6 +5,7 @@ import {
   HealthChecker,
   type HealthCheckerOptions,
   type HealthTarget,
+  type HealthTransitionEvent,
   type HealthWarningEvent,
   Inconclusive,
 } from '../../../src/health/index.js'
@@ -774,6 +775,62 @@ describe('events', () => {
     ])
     expect(transitions).toEqual([{ ...both, sequence: 2, from: 'unknown', to: 'up' }])
     expect(published).toEqual(transitions)
+  })
+
+  it('are numbered in the order of what happened, over all kinds and starts', async () => {
+    const servers = new TestServers()
+    servers.bad.set(one, failed('ECONNREFUSED'))
+    const target = new TestTarget(member(1, 'up'), member(2))
+    const { checker } = build(target, { check: servers.check, fall: 1, rise: 1 })
+    const seen: [number, string][] = []
+    checker.on('result', ({ sequence }) => seen.push([sequence, 'result']))
+    checker.on('transition', ({ sequence }) => seen.push([sequence, 'transition']))
+    checker.on('warning', ({ sequence }) => seen.push([sequence, 'warning']))
+    target.onReport = () => {
+      throw new Error('no')
+    }
+    checker.start()
+    await pass(0)
+    await checker.stop()
+    checker.start()
+    await pass(0)
+    expect(seen.map(([sequence]) => sequence)).toEqual(seen.map((_, index) => index + 1))
+    // The targets hear first.
+    const round = ['warning', 'result', 'transition', 'warning', 'result', 'transition']
+    expect(seen.map(([, kind]) => kind)).toEqual([...round, ...round])
+  })
+
+  it('tell the first decision from later ones, and what was before', async () => {
+    const servers = new TestServers()
+    servers.tookMs = 20
+    const { checker } = build(new TestTarget(member(1, 'up')), { check: servers.check })
+    const results: [boolean, string, string][] = []
+    checker.on('result', ({ initial, before, after }) =>
+      results.push([initial, before.state, after.state]),
+    )
+    const transitions: HealthTransitionEvent[] = []
+    checker.on('transition', (event) => transitions.push(event))
+    const since = Date.now()
+    checker.start()
+    await pass(500)
+    servers.bad.set(one, new Error('no'))
+    await pass(1500)
+    expect(results).toEqual([
+      [true, 'up', 'up'],
+      [false, 'up', 'up'],
+      [false, 'up', 'up'],
+      [false, 'up', 'down'],
+    ])
+    const time = since + 1560
+    expect(transitions).toMatchObject([
+      {
+        initial: false,
+        durationMs: 20,
+        before: { state: 'up', since, successes: 0, failures: 2 },
+        after: { state: 'down', since: time, successes: 0, failures: 3 },
+        time,
+      },
+    ])
   })
 
   it('survives listeners that throw or reject, and still calls the others', async () => {
