@@ -15,10 +15,6 @@ export class FirstRound {
     this.#look()
   }
 
-  waitsFor(watched: Watched): boolean {
-    return this.#undecided.has(watched)
-  }
-
   /** Its verdict is delivered, or nobody wants one any more. */
   settle(watched: Watched): void {
     if (this.#undecided.delete(watched)) this.#look()

@@ -57,7 +57,8 @@ export class Flapping {
   /** An up member has gone down. Returns how long it is to stay there: 0 if it does not flap. */
   wentDown(now: number): number {
     const { flaps, windowMs, firstMs, maxMs } = this.#settings
-    const quietMs = now - Math.max(this.#last, this.until)
+    // Less than 0 if it was let back before its time.
+    const quietMs = Math.max(0, now - Math.max(this.#last, this.until))
     this.#level = Math.max(0, this.#level - Math.floor(quietMs / windowMs))
     this.#last = now
     this.#downs = this.#downs.filter((at) => now - at < windowMs)

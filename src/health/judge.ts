@@ -2,9 +2,10 @@
 import type { Announce } from './announce.js'
 import type { AttemptResult } from './attempt.js'
 import { mayHold } from './hold-down.js'
+import type { Decision } from './member-state.js'
 import type { Settings } from './options.js'
 import type { Reports } from './reports.js'
-import type { CheckOutcome } from './types.js'
+import type { CheckOutcome, HealthResultEvent } from './types.js'
 import { judgeNoRoute, noteRoute } from './uplink.js'
 import type { Watched } from './watched.js'
 
@@ -29,62 +30,46 @@ export class Judge {
 
   /** Takes note of a result; true if the next check should come soon. */
   take(watched: Watched, result: AttemptResult): boolean {
-    const { state, member } = watched
-    const { durationMs } = result
+    const { state } = watched
     const now = performance.now()
     const time = Date.now()
     const before = watched.snapshot()
     const initial = !state.decided
-    watched.endedAt = now
     const judged = this.#judgeRoute(watched, result, now)
     const { outcome } = judged
-    let { reason } = judged
-
-    const factorChanged = outcome === 'success' && result.weightFactor !== watched.weightFactor
-    if (outcome === 'success') watched.weightFactor = result.weightFactor
-    const holdBack = () => {
-      if (!watched.isHeld(now)) return false
-      const holds = mayHold(watched, this.#all.values(), now)
-      reason += `; ${holds ? '' : 'too few others are up to be '}${heldDown(watched)}`
-      return holds
-    }
-    const decision =
-      outcome === 'success'
-        ? state.success(holdBack)
-        : outcome === 'failure'
-          ? state.failure(judged.failures)
-          : undefined
-    const changed = decision !== undefined && decision.from !== decision.to
-    if (changed) watched.since = time
-    const isDown = changed && decision.from === 'up'
-    const heldMs = isDown ? (watched.flapping?.wentDown(now) ?? 0) : 0
-    if (heldMs > 0) {
-      watched.heldUntil = time + heldMs
-      reason += `; flapping, ${heldDown(watched)}`
-    }
+    const success = outcome === 'success'
+    const factorChanged = success && result.weightFactor !== watched.weightFactor
+    if (success) watched.weightFactor = result.weightFactor
+    watched.endedAt = now
     watched.last = outcome
     watched.lastAt = time
-    watched.lastMs = durationMs
-    watched.reason = reason
+    watched.lastMs = result.durationMs
+    watched.reason = judged.reason
+
+    let decision: Decision | undefined
+    if (success) decision = state.success(() => this.#holdsBack(watched, now))
+    if (outcome === 'failure') decision = state.failure(judged.failures)
+    const move = decision !== undefined && decision.from !== decision.to ? decision : undefined
+    if (move !== undefined) watched.since = time
+    const flaps = move?.from === 'up' && noteDown(watched, now, time)
 
     // The targets first: a failover does not wait for listeners.
     if (decision !== undefined || (factorChanged && before.state === 'up' && state.decided)) {
       watched.decidedAt = time
-      watched.decidedBy = reason
+      watched.decidedBy = watched.reason
       this.#reports.send(watched)
     } else if (outcome !== 'unknown') {
       this.#reports.sendRefused(watched)
     }
-
+    const { member, reason } = watched
     const after = watched.snapshot()
-    const { weightFactor } = result
     const event = {
       sequence: this.#announce.nextSequence(),
       time,
       member,
       outcome,
       reason,
-      durationMs,
+      durationMs: result.durationMs,
       initial,
       before,
       after,
@@ -92,19 +77,28 @@ export class Judge {
       successes: after.successes,
       failures: after.failures,
     }
-    this.#announce.result(outcome === 'success' ? { ...event, weightFactor } : event)
-    if (changed) {
-      const { from, to } = decision
-      const sequence = this.#announce.nextSequence()
-      const move = { sequence, time, member, from, to, initial, reason, durationMs, before, after }
-      const { heldUntil } = watched
-      this.#announce.transition(heldMs > 0 ? { ...move, heldUntil } : move)
-    }
-    if (heldMs > 0) this.#announce.warning('flapping', `${member.key}: ${reason}`, member)
+    this.#announce.result(success ? { ...event, weightFactor: result.weightFactor } : event)
+    if (move !== undefined) this.#announceMove(event, move, flaps ? watched.heldUntil : undefined)
+    if (flaps) this.#announce.warning('flapping', `${member.key}: ${reason}`, member)
     this.#noteUnknown(watched, outcome === 'unknown', now)
 
     if (outcome === 'unknown') return judged.held
     return !state.decided || (outcome === 'failure' && state.state === 'up')
+  }
+
+  #announceMove(result: HealthResultEvent, { from, to }: Decision, heldUntil?: number): void {
+    const { time, member, reason, durationMs, initial, before, after } = result
+    const sequence = this.#announce.nextSequence()
+    const event = { sequence, time, member, from, to, initial, reason, durationMs, before, after }
+    this.#announce.transition(heldUntil === undefined ? event : { ...event, heldUntil })
+  }
+
+  /** It would be up, but flaps; the reason says so. */
+  #holdsBack(watched: Watched, now: number): boolean {
+    if (!watched.isHeld(now)) return false
+    const holds = mayHold(watched, this.#all.values(), now)
+    watched.reason += `; ${holds ? '' : 'too few others are up to be '}${heldDown(watched)}`
+    return holds
   }
 
   /** Whose fault "no route" is. `failures`: how many a failure counts for. `held`: not known yet. */
@@ -151,6 +145,15 @@ export class Judge {
     const message = `${member.key}: nothing found out for ${Math.round(forMs)} ms, its state stays ${state.state}: ${reason}`
     this.#announce.warning('unknown', message, member)
   }
+}
+
+/** It has gone down; true if it has done so too often and is held there, as the reason then says. */
+function noteDown(watched: Watched, now: number, time: number): boolean {
+  const heldMs = watched.flapping?.wentDown(now) ?? 0
+  if (heldMs === 0) return false
+  watched.heldUntil = time + heldMs
+  watched.reason += `; flapping, ${heldDown(watched)}`
+  return true
 }
 
 /** `held down until 2026-11-23T10:15:30Z`, and not a moment longer */

@@ -62,7 +62,8 @@ export interface CheckSuccess {
 export interface CheckContext {
   /**
    * Aborted when the time is up (`reason.name` is `TimeoutError`), the member is removed or the checker stops.
-   * The check closes all it has opened and rejects; if it does not, the result counts all the same.
+   * The check closes all it has opened and rejects; if it does not, the result counts all the same. A check that has
+   * left no listener behind may find the same signal the next time.
    */
   readonly signal: AbortSignal
 }

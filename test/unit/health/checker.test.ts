@@ -184,6 +184,24 @@ describe('schedule', () => {
     expect(warnings[0]?.message).toMatch(/raise maxInFlight \(4\)/)
   })
 
+  it('finds out in time when hundreds fall silent at once', async () => {
+    let silent = false
+    const check: Check = (_member, { signal }) =>
+      new Promise((resolve, reject) => {
+        if (silent) signal.addEventListener('abort', () => reject(signal.reason))
+        else resolve()
+      })
+    const all = Array.from({ length: 450 }, (_, i) => ({ ...member(1, 'up'), key: String(i) }))
+    const { checker, transitions, codes } = build(new TestTarget(...all), { check })
+    checker.start()
+    await pass(2000)
+    silent = true
+    // The interval, and three times the time limit with two retries between; some turns of the loop.
+    await pass(1000 + 3 * 500 + 2 * 250 + 20)
+    expect(transitions).toHaveLength(450)
+    expect(codes()).toEqual([])
+  })
+
   it('does not call it starved when there is room', async () => {
     const servers = new TestServers()
     servers.tookMs = 400
@@ -745,18 +763,23 @@ describe('events', () => {
   it('carry what happened, and go to diagnostics_channel', async () => {
     const published: unknown[] = []
     const listener = (event: unknown) => published.push(event)
-    subscribe('ipvs:health-transition', listener)
-    const { checker } = build(new TestTarget(member(1)), {
+    const channels = ['result', 'transition', 'warning'].map((name) => `ipvs:health-${name}`)
+    for (const name of channels) subscribe(name, listener)
+    const target = new TestTarget(member(1))
+    const { checker, warnings } = build(target, {
       check: async () => ({ detail: 'fine', weightFactor: 0.5 }),
       rise: 1,
     })
+    target.onReport = () => {
+      throw new Error('a warning')
+    }
     const results: unknown[] = []
     const transitions: unknown[] = []
     checker.on('result', (event) => results.push(event))
     checker.on('transition', (event) => transitions.push(event))
     checker.start()
     await pass(0)
-    unsubscribe('ipvs:health-transition', listener)
+    for (const name of channels) unsubscribe(name, listener)
     const who = { key: one, address: '10.1.0.1', port: 53 }
     const time = Date.now()
     const before = { state: 'unknown', since: time, successes: 0, failures: 0, weightFactor: 1 }
@@ -765,7 +788,7 @@ describe('events', () => {
     expect(results).toEqual([
       {
         ...both,
-        sequence: 1,
+        sequence: 2,
         outcome: 'success',
         state: 'up',
         successes: 1,
@@ -773,8 +796,8 @@ describe('events', () => {
         weightFactor: 0.5,
       },
     ])
-    expect(transitions).toEqual([{ ...both, sequence: 2, from: 'unknown', to: 'up' }])
-    expect(published).toEqual(transitions)
+    expect(transitions).toEqual([{ ...both, sequence: 3, from: 'unknown', to: 'up' }])
+    expect(published).toEqual([warnings[0], ...results, ...transitions])
   })
 
   it('are numbered in the order of what happened, over all kinds and starts', async () => {

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Flapping } from '../../../src/health/hold-down.js'
 import {
@@ -38,6 +39,35 @@ describe('Flapping', () => {
     expect(flapping.wentDown(30_003 + 60_000)).toBe(20_000)
     // Many: as if nothing had been.
     expect(flapping.wentDown(1_000_000)).toBe(0)
+  })
+
+  it('doubles once for one that was let back before its time', () => {
+    const flapping = new Flapping({ ...settings, maxMs: 1_000_000 })
+    expect([0, 1, 2, 3, 4, 5].map((at) => flapping.wentDown(at))).toEqual([
+      0, 0, 10_000, 20_000, 40_000, 80_000,
+    ])
+  })
+
+  it('bounds how often a member goes down in any window, whatever it does', () => {
+    const { flaps, windowMs, firstMs } = settings
+    // Holds double: no more of them fit into a window.
+    const most = flaps + Math.ceil(Math.log2(windowMs / firstMs + 1))
+    fc.assert(
+      fc.property(fc.array(fc.nat(90_000), { maxLength: 60 }), (pauses) => {
+        const flapping = new Flapping({ ...settings, maxMs: windowMs })
+        const downs: number[] = []
+        let now = 0
+        for (const pause of pauses) {
+          now = Math.max(now, flapping.until) + pause
+          downs.push(now)
+          flapping.wentDown(now)
+        }
+        for (const from of downs) {
+          const inWindow = downs.filter((at) => at >= from && at < from + windowMs)
+          expect(inWindow.length).toBeLessThanOrEqual(most)
+        }
+      }),
+    )
   })
 
   it('goes on to hold when the first hold is the longest', () => {
