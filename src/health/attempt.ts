@@ -33,6 +33,8 @@ export class Attempt {
   /** The time limit, then the grace after it. */
   #timer: NodeJS.Timeout
   #turn: NodeJS.Immediate | undefined
+  /** Why it was aborted. */
+  #aborted: Error | undefined
   #resultGiven = false
   #over = false
 
@@ -63,7 +65,8 @@ export class Attempt {
 
   /** Aborts the check; that and the result follow as at its time limit. */
   stop(reason: Error): void {
-    if (this.#over || this.#controller.signal.aborted) return
+    if (this.#over || this.#aborted !== undefined) return
+    this.#aborted = reason
     clearTimeout(this.#timer)
     clearImmediate(this.#turn)
     this.#controller.abort(reason)
@@ -88,11 +91,10 @@ export class Attempt {
     const blockedMs = this.#lag.blockedMs() - this.#blockedBefore
     this.#lag.leave()
     const durationMs = performance.now() - this.#started
-    const { aborted, reason } = this.#controller.signal
     this.#listener.result(
-      aborted
-        ? late(end, reason, durationMs, blockedMs, this.#timeoutMs)
-        : inTime(end, durationMs, blockedMs, this.#timeoutMs),
+      this.#aborted === undefined
+        ? inTime(end, durationMs, blockedMs, this.#timeoutMs)
+        : late(end, this.#aborted, durationMs, blockedMs, this.#timeoutMs),
     )
   }
 
