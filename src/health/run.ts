@@ -35,8 +35,8 @@ export class Run {
     this.#targets = targets
     this.#settings = settings
     this.#announce = announce
-    this.#timetable = new Timetable(settings.maxInFlight, (watched, lateMs) =>
-      this.#check(watched, lateMs),
+    this.#timetable = new Timetable(settings.maxInFlight, (watched, waitedMs) =>
+      this.#check(watched, waitedMs),
     )
     // Fine enough for this time limit, and no more than 500 wake-ups a second.
     this.#lag = new LoopLag(Math.min(50, Math.max(2, settings.timeoutMs / 10)))
@@ -132,9 +132,9 @@ export class Run {
 
   // --- schedule
 
-  #check(watched: Watched, lateMs: number): void {
+  #check(watched: Watched, waitedMs: number): void {
     const { check, timeoutMs } = this.#settings
-    this.#noteLate(lateMs)
+    this.#noteWait(waitedMs)
     watched.startedAt = performance.now()
     this.#running.add(watched)
     const controller = watched.signals.next()
@@ -167,14 +167,14 @@ export class Run {
       : watched.schedule.next(now, interval)
   }
 
-  #noteLate(lateMs: number): void {
+  #noteWait(waitedMs: number): void {
     const { intervalMs, maxInFlight } = this.#settings
-    if (lateMs > intervalMs && !this.#starved) {
+    if (waitedMs > intervalMs && !this.#starved) {
       this.#starved = true
-      const waited = `a check has waited ${Math.round(lateMs)} ms for its turn, the interval is ${intervalMs} ms`
+      const waited = `a check has waited ${Math.round(waitedMs)} ms for its turn, the interval is ${intervalMs} ms`
       const advice = `raise maxInFlight (${maxInFlight}) or intervalMs, or lower timeoutMs`
       this.#announce.warning('starved', `${waited}: ${advice}`)
-    } else if (lateMs < intervalMs / 2) {
+    } else if (waitedMs < intervalMs / 2) {
       this.#starved = false
     }
   }

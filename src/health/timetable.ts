@@ -10,16 +10,21 @@ const sliceMs = 3
 
 /** Hands out whoever is due, the longest overdue first, as soon as a slot is free. */
 export class Timetable<T extends Due> {
-  readonly #begin: (item: T, lateMs: number) => void
+  readonly #begin: (item: T, waitedMs: number) => void
   /** A binary heap: no item is due before its parent, which is at half its index. Index 0 is not used. */
   readonly #heap: (T | undefined)[] = [undefined]
   #free: number
+  /** There was no slot when somebody looked last: whoever is due by now has waited for one. */
+  #crowded = false
   #timer: NodeJS.Timeout | undefined
   #timerDue = Number.POSITIVE_INFINITY
   #turn: NodeJS.Immediate | undefined
 
-  /** `begin` takes a slot, until `release`. It must not throw. */
-  constructor(slots: number, begin: (item: T, lateMs: number) => void) {
+  /**
+   * `begin` takes a slot, until `release`. It must not throw. `waitedMs`: how late it is for want of slots; a blocked
+   * event loop makes everybody late and does not count.
+   */
+  constructor(slots: number, begin: (item: T, waitedMs: number) => void) {
     this.#free = slots
     this.#begin = begin
   }
@@ -52,12 +57,19 @@ export class Timetable<T extends Due> {
 
   /** Sees to it that somebody looks when the first one is due. */
   #wait(): void {
+    if (this.#turn !== undefined) return
+    if (this.#free === 0) {
+      this.#crowded = true
+      return
+    }
     const first = this.#heap[1]
-    if (first === undefined || this.#free === 0 || this.#turn !== undefined) return
-    const inMs = first.due - performance.now()
+    const inMs = first === undefined ? Infinity : first.due - performance.now()
     if (inMs <= 0) {
       this.#turn = setImmediate(() => this.#look())
-    } else if (first.due < this.#timerDue) {
+      return
+    }
+    this.#crowded = false
+    if (first !== undefined && first.due < this.#timerDue) {
       clearTimeout(this.#timer)
       this.#timerDue = first.due
       // Timers know whole milliseconds and leave out the rest: never too early.
@@ -73,10 +85,10 @@ export class Timetable<T extends Due> {
     for (let now = from; this.#free > 0 && now - from < sliceMs; now = performance.now()) {
       const first = this.#heap[1]
       if (first === undefined || first.due > now) break
-      const lateMs = now - first.due
+      const waitedMs = this.#crowded ? now - first.due : 0
       this.#take(1)
       this.#free--
-      this.#begin(first, lateMs)
+      this.#begin(first, waitedMs)
     }
     this.#wait()
   }

@@ -141,7 +141,7 @@ export interface HealthTransitionEvent extends HealthEvent {
  * - `undecided`: `ready()` has stopped waiting for some members.
  * - `stuck`: a check has ignored its aborted signal and was abandoned; whatever it holds open is leaked.
  * - `flapping`: a member has gone down too often and is held down, see `holdDown`.
- * - `starved`: checks start more than an interval late: too many members for `maxInFlight`.
+ * - `starved`: checks wait for their turn for more than an interval: too many members for `maxInFlight`.
  * - `target`: a target has refused a verdict, or could not list its members.
  * - `listener`: a listener of this checker has thrown.
  */

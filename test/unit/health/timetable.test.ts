@@ -55,15 +55,15 @@ describe('on a fake clock', () => {
     expect(started).toEqual(['a 5', 'b 50', 'c 60'])
   })
 
-  it('says how late it is', async () => {
-    const late: number[] = []
-    const timetable = new Timetable<Item>(1, (_item, lateMs) => late.push(lateMs))
+  it('says how long it has waited for a slot', async () => {
+    const waited: number[] = []
+    const timetable = new Timetable<Item>(1, (_item, waitedMs) => waited.push(waitedMs))
     timetable.add(item('a'), 0)
     timetable.add(item('b'), 10)
     await pass(110)
     timetable.release()
     await pass(0)
-    expect(late).toEqual([0, 100])
+    expect(waited).toEqual([0, 100])
   })
 
   it('forgets the removed, and everything when cleared', async () => {
@@ -114,6 +114,23 @@ describe('on a fake clock', () => {
       new Set([...expected].map(([{ name }, due]) => `${name} ${due}`)),
     )
   })
+})
+
+it('does not call it waiting for a slot when the event loop was blocked', async () => {
+  const waited: number[] = []
+  const timetable = new Timetable<Item>(1, (_item, waitedMs) => {
+    waited.push(waitedMs)
+    setImmediate(() => timetable.release())
+  })
+  timetable.add(item('a'), performance.now())
+  await expect.poll(() => waited.length).toBe(1)
+  timetable.add(item('b'), performance.now() + 5)
+  // Its timer and the slot are there, but nobody looks.
+  await turn()
+  const end = performance.now() + 50
+  while (performance.now() < end);
+  await expect.poll(() => waited.length).toBe(2)
+  expect(waited).toEqual([0, 0])
 })
 
 it('gives the event loop its turns when many are due at once', async () => {
