@@ -65,7 +65,7 @@ export class Attempt {
 
   /** Aborts the check; that and the result follow as at its time limit. */
   stop(reason: Error): void {
-    if (this.#over || this.#aborted !== undefined) return
+    if (this.#resultGiven || this.#aborted !== undefined) return
     this.#aborted = reason
     clearTimeout(this.#timer)
     clearImmediate(this.#turn)

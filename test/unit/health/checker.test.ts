@@ -727,6 +727,36 @@ describe('start and stop', () => {
     expect(checker.stop()).toBe(stopped)
   })
 
+  it('stops from within a listener, a report or a check', async () => {
+    for (const stopIn of ['listener', 'report', 'check']) {
+      const target = new TestTarget(member(1, 'up'), member(2, 'up'))
+      let checks = 0
+      const check: Check = async () => {
+        checks++
+        if (stopIn === 'check') void checker.stop()
+      }
+      const { checker, codes } = build(target, { check })
+      const results: string[] = []
+      checker.on('result', ({ member }) => {
+        results.push(member.key)
+        if (stopIn === 'listener') void checker.stop()
+      })
+      target.onReport = () => {
+        if (stopIn === 'report') void checker.stop()
+      }
+      checker.start()
+      await pass(5000)
+      expect(await isResolved(checker.stop())).toBe(true)
+      expect(vi.getTimerCount()).toBe(0)
+      expect([stopIn, checks, results, codes()]).toEqual([
+        stopIn,
+        stopIn === 'check' ? 1 : 2,
+        stopIn === 'check' ? [] : [one],
+        [],
+      ])
+    }
+  })
+
   it('does not wait for ever for a check that ignores its signal', async () => {
     const { checker, codes } = build(new TestTarget(member(1)), {
       check: () => new Promise(() => {}),
