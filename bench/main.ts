@@ -1,4 +1,5 @@
 // npm run bench [-- CASE [DRIVER]] [--rounds N] [--json] [--out FOLDER] [--sabotage] [--list]
+// npm run bench -- checks [...] is bench/checks/main.ts.
 // Boots a kernel with IPVS once, runs every driver of every case in it, and prints, plots and saves what came out.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
@@ -7,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { runInLab } from '../lab/host.js'
 import { CASES, FAMILIES, type Family, HOST_CASES } from './cases.js'
+import { benchChecks } from './checks/main.js'
 import { runHere } from './here.js'
 import {
   DEFAULT_ROUNDS,
@@ -26,7 +28,11 @@ const checkout = fileURLToPath(new URL('../../../', import.meta.url))
 const guestProgram = fileURLToPath(new URL('./guest.js', import.meta.url))
 const HOURS = 3_600_000
 
+// What health checks cost is measured by a program of its own, with its own options.
+const checking = process.argv[2] === 'checks'
+
 const { values: options, positionals } = parseArgs({
+  args: checking ? [] : process.argv.slice(2),
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: String(DEFAULT_ROUNDS) },
@@ -39,10 +45,14 @@ const { values: options, positionals } = parseArgs({
 })
 
 async function main(): Promise<number> {
+  if (checking) return benchChecks(process.argv.slice(3))
   if (options.list) {
     for (const { name, title, drivers } of [...HOST_CASES, ...CASES]) {
       process.stdout.write(`${name.padEnd(20)} ${title}\n${''.padEnd(21)}${drivers.join(', ')}\n`)
     }
+    process.stdout.write(
+      `${'checks'.padEnd(20)} What health checks cost: npm run bench -- checks\n`,
+    )
     return 0
   }
   const [wanted, driver] = positionals

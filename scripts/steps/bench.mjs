@@ -7,6 +7,7 @@ import { needTools } from './tools.mjs'
 const bench = path.join(checkout, 'bench')
 const drivers = path.join(bench, 'drivers')
 const host = path.join(bench, 'host')
+const checks = path.join(bench, 'checks')
 const core = path.join(checkout, 'native')
 const built = path.join(checkout, 'build/bench')
 
@@ -36,6 +37,18 @@ const programs = [
     compiler: C,
     sources: [...inFolder(host, 'floor.c'), ...inFolder(drivers, 'wire.c', 'workload.c')],
     flags: [],
+  },
+  {
+    name: 'tcp-servers',
+    compiler: C,
+    sources: inFolder(checks, 'servers.c'),
+    flags: ['-lm'],
+  },
+  {
+    name: 'no-ipvs.so',
+    compiler: C,
+    sources: inFolder(checks, 'no-ipvs.c'),
+    flags: ['-shared', '-fPIC'],
   },
   {
     name: 'host-core',

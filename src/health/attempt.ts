@@ -1,6 +1,6 @@
 // One run of a check: a hard time limit of our own, and one of the possible results.
 import type { LoopLag } from './loop-lag.js'
-import { CheckTimeoutError, classify, describe, type Fault } from './outcome.js'
+import { CheckTimeoutError, classify, describe, type Fault, isSystemError } from './outcome.js'
 import { readSuccess } from './success.js'
 import type { Check, HealthMember } from './types.js'
 
@@ -12,62 +12,97 @@ export interface AttemptResult {
   readonly weightFactor: number
 }
 
-export interface Attempt {
-  /** Never rejects. Settles shortly after the time limit at the latest, whatever the check does. */
-  readonly result: Promise<AttemptResult>
-  /** Resolves when the check itself has settled: true, or false if it is given up, as long after the abort as `timeoutMs`. */
-  readonly ended: Promise<boolean>
+/** Who hears of an attempt: first `result`, then `ended`, each once. */
+export interface AttemptListener {
+  /** Shortly after the time limit at the latest, whatever the check does. */
+  result(result: AttemptResult): void
+  /** The check itself has settled; or not (false), as long after its abort as `timeoutMs`: it is given up. */
+  ended(settled: boolean): void
 }
 
 type Settled = { readonly value: unknown } | { readonly error: unknown }
 
-/** Starts `check`. `signal` stops it early; its result is then of no interest. */
-export function startAttempt(
-  check: Check,
-  member: HealthMember,
-  timeoutMs: number,
-  lag: LoopLag,
-  signal: AbortSignal,
-): Attempt {
-  const controller = new AbortController()
-  const started = performance.now()
-  lag.enter()
-  const blockedBefore = lag.blockedMs()
-  const settled: Promise<Settled> = callCheck(check, member, controller.signal).then(
-    (value) => ({ value }),
-    (error: unknown) => ({ error }),
-  )
+/** Starts the check at once. */
+export class Attempt {
+  readonly #controller: AbortController
+  readonly #timeoutMs: number
+  readonly #lag: LoopLag
+  readonly #listener: AttemptListener
+  readonly #started = performance.now()
+  readonly #blockedBefore: number
+  /** The time limit, then the grace after it. */
+  #timer: NodeJS.Timeout
+  #turn: NodeJS.Immediate | undefined
+  /** Why it was aborted. */
+  #aborted: Error | undefined
+  #resultGiven = false
+  #over = false
 
-  const aborted = new Promise<void>((resolve) => {
-    controller.signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-  const stop = () => controller.abort(signal.reason)
-  signal.addEventListener('abort', stop, { once: true })
-  // The turn in between reads what has arrived already: after a block of the loop, timers run before sockets.
-  let turn: NodeJS.Immediate | undefined
-  const timer = setTimeout(() => {
-    turn = setImmediate(() => controller.abort(new CheckTimeoutError(timeoutMs)))
-  }, timeoutMs)
+  /** `controller`: not aborted, and of this attempt alone until it has ended. */
+  constructor(
+    check: Check,
+    member: HealthMember,
+    controller: AbortController,
+    timeoutMs: number,
+    lag: LoopLag,
+    listener: AttemptListener,
+  ) {
+    this.#controller = controller
+    this.#timeoutMs = timeoutMs
+    this.#lag = lag
+    this.#listener = listener
+    lag.enter()
+    this.#blockedBefore = lag.blockedMs()
+    // The turn in between reads what has arrived already: after a block of the loop, timers run before sockets.
+    this.#timer = setTimeout(() => {
+      this.#turn = setImmediate(() => this.stop(new CheckTimeoutError(timeoutMs)))
+    }, timeoutMs)
+    callCheck(check, member, controller.signal).then(
+      (value) => this.#settled({ value }),
+      (error: unknown) => this.#settled({ error }),
+    )
+  }
 
-  const result = (async () => {
+  /** Aborts the check; that and the result follow as at its time limit. */
+  stop(reason: Error): void {
+    if (this.#resultGiven || this.#aborted !== undefined) return
+    this.#aborted = reason
+    clearTimeout(this.#timer)
+    clearImmediate(this.#turn)
+    this.#controller.abort(reason)
     // A check that obeys its signal rejects in the turn of its abort and may say more than we know.
-    const end = await Promise.race([settled, aborted.then(nextTurn)])
-    clearTimeout(timer)
-    clearImmediate(turn)
-    const blockedMs = lag.blockedMs() - blockedBefore
-    lag.leave()
-    const durationMs = performance.now() - started
-    if (controller.signal.aborted)
-      return late(end, controller.signal.reason, durationMs, blockedMs, timeoutMs)
-    return inTime(end, durationMs)
-  })()
+    this.#turn = setImmediate(() => {
+      this.#giveResult(undefined)
+      this.#timer = setTimeout(() => this.#end(false), this.#timeoutMs)
+    })
+  }
 
-  const ended = Promise.race([
-    settled.then(() => true),
-    result.then(() => graceOver(settled, timeoutMs)),
-  ]).finally(() => signal.removeEventListener('abort', stop))
+  #settled(end: Settled): void {
+    // Given up already.
+    if (this.#over) return
+    if (!this.#resultGiven) this.#giveResult(end)
+    this.#end(true)
+  }
 
-  return { result, ended }
+  #giveResult(end: Settled | undefined): void {
+    this.#resultGiven = true
+    clearTimeout(this.#timer)
+    clearImmediate(this.#turn)
+    const blockedMs = this.#lag.blockedMs() - this.#blockedBefore
+    this.#lag.leave()
+    const durationMs = performance.now() - this.#started
+    this.#listener.result(
+      this.#aborted === undefined
+        ? inTime(end, durationMs, blockedMs, this.#timeoutMs)
+        : late(end, this.#aborted, durationMs, blockedMs, this.#timeoutMs),
+    )
+  }
+
+  #end(settled: boolean): void {
+    this.#over = true
+    clearTimeout(this.#timer)
+    this.#listener.ended(settled)
+  }
 }
 
 // A check may throw before it returns a promise, or return none.
@@ -79,33 +114,23 @@ async function callCheck(
   return check(member, { signal })
 }
 
-function nextTurn(): Promise<undefined> {
-  return new Promise((resolve) => setImmediate(() => resolve(undefined)))
-}
-
-function graceOver(settled: Promise<unknown>, graceMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), graceMs)
-    settled.then(() => {
-      clearTimeout(timer)
-      resolve(true)
-    })
-  })
-}
-
-function inTime(end: Settled | undefined, durationMs: number): AttemptResult {
-  const failed = (error: unknown): AttemptResult => ({
-    outcome: classify(error),
-    reason: describe(error),
-    durationMs,
-    weightFactor: 1,
-  })
-  if (end !== undefined && 'error' in end) return failed(end.error)
+function inTime(
+  end: Settled | undefined,
+  durationMs: number,
+  blockedMs: number,
+  timeoutMs: number,
+): AttemptResult {
+  if (end !== undefined && 'error' in end) {
+    // What the kernel has said is true however slow we were; a check's own timers are as late as we are.
+    return isSystemError(end.error)
+      ? { ...fault(end.error), durationMs }
+      : { ...excuse(end.error, blockedMs, timeoutMs), durationMs }
+  }
   try {
     const { detail, weightFactor } = readSuccess(end?.value)
     return { outcome: 'success', reason: detail, durationMs, weightFactor }
   } catch (error) {
-    return failed(error)
+    return { ...fault(error), durationMs }
   }
 }
 
@@ -118,13 +143,20 @@ function late(
 ): AttemptResult {
   // A success after the deadline is none.
   const error = end !== undefined && 'error' in end ? end.error : abortReason
-  const reason = describe(error)
   // A timer that was late says the same as the measurement, and is exact.
-  const lostMs = Math.max(blockedMs, durationMs - timeoutMs)
+  return { ...excuse(error, Math.max(blockedMs, durationMs - timeoutMs), timeoutMs), durationMs }
+}
+
+type Failed = Omit<AttemptResult, 'durationMs'>
+
+/** A failure, unless our own event loop has taken the member's time. */
+function excuse(error: unknown, lostMs: number, timeoutMs: number): Failed {
   // With less than half of its time the member had no fair chance to answer. Timers are always a little late.
-  if (lostMs > Math.max(10, timeoutMs / 2)) {
-    const blocked = `${reason}, but our own event loop was blocked for ${Math.round(lostMs)} ms meanwhile`
-    return { outcome: 'unknown', reason: blocked, durationMs, weightFactor: 1 }
-  }
-  return { outcome: classify(error), reason, durationMs, weightFactor: 1 }
+  if (lostMs <= Math.max(10, timeoutMs / 2)) return fault(error)
+  const blocked = `but our own event loop was blocked for ${Math.round(lostMs)} ms meanwhile`
+  return { outcome: 'unknown', reason: `${describe(error)}, ${blocked}`, weightFactor: 1 }
+}
+
+function fault(error: unknown): Failed {
+  return { outcome: classify(error), reason: describe(error), weightFactor: 1 }
 }

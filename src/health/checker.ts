@@ -5,10 +5,12 @@ import { IpvsError } from '../errors.js'
 import { type HealthCheckerOptions, readOptions, readTargets, type Settings } from './options.js'
 import { Run } from './run.js'
 import type {
+  HealthMember,
   HealthResultEvent,
   HealthStatus,
   HealthTarget,
   HealthTransitionEvent,
+  HealthWarningCode,
   HealthWarningEvent,
 } from './types.js'
 
@@ -43,6 +45,7 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
   #running = false
   #stopping: Promise<void> = Promise.resolve()
   #ready = new Ready()
+  #sequence = 0
 
   /** @throws ArgumentError for an option that cannot be used. */
   constructor(targets: HealthTarget | readonly HealthTarget[], options: HealthCheckerOptions) {
@@ -61,9 +64,10 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
     if (this.#running) return
     const ready = this.#ready
     this.#run = new Run(this.#targets, this.#settings, {
+      nextSequence: () => ++this.#sequence,
       result: (event) => this.#publish('result', event),
       transition: (event) => this.#publish('transition', event),
-      warning: (event) => this.#publish('warning', event),
+      warning: (code, message, member, error) => this.#warn(code, message, member, error),
       ready: () => ready.resolve(),
     })
     this.#running = true
@@ -100,6 +104,17 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
     return this.#run?.status() ?? []
   }
 
+  #warn(code: HealthWarningCode, message: string, member?: HealthMember, error?: unknown): void {
+    this.#publish('warning', {
+      sequence: ++this.#sequence,
+      time: Date.now(),
+      code,
+      message,
+      ...(member === undefined ? {} : { member }),
+      ...(error === undefined ? {} : { error }),
+    })
+  }
+
   #publish<K extends keyof HealthCheckerEvents>(name: K, event: HealthCheckerEvents[K][0]): void {
     if (channels[name].hasSubscribers) channels[name].publish(event)
     for (const listener of this.rawListeners(name)) {
@@ -120,7 +135,7 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
         `ipvs HealthChecker: ${message}: ${error instanceof Error ? error.stack : error}`,
       )
     } else {
-      this.#publish('warning', { code: 'listener', message, time: Date.now(), error })
+      this.#warn('listener', message, undefined, error)
     }
   }
 }

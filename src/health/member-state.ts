@@ -27,12 +27,16 @@ export class MemberState {
     this.#fall = fall
   }
 
-  success(): Decision | undefined {
+  /** Enough successes in a row to be up; more than that for a member that is held down. */
+  get risen(): boolean {
+    return this.successes >= this.#rise
+  }
+
+  /** `held`: asked when it would go up; if so, it stays as it is. */
+  success(held: () => boolean = () => false): Decision | undefined {
     this.failures = 0
     this.successes++
-    return this.state === 'up'
-      ? this.#confirm('up')
-      : this.#reach('up', this.successes >= this.#rise)
+    return this.state === 'up' ? this.#confirm('up') : this.#reach('up', this.risen && !held())
   }
 
   /** `count`: more than one when results held back until now turn out to be failures. */

@@ -1,6 +1,7 @@
 // The checker's options: meaning, defaults, validation.
 import { rangeError, typeError } from '../errors.js'
 import { checkInteger, checkOptions } from '../validate.js'
+import { type HoldDownOptions, type HoldDownSettings, readHoldDown } from './hold-down.js'
 import type { Check, HealthTarget } from './types.js'
 
 /** All times are whole milliseconds. */
@@ -29,14 +30,25 @@ export interface HealthCheckerOptions {
   readonly jitter?: number | undefined
   /** Results of a member unknown for longer than this cause a `warning`. 1 to 86,400,000, default 30,000. */
   readonly unknownLimitMs?: number | undefined
-  /** Checks running at the same time; the others wait for their turn. 1 to 65,535, default 256. */
+  /**
+   * Keeps members down that flap, although their checks pass; `{}` for its defaults. Without it (default) a member
+   * comes up as soon as `rise` says so. In no target more members are held down than are up.
+   */
+  readonly holdDown?: HoldDownOptions | undefined
+  /**
+   * Checks running at the same time; the others wait for their turn. Each has one or two sockets. Enough for all
+   * members that may be silent at once: those run until `timeoutMs`. 1 to 65,535, default 4096.
+   */
   readonly maxInFlight?: number | undefined
 }
 
 /** The options with every default filled in. */
 export type Settings = {
-  readonly [K in keyof HealthCheckerOptions]-?: Exclude<HealthCheckerOptions[K], undefined>
-}
+  readonly [K in Exclude<keyof HealthCheckerOptions, 'holdDown'>]-?: Exclude<
+    HealthCheckerOptions[K],
+    undefined
+  >
+} & { readonly holdDown: HoldDownSettings | undefined }
 
 const dayMs = 86_400_000
 
@@ -51,6 +63,7 @@ export function readOptions(options: HealthCheckerOptions): Settings {
     'downIntervalMs',
     'jitter',
     'unknownLimitMs',
+    'holdDown',
     'maxInFlight',
   ])
   const { check, jitter = 0.1 } = fields
@@ -74,7 +87,8 @@ export function readOptions(options: HealthCheckerOptions): Settings {
     downIntervalMs: integer('downIntervalMs', intervalMs, 10, dayMs),
     jitter,
     unknownLimitMs: integer('unknownLimitMs', 30_000, 1, dayMs),
-    maxInFlight: integer('maxInFlight', 256, 1, 65_535),
+    holdDown: readHoldDown(fields.holdDown),
+    maxInFlight: integer('maxInFlight', 4096, 1, 65_535),
   }
 }
 

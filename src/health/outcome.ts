@@ -25,12 +25,23 @@ export type Fault = 'failure' | 'unknown' | 'unreachable'
 
 const shortages = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
 const noRoute = new Set(['ENETUNREACH', 'ENETDOWN'])
+/** libuv's words for its codes; asked for each time, Node makes a new table. */
+const systemWords = new Map(getSystemErrorMap().values())
+/** Errors are wrapped a few times at most; the limit guards against a cause that leads back to itself. */
+const maxDepth = 8
+
+/** The error, or a cause of it, comes from the system and not from the check. */
+export function isSystemError(error: unknown): boolean {
+  for (let e = error, depth = 0; e instanceof Error && depth < maxDepth; e = e.cause, depth++) {
+    if ('syscall' in e && codeOf(e) !== undefined) return true
+  }
+  return false
+}
 
 /** Says what a check's rejection means, by its class or by the `code` of the error or of its causes. */
 export function classify(error: unknown): Fault {
   let fault: Fault = 'failure'
-  // Errors are wrapped a few times at most; the limit guards against a cause that leads back to itself.
-  for (let e = error, depth = 0; e instanceof Error && depth < 8; e = e.cause, depth++) {
+  for (let e = error, depth = 0; e instanceof Error && depth < maxDepth; e = e.cause, depth++) {
     if (e instanceof Inconclusive) return 'unknown'
     const code = codeOf(e)
     if (code !== undefined && shortages.has(code)) return 'unknown'
@@ -44,11 +55,9 @@ export function describe(error: unknown): string {
   if (!(error instanceof Error)) return `the check threw ${inspect(error)}`
   const code = codeOf(error)
   // Only errors of Node itself carry both: their messages ("connect ECONNREFUSED ...") read worse than libuv's words.
-  if (code !== undefined && 'syscall' in error) {
-    for (const [name, words] of getSystemErrorMap().values()) {
-      if (name === code) return shortages.has(code) ? `${words} (${code}), on our side` : words
-    }
-  }
+  const words = code !== undefined && 'syscall' in error ? systemWords.get(code) : undefined
+  if (code !== undefined && words !== undefined)
+    return shortages.has(code) ? `${words} (${code}), on our side` : words
   return error.message === '' ? error.name : error.message
 }
 

@@ -43,17 +43,3 @@ export class Schedule {
 export function phaseOf(index: number): number {
   return 1 - ((index * 0.6180339887498949) % 1)
 }
-
-/** Resolves at `due` or as soon as `signal` is aborted; leaves no timer behind. */
-export function sleepUntil(due: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted || due <= performance.now()) return resolve()
-    const done = () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, due - performance.now())
-    signal.addEventListener('abort', done, { once: true })
-  })
-}

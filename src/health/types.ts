@@ -62,7 +62,8 @@ export interface CheckSuccess {
 export interface CheckContext {
   /**
    * Aborted when the time is up (`reason.name` is `TimeoutError`), the member is removed or the checker stops.
-   * The check closes all it has opened and rejects; if it does not, the result counts all the same.
+   * The check closes all it has opened and rejects; if it does not, the result counts all the same. A check that has
+   * left no listener behind may find the same signal the next time.
    */
   readonly signal: AbortSignal
 }
@@ -78,15 +79,38 @@ export type Check = (member: HealthMember, context: CheckContext) => Promise<Che
 /** How a check ended: `unknown` means that we, not the member, were at fault. */
 export type CheckOutcome = 'success' | 'failure' | 'unknown'
 
-/** Event `result`: one check has ended. */
-export interface HealthResultEvent {
-  readonly member: HealthMember
+/** What events have in common. */
+export interface HealthEvent {
+  /** Growing, for each checker: the order in which its events of all kinds have happened. */
+  readonly sequence: number
   /** Milliseconds since the epoch. */
   readonly time: number
+}
+
+/** A member's state in events. */
+export interface HealthMemberState {
+  readonly state: HealthState
+  /** When it entered this state or was presumed to be in it: milliseconds since the epoch. */
+  readonly since: number
+  /** Conclusive results of the same kind in a row. */
+  readonly successes: number
+  readonly failures: number
+  /** Part of the configured weight, see {@link Verdict.weightFactor}. */
+  readonly weightFactor: number
+}
+
+/** Event `result`: one check has ended. */
+export interface HealthResultEvent extends HealthEvent {
+  readonly member: HealthMember
   readonly outcome: CheckOutcome
   /** Why, in words. */
   readonly reason: string
+  /** How long the check took. */
   readonly durationMs: number
+  /** Before this result nothing had been decided about this member since the checker started. */
+  readonly initial: boolean
+  readonly before: HealthMemberState
+  readonly after: HealthMemberState
   /** The state after this result. */
   readonly state: HealthState
   /** Conclusive results of the same kind in a row, this one included. */
@@ -96,23 +120,28 @@ export interface HealthResultEvent {
 }
 
 /** Event `transition`: a member has changed its state. */
-export interface HealthTransitionEvent {
+export interface HealthTransitionEvent extends HealthEvent {
   readonly member: HealthMember
-  /** Milliseconds since the epoch. */
-  readonly time: number
   readonly from: HealthState
   readonly to: 'up' | 'down'
   /** The first decision about this member since the checker started. */
   readonly initial: boolean
-  /** The result that decided, in words. */
+  /** The result that decided, in words, and how long the member is held down, if it is. */
   readonly reason: string
+  /** How long the check that decided took. How long the last state lasted: `after.since - before.since`. */
+  readonly durationMs: number
+  readonly before: HealthMemberState
+  readonly after: HealthMemberState
+  /** It flaps, and is to stay down until then: milliseconds since the epoch. */
+  readonly heldUntil?: number
 }
 
 /**
  * - `unknown`: a member's results have been unknown for longer than `unknownLimitMs`; its state is kept.
  * - `undecided`: `ready()` has stopped waiting for some members.
  * - `stuck`: a check has ignored its aborted signal and was abandoned; whatever it holds open is leaked.
- * - `starved`: checks start more than an interval late: too many members for `maxInFlight`.
+ * - `flapping`: a member has gone down too often and is held down, see `holdDown`.
+ * - `starved`: checks wait for their turn for more than an interval: too many members for `maxInFlight`.
  * - `target`: a target has refused a verdict, or could not list its members.
  * - `listener`: a listener of this checker has thrown.
  */
@@ -120,16 +149,15 @@ export type HealthWarningCode =
   | 'unknown'
   | 'undecided'
   | 'stuck'
+  | 'flapping'
   | 'starved'
   | 'target'
   | 'listener'
 
 /** Event `warning`: once per spell, not once per result. */
-export interface HealthWarningEvent {
+export interface HealthWarningEvent extends HealthEvent {
   readonly code: HealthWarningCode
   readonly message: string
-  /** Milliseconds since the epoch. */
-  readonly time: number
   readonly member?: HealthMember
   /** What was thrown, where something was. */
   readonly error?: unknown
@@ -157,6 +185,8 @@ export interface HealthStatus {
   /** Failures in a row; while not `down`, `fall` of them are needed. */
   readonly failures: number
   readonly fall: number
+  /** It flaps and is to stay down until then: milliseconds since the epoch. */
+  readonly heldUntil: number | undefined
   /** A check is running or waiting for its turn. */
   readonly inFlight: boolean
   /** Part of the configured weight, see {@link Verdict.weightFactor}. */

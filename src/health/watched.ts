@@ -1,9 +1,14 @@
 // Everything the checker knows about one member while it runs.
+import type { Attempt } from './attempt.js'
+import { Flapping, type HoldDownSettings } from './hold-down.js'
 import { MemberState } from './member-state.js'
 import type { Schedule } from './schedule.js'
+import { Signals } from './signals.js'
+import type { Due } from './timetable.js'
 import type {
   CheckOutcome,
   HealthMember,
+  HealthMemberState,
   HealthState,
   HealthStatus,
   HealthTarget,
@@ -22,16 +27,20 @@ export interface Owner {
   warned: boolean
 }
 
-export class Watched {
+export class Watched implements Due {
   readonly member: HealthMember
   readonly owners = new Map<HealthTarget, Owner>()
-  /** Aborted when no target lists the member any more, and when the checker stops. */
-  readonly gone = new AbortController()
   readonly state: MemberState
   readonly schedule: Schedule
+  /** Without `holdDown` there is none. */
+  readonly flapping: Flapping | undefined
   readonly rise: number
   readonly fall: number
-  inFlight = false
+  /** No target lists it any more, or the checker has stopped. */
+  gone = false
+  attempt: Attempt | undefined
+  readonly signals = new Signals()
+  due = Number.POSITIVE_INFINITY
 
   /** Milliseconds since the epoch, for people. */
   since = Date.now()
@@ -40,6 +49,8 @@ export class Watched {
   lastMs: number | undefined
   reason = ''
   weightFactor = 1
+  /** When its last hold ends, or has ended. */
+  heldUntil = 0
   /** The result behind the present verdict. */
   decidedAt = 0
   decidedBy = ''
@@ -63,12 +74,19 @@ export class Watched {
     rise: number,
     fall: number,
     schedule: Schedule,
+    holdDown?: HoldDownSettings,
   ) {
     this.member = member
     this.rise = rise
     this.fall = fall
     this.state = new MemberState(presumed, rise, fall)
     this.schedule = schedule
+    this.flapping = holdDown === undefined ? undefined : new Flapping(holdDown)
+  }
+
+  /** It is down and has to stay there, see `holdDown`. */
+  isHeld(now: number): boolean {
+    return this.state.state === 'down' && this.flapping !== undefined && this.flapping.until > now
   }
 
   /** The present decision, in the form a target gets it. */
@@ -83,7 +101,13 @@ export class Watched {
     }
   }
 
+  snapshot(): HealthMemberState {
+    const { state, successes, failures } = this.state
+    return { state, since: this.since, successes, failures, weightFactor: this.weightFactor }
+  }
+
   status(): HealthStatus {
+    const now = performance.now()
     return {
       key: this.member.key,
       state: this.state.state,
@@ -97,7 +121,8 @@ export class Watched {
       rise: this.rise,
       failures: this.state.failures,
       fall: this.fall,
-      inFlight: this.inFlight,
+      heldUntil: this.isHeld(now) ? this.heldUntil : undefined,
+      inFlight: this.attempt !== undefined || this.due <= now,
       weightFactor: this.weightFactor,
     }
   }

@@ -8,7 +8,7 @@ import {
   type HealthResultEvent,
 } from '../../../src/health/index.js'
 import { answer, leftOpen, serve, tcpReply, udpReply } from './loopback.js'
-import { member, TestTarget } from './target.js'
+import { failed, member, TestTarget } from './target.js'
 
 let checker: HealthChecker | undefined
 
@@ -50,6 +50,28 @@ describe('a blocked event loop', () => {
     block(330)
     await expect.poll(() => results.length).toBe(1)
     expect(results[0]).toMatchObject({ outcome: 'unknown', failures: 0 })
+  })
+
+  it('makes unknown what a check says on timers of its own, but not what the system says', async () => {
+    const impatient: Check = async () => {
+      await sleep(20)
+      throw new Error('no greeting')
+    }
+    const refused: Check = async () => {
+      await sleep(20)
+      throw new Error('tcp 10.1.0.1:53: connection refused', { cause: failed('ECONNREFUSED') })
+    }
+    for (const [check, outcome] of [
+      [impatient, 'unknown'],
+      [refused, 'failure'],
+    ] as const) {
+      const { checker, results } = start(new TestTarget(member(1, 'up')), check, { timeoutMs: 500 })
+      await new Promise((resolve) => setImmediate(resolve))
+      block(350)
+      await expect.poll(() => results.length).toBe(1)
+      expect(results[0]).toMatchObject({ outcome })
+      await checker.stop()
+    }
   })
 
   it('does not excuse a silent server when it was short, or over before', async () => {

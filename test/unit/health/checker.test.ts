@@ -5,6 +5,7 @@ import {
   HealthChecker,
   type HealthCheckerOptions,
   type HealthTarget,
+  type HealthTransitionEvent,
   type HealthWarningEvent,
   Inconclusive,
 } from '../../../src/health/index.js'
@@ -181,6 +182,24 @@ describe('schedule', () => {
     expect(new Set(servers.started.map((start) => start.key)).size).toBe(20)
     expect(codes()).toEqual(['starved'])
     expect(warnings[0]?.message).toMatch(/raise maxInFlight \(4\)/)
+  })
+
+  it('finds out in time when hundreds fall silent at once', async () => {
+    let silent = false
+    const check: Check = (_member, { signal }) =>
+      new Promise((resolve, reject) => {
+        if (silent) signal.addEventListener('abort', () => reject(signal.reason))
+        else resolve()
+      })
+    const all = Array.from({ length: 450 }, (_, i) => ({ ...member(1, 'up'), key: String(i) }))
+    const { checker, transitions, codes } = build(new TestTarget(...all), { check })
+    checker.start()
+    await pass(2000)
+    silent = true
+    // The interval, and three times the time limit with two retries between; some turns of the loop.
+    await pass(1000 + 3 * 500 + 2 * 250 + 20)
+    expect(transitions).toHaveLength(450)
+    expect(codes()).toEqual([])
   })
 
   it('does not call it starved when there is room', async () => {
@@ -708,6 +727,36 @@ describe('start and stop', () => {
     expect(checker.stop()).toBe(stopped)
   })
 
+  it('stops from within a listener, a report or a check', async () => {
+    for (const stopIn of ['listener', 'report', 'check']) {
+      const target = new TestTarget(member(1, 'up'), member(2, 'up'))
+      let checks = 0
+      const check: Check = async () => {
+        checks++
+        if (stopIn === 'check') void checker.stop()
+      }
+      const { checker, codes } = build(target, { check })
+      const results: string[] = []
+      checker.on('result', ({ member }) => {
+        results.push(member.key)
+        if (stopIn === 'listener') void checker.stop()
+      })
+      target.onReport = () => {
+        if (stopIn === 'report') void checker.stop()
+      }
+      checker.start()
+      await pass(5000)
+      expect(await isResolved(checker.stop())).toBe(true)
+      expect(vi.getTimerCount()).toBe(0)
+      expect([stopIn, checks, results, codes()]).toEqual([
+        stopIn,
+        stopIn === 'check' ? 1 : 2,
+        stopIn === 'check' ? [] : [one],
+        [],
+      ])
+    }
+  })
+
   it('does not wait for ever for a check that ignores its signal', async () => {
     const { checker, codes } = build(new TestTarget(member(1)), {
       check: () => new Promise(() => {}),
@@ -744,37 +793,97 @@ describe('events', () => {
   it('carry what happened, and go to diagnostics_channel', async () => {
     const published: unknown[] = []
     const listener = (event: unknown) => published.push(event)
-    subscribe('ipvs:health-transition', listener)
-    const { checker } = build(new TestTarget(member(1)), {
+    const channels = ['result', 'transition', 'warning'].map((name) => `ipvs:health-${name}`)
+    for (const name of channels) subscribe(name, listener)
+    const target = new TestTarget(member(1))
+    const { checker, warnings } = build(target, {
       check: async () => ({ detail: 'fine', weightFactor: 0.5 }),
       rise: 1,
     })
+    target.onReport = () => {
+      throw new Error('a warning')
+    }
     const results: unknown[] = []
     const transitions: unknown[] = []
     checker.on('result', (event) => results.push(event))
     checker.on('transition', (event) => transitions.push(event))
     checker.start()
     await pass(0)
-    unsubscribe('ipvs:health-transition', listener)
+    for (const name of channels) unsubscribe(name, listener)
     const who = { key: one, address: '10.1.0.1', port: 53 }
     const time = Date.now()
+    const before = { state: 'unknown', since: time, successes: 0, failures: 0, weightFactor: 1 }
+    const after = { state: 'up', since: time, successes: 1, failures: 0, weightFactor: 0.5 }
+    const both = { member: who, time, initial: true, reason: 'fine', durationMs: 0, before, after }
     expect(results).toEqual([
       {
-        member: who,
-        time,
+        ...both,
+        sequence: 2,
         outcome: 'success',
-        reason: 'fine',
-        durationMs: 0,
         state: 'up',
         successes: 1,
         failures: 0,
         weightFactor: 0.5,
       },
     ])
-    expect(transitions).toEqual([
-      { member: who, time, from: 'unknown', to: 'up', initial: true, reason: 'fine' },
+    expect(transitions).toEqual([{ ...both, sequence: 3, from: 'unknown', to: 'up' }])
+    expect(published).toEqual([warnings[0], ...results, ...transitions])
+  })
+
+  it('are numbered in the order of what happened, over all kinds and starts', async () => {
+    const servers = new TestServers()
+    servers.bad.set(one, failed('ECONNREFUSED'))
+    const target = new TestTarget(member(1, 'up'), member(2))
+    const { checker } = build(target, { check: servers.check, fall: 1, rise: 1 })
+    const seen: [number, string][] = []
+    checker.on('result', ({ sequence }) => seen.push([sequence, 'result']))
+    checker.on('transition', ({ sequence }) => seen.push([sequence, 'transition']))
+    checker.on('warning', ({ sequence }) => seen.push([sequence, 'warning']))
+    target.onReport = () => {
+      throw new Error('no')
+    }
+    checker.start()
+    await pass(0)
+    await checker.stop()
+    checker.start()
+    await pass(0)
+    expect(seen.map(([sequence]) => sequence)).toEqual(seen.map((_, index) => index + 1))
+    // The targets hear first.
+    const round = ['warning', 'result', 'transition', 'warning', 'result', 'transition']
+    expect(seen.map(([, kind]) => kind)).toEqual([...round, ...round])
+  })
+
+  it('tell the first decision from later ones, and what was before', async () => {
+    const servers = new TestServers()
+    servers.tookMs = 20
+    const { checker } = build(new TestTarget(member(1, 'up')), { check: servers.check })
+    const results: [boolean, string, string][] = []
+    checker.on('result', ({ initial, before, after }) =>
+      results.push([initial, before.state, after.state]),
+    )
+    const transitions: HealthTransitionEvent[] = []
+    checker.on('transition', (event) => transitions.push(event))
+    const since = Date.now()
+    checker.start()
+    await pass(500)
+    servers.bad.set(one, new Error('no'))
+    await pass(1500)
+    expect(results).toEqual([
+      [true, 'up', 'up'],
+      [false, 'up', 'up'],
+      [false, 'up', 'up'],
+      [false, 'up', 'down'],
     ])
-    expect(published).toEqual(transitions)
+    const time = since + 1560
+    expect(transitions).toMatchObject([
+      {
+        initial: false,
+        durationMs: 20,
+        before: { state: 'up', since, successes: 0, failures: 2 },
+        after: { state: 'down', since: time, successes: 0, failures: 3 },
+        time,
+      },
+    ])
   })
 
   it('survives listeners that throw or reject, and still calls the others', async () => {

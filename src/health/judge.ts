@@ -1,0 +1,163 @@
+// What a result means for its member: the state, the verdict for the targets, the events.
+import type { Announce } from './announce.js'
+import type { AttemptResult } from './attempt.js'
+import { mayHold } from './hold-down.js'
+import type { Decision } from './member-state.js'
+import type { Settings } from './options.js'
+import type { Reports } from './reports.js'
+import type { CheckOutcome, HealthResultEvent } from './types.js'
+import { judgeNoRoute, noteRoute } from './uplink.js'
+import type { Watched } from './watched.js'
+
+export class Judge {
+  readonly #settings: Settings
+  readonly #all: ReadonlyMap<string, Watched>
+  readonly #reports: Reports
+  readonly #announce: Announce
+
+  /** `all`: the members that results are compared with. */
+  constructor(
+    settings: Settings,
+    all: ReadonlyMap<string, Watched>,
+    reports: Reports,
+    announce: Announce,
+  ) {
+    this.#settings = settings
+    this.#all = all
+    this.#reports = reports
+    this.#announce = announce
+  }
+
+  /** Takes note of a result; true if the next check should come soon. */
+  take(watched: Watched, result: AttemptResult): boolean {
+    const { state } = watched
+    const now = performance.now()
+    const time = Date.now()
+    const before = watched.snapshot()
+    const initial = !state.decided
+    const judged = this.#judgeRoute(watched, result, now)
+    const { outcome } = judged
+    const success = outcome === 'success'
+    const factorChanged = success && result.weightFactor !== watched.weightFactor
+    if (success) watched.weightFactor = result.weightFactor
+    watched.endedAt = now
+    watched.last = outcome
+    watched.lastAt = time
+    watched.lastMs = result.durationMs
+    watched.reason = judged.reason
+
+    let decision: Decision | undefined
+    if (success) decision = state.success(() => this.#holdsBack(watched, now))
+    if (outcome === 'failure') decision = state.failure(judged.failures)
+    const move = decision !== undefined && decision.from !== decision.to ? decision : undefined
+    if (move !== undefined) watched.since = time
+    const flaps = move?.from === 'up' && noteDown(watched, now, time)
+
+    // The targets first: a failover does not wait for listeners.
+    if (decision !== undefined || (factorChanged && before.state === 'up' && state.decided)) {
+      watched.decidedAt = time
+      watched.decidedBy = watched.reason
+      this.#reports.send(watched)
+    } else if (outcome !== 'unknown') {
+      this.#reports.sendRefused(watched)
+    }
+    const { member, reason } = watched
+    const after = watched.snapshot()
+    const event = {
+      sequence: this.#announce.nextSequence(),
+      time,
+      member,
+      outcome,
+      reason,
+      durationMs: result.durationMs,
+      initial,
+      before,
+      after,
+      state: after.state,
+      successes: after.successes,
+      failures: after.failures,
+    }
+    this.#announce.result(success ? { ...event, weightFactor: result.weightFactor } : event)
+    if (move !== undefined) this.#announceMove(event, move, flaps ? watched.heldUntil : undefined)
+    if (flaps) this.#announce.warning('flapping', `${member.key}: ${reason}`, member)
+    this.#noteUnknown(watched, outcome === 'unknown', now)
+
+    if (outcome === 'unknown') return judged.held
+    return !state.decided || (outcome === 'failure' && state.state === 'up')
+  }
+
+  #announceMove(result: HealthResultEvent, { from, to }: Decision, heldUntil?: number): void {
+    const { time, member, reason, durationMs, initial, before, after } = result
+    const sequence = this.#announce.nextSequence()
+    const event = { sequence, time, member, from, to, initial, reason, durationMs, before, after }
+    this.#announce.transition(heldUntil === undefined ? event : { ...event, heldUntil })
+  }
+
+  /** It would be up, but flaps; the reason says so. */
+  #holdsBack(watched: Watched, now: number): boolean {
+    if (!watched.isHeld(now)) return false
+    const holds = mayHold(watched, this.#all.values(), now)
+    watched.reason += `; ${holds ? '' : 'too few others are up to be '}${heldDown(watched)}`
+    return holds
+  }
+
+  /** Whose fault "no route" is. `failures`: how many a failure counts for. `held`: not known yet. */
+  #judgeRoute(
+    watched: Watched,
+    { outcome, reason }: AttemptResult,
+    now: number,
+  ): { outcome: CheckOutcome; reason: string; failures: number; held: boolean } {
+    watched.routed = outcome === 'success' || outcome === 'failure'
+    if (watched.routed) noteRoute(watched)
+    if (outcome !== 'unreachable') return { outcome, reason, failures: 1, held: false }
+    const judged = judgeNoRoute(watched, this.#all.values(), now, this.#roundMs())
+    switch (judged.kind) {
+      case 'fault':
+        return { outcome: 'failure', reason, failures: judged.count, held: false }
+      case 'uplink': {
+        const everybody = `${reason}, as for every member: our own uplink`
+        return { outcome: 'unknown', reason: everybody, failures: 0, held: false }
+      }
+      case 'held': {
+        const later = `${reason}; not counted before the other members have been checked`
+        return { outcome: 'unknown', reason: later, failures: 0, held: true }
+      }
+    }
+  }
+
+  /** No member's latest result is older than this, unless its check is late. */
+  #roundMs(): number {
+    const { intervalMs, downIntervalMs, timeoutMs } = this.#settings
+    return 2 * (Math.max(intervalMs, downIntervalMs) + timeoutMs)
+  }
+
+  #noteUnknown(watched: Watched, unknown: boolean, now: number): void {
+    if (!unknown) {
+      watched.unknownSince = undefined
+      watched.unknownWarned = false
+      return
+    }
+    watched.unknownSince ??= watched.startedAt
+    const forMs = now - watched.unknownSince
+    if (watched.unknownWarned || forMs <= this.#settings.unknownLimitMs) return
+    watched.unknownWarned = true
+    const { member, state, reason } = watched
+    const message = `${member.key}: nothing found out for ${Math.round(forMs)} ms, its state stays ${state.state}: ${reason}`
+    this.#announce.warning('unknown', message, member)
+  }
+}
+
+/** It has gone down; true if it has done so too often and is held there, as the reason then says. */
+function noteDown(watched: Watched, now: number, time: number): boolean {
+  const heldMs = watched.flapping?.wentDown(now) ?? 0
+  if (heldMs === 0) return false
+  watched.heldUntil = time + heldMs
+  watched.reason += `; flapping, ${heldDown(watched)}`
+  return true
+}
+
+/** `held down until 2026-11-23T10:15:30Z`, and not a moment longer */
+function heldDown({ heldUntil }: Watched): string {
+  const second = new Date(Math.ceil(heldUntil / 1000) * 1000)
+  return `held down until ${second.toISOString().slice(0, 19)}Z`
+}
