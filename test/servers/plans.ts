@@ -328,6 +328,7 @@ http {
   server {
     listen 127.0.0.1:${port};
     listen 127.0.0.1:${tlsPort} ssl;
+    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_certificate ${folder}/cert.pem;
     ssl_certificate_key ${folder}/key.pem;
     default_type text/plain;

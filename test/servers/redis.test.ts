@@ -1,4 +1,6 @@
+import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { exec } from '../../src/health/checks/exec.js'
 import { checks } from '../../src/health/checks/index.js'
 import { behaves, judge, memberAt } from './judge.js'
 import { redisPlan } from './plans.js'
@@ -19,7 +21,8 @@ describe('redis-server', () => {
     member,
     label: 'redis HOST',
     healthy: /^healthy: answered "\+PONG"$/,
-    awaited: '+PONG to PING',
+    silent: ' (waiting for +PONG to PING)',
+    partly: /so far /,
   })
 
   it('wants a password', async () => {
@@ -39,9 +42,25 @@ describe('redis-server', () => {
     await guarded.remove()
   })
 
+  it('answers a program of ours', async () => {
+    const check = exec({
+      command: 'redis-cli',
+      args: ({ address, port: at }) => ['-e', '-h', address, '-p', String(at), 'ping'],
+    })
+    expect(await judge(check, member)).toMatch(/^healthy: .*PONG/)
+    server.freeze()
+    expect(await judge(check, member, 200)).toMatch(/no answer within 200 ms/)
+    server.thaw()
+    expect(await judge(check, memberAt(1))).toMatch(/^exec redis-cli for HOST: .*refused/)
+    const guarded = exec({
+      command: 'redis-cli',
+      args: ({ port: at }) => ['-e', '-p', String(at), 'get', 'nothing', 'too much'],
+    })
+    expect(await judge(guarded, member)).toMatch(/^exec redis-cli for HOST: .*wrong number of arg/)
+  })
+
   it('has too many clients', async () => {
     const full = await Server.start(redisPlan({ port: 6381, lines: ['maxclients 1'] }))
-    const { connect } = await import('node:net')
     const guest = connect(6381, '127.0.0.1')
     await expect
       .poll(() => judge(checks.redis(), memberAt(6381)))

@@ -22,7 +22,7 @@ const ports = { imap: 7143, imaps: 7993, pop3: 7110, pop3s: 7995 }
 
 /** What is wrong with a server of another kind: an answer that is no answer, the end, or silence. */
 const wrong =
-  /HOST: (answered .*|the server closed the connection.*|connection reset by peer.*|no answer within 300 ms.*|malformed reply.*|connection refused|.*more than \d+ bytes.*)$/
+  /HOST: (answered .*|status 400, .*|not HTTP: .*|TLS: .*|the server closed the connection.*|connection reset by peer.*|no answer within 300 ms.*|malformed reply.*|connection refused|.*more than \d+ bytes.*)$/
 
 const kinds: Record<string, { plan: ServerPlan; checks: Record<string, [Check, HealthMember]> }> = {
   unbound: {
@@ -48,7 +48,13 @@ const kinds: Record<string, { plan: ServerPlan; checks: Record<string, [Check, H
       pop3: [checks.pop3(), memberAt(ports.pop3)],
     },
   },
-  nginx: { plan: nginxPlan({ port: 7080, tlsPort: 7443, tls }), checks: {} },
+  nginx: {
+    plan: nginxPlan({ port: 7080, tlsPort: 7443, tls }),
+    checks: {
+      http: [checks.http(), memberAt(7080)],
+      https: [checks.http({ tls: true }), memberAt(7443)],
+    },
+  },
   redis: {
     plan: redisPlan({ port: 7379, lines: [] }),
     checks: { redis: [checks.redis(), memberAt(7379)] },
@@ -71,13 +77,9 @@ describe('strangers', () => {
     Object.entries(kind.checks).map(([name, [check, member]]) => ({ server, name, check, member })),
   )
 
-  it.each(all)('$name knows $server, and nobody else', async ({ name, check, member }) => {
+  it.each(all)('$name knows $server, and nobody else', async ({ check, member }) => {
     expect(await judge(check, member)).toMatch(/^healthy/)
-    const others = [
-      ...all.filter((other) => other.name !== name),
-      { name: 'http', member: memberAt(7080) },
-      { name: 'https', member: memberAt(7443) },
-    ]
+    const others = all.filter((other) => other.member !== member)
     const said = await Promise.all(
       others.map(async (other) => `${other.name}: ${await judge(check, other.member, 300)}`),
     )

@@ -1,3 +1,4 @@
+import { decode, encode } from 'dns-packet'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checks, type DnsCheckOptions } from '../../src/health/checks/index.js'
 import { judge, memberAt } from './judge.js'
@@ -33,6 +34,22 @@ describe('unbound', () => {
       'dns udp HOST: SERVFAIL; dns tcp HOST: SERVFAIL',
     )
     expect(await ask({ name: 'refused.test' })).toBe('dns udp HOST: REFUSED; dns tcp HOST: REFUSED')
+  })
+
+  it('answers a bare datagram', async () => {
+    const query = (name: string) =>
+      encode({ type: 'query', id: 7, questions: [{ name, type: 'A' }] })
+    const ours = (name: string) =>
+      checks.udp({
+        payload: query(name),
+        reply: (reply) => reply.readUInt16BE() === 7 && decode(reply).answers?.length === 2,
+      })
+    expect(await judge(ours('example.test'), member)).toMatch(/^healthy: a reply of \d+ bytes/)
+    expect(await judge(ours('no.example.test'), member, 200)).toMatch(
+      /^udp HOST: no answer within 200 ms \(1 ignored: /,
+    )
+    expect(await judge(ours('silent.test'), member, 200)).toBe('udp HOST: no answer within 200 ms')
+    expect(await judge(ours('example.test'), memberAt(1))).toBe('udp HOST: connection refused')
   })
 
   it('does not know us', async () => {
