@@ -40,6 +40,11 @@ describe('mariadbd', () => {
         { expect: (received) => (received.length < 5 ? 'more' : received[4] === 10 || 'blocked') },
       ],
     })
+    // A login that succeeds sets the count back, a refused one does not.
+    for (let i = 0; i < 20; i++) {
+      expect(await judge(look, at)).toMatch(/^healthy/)
+      if (i % 4 === 3) expect(await judge(checks.mysql({ user: 'probe' }), at)).toMatch(/^healthy/)
+    }
     const seen: string[] = []
     for (let i = 0; i < 10; i++) seen.push(await judge(look, at))
     expect(seen[0]).toMatch(/^healthy/)
