@@ -27,8 +27,8 @@ export interface MysqlCheckOptions extends CheckEndpointOptions {
 
 const stranger = 'ipvs_check'
 
-/** Refusals of a user, which a server makes after it has looked into its tables. */
-const accessDenied = new Set([1045, 1698])
+/** Refusals of a user: access denied, the same for want of a password, and MySQL's for want of TLS. */
+const refusals = new Set([1045, 1698, 3159])
 
 /**
  * Healthy when the server greets with its handshake (protocol 10) and decides about a login. An error packet, such as
@@ -95,7 +95,7 @@ function readLogin(received: Buffer, sequence: number, user: string | undefined)
   const error = packet && readError(packet.payload)
   if (error) {
     const { code, text } = error
-    if (user === undefined && accessDenied.has(code))
+    if (user === undefined && refusals.has(code))
       return { used: received.length, said: 'refuses strangers' }
     return { wrong: `answered ${text} to a login` }
   }

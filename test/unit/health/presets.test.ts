@@ -454,6 +454,15 @@ describe('checks.mysql', () => {
       )
   })
 
+  it.each([1045, 1698, 3159])('takes error %i for a refusal of strangers', async (code) => {
+    const refusal = packet(2, hex('ff'), new Uint8Array(new Uint16Array([code]).buffer), '#HY000No')
+    const { member } = await scripted({ first: true, turns: [mysqlGreeting(), refusal] })
+    expect(await judge(checks.mysql(), member)).toMatch(/^healthy: .*, refuses strangers$/)
+    expect(await judge(checks.mysql({ user: 'probe' }), member)).toBe(
+      `mysql HOST: answered error ${code} "No" to a login`,
+    )
+  })
+
   it('fails when that user is refused', async () => {
     const { member } = await scripted({ first: true, turns: [mysqlGreeting(), denied] })
     expect(await judge(checks.mysql({ user: 'probe' }), member)).toBe(
