@@ -62,8 +62,9 @@ async function runGate(gate, install) {
 async function runIn(place, command, install) {
   if (place === 'lab') return runInLab(command)
   if (place !== 'servers') return runHere(command)
+  const among = amongServers(command)
   await fetchServers({ install })
-  return runHere(amongServers(command))
+  return runHere(among)
 }
 
 const runHere = ([program, ...args]) => run(program, args, { cwd: checkout })

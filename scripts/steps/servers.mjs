@@ -1,8 +1,9 @@
 // Real servers to check, from Debian, into .cache/servers; and namespaces in which they can be started.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { unpackDebs } from './debs.mjs'
-import { cacheDir, programFolders, SetupError, step } from './step.mjs'
+import { cacheDir, SetupError, step } from './step.mjs'
 
 /** Each package, and a file that shows it is there. */
 const packages = {
@@ -27,9 +28,14 @@ export async function fetchServers({ install }) {
   const missing = missingPackages(['/'])
   if (!install) throw new SetupError(`The servers to check are not here. ${byHand}`)
   mkdirSync(folder, { recursive: true })
-  await step(`Fetching servers to check from Debian (${missing.join(', ')})`, () =>
-    unpackDebs('servers', root, missing, byHand),
-  )
+  await step(`Fetching servers to check from Debian (${missing.join(', ')})`, async () => {
+    await unpackDebs('servers', root, missing, byHand)
+    // Some packages still have files where there are links to /usr now.
+    for (const name of ['bin', 'sbin', 'lib', 'lib64']) {
+      const old = path.join(root, name)
+      if (existsSync(old)) cpSync(old, path.join(root, 'usr', name), { recursive: true })
+    }
+  })
 }
 
 const missingPackages = (roots) =>
@@ -64,20 +70,24 @@ ip address add 10.99.0.1/24 dev lo
 "$@"
 `
 
-/** What to run so that \`command\` runs among the servers' files, in namespaces of its own. */
+/** What to run so that `command` runs among the servers' files, in namespaces of its own. */
 export function amongServers(command) {
+  const need =
+    'Health checks meet real servers in network and mount namespaces of their own, which takes root on Linux'
   if (process.platform !== 'linux' || process.getuid() !== 0) {
-    throw new SetupError(
-      'Real servers are checked in network and mount namespaces of their own, which takes root: run this gate as root on Linux.',
-    )
+    throw new SetupError(`${need}: run this gate as root.`)
   }
-  for (const program of ['unshare', 'mount']) {
-    if (programFolders().some((at) => existsSync(path.join(at, program)))) continue
-    throw new SetupError(`Real servers are checked in namespaces; there is no "${program}" here.`)
+  const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
+  const { error, status, stderr } = spawnSync('unshare', [...namespaces, 'true'], {
+    encoding: 'utf8',
+  })
+  if (status !== 0) {
+    throw new SetupError(
+      `${need} and, in a container, its capability SYS_ADMIN: ${error?.message ?? stderr.trim()}`,
+    )
   }
   const files = path.join(folder, 'etc')
   writeFiles(files)
-  const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
   return ['unshare', ...namespaces, 'sh', '-c', script, 'sh', files, root, ...command]
 }
 

@@ -48,8 +48,13 @@ export class Server {
 
   static async start(plan: ServerPlan): Promise<Server> {
     const server = new Server(plan)
-    await server.start()
-    return server
+    try {
+      await server.start()
+      return server
+    } catch (error) {
+      await server.remove()
+      throw error
+    }
   }
 
   async start(): Promise<void> {
