@@ -1,16 +1,8 @@
-// A dialogue over one TCP connection: send, wait for the answer, judge it, step by step.
+// A dialogue over one connection: send, wait for the answer, judge it, step by step.
 import type { Socket } from 'node:net'
-import { typeError } from '../../errors.js'
-import type { Check } from '../types.js'
-import { type ConnectionPlan, withConnection } from './connection.js'
-import {
-  type CheckEndpointOptions,
-  endpointOptionNames,
-  formatEndpoint,
-  readEndpoint,
-} from './endpoint.js'
+import { type ConnectionPlan, type Control, withConnection } from './connection.js'
 import { show } from './show.js'
-import { type CheckTlsOptions, readTls, type TlsClient } from './tls-client.js'
+import type { TlsClient } from './tls-client.js'
 
 /**
  * What a step makes of the bytes received so far: `undefined` if it needs more. It must not depend on how the bytes
@@ -28,187 +20,165 @@ export interface Step {
   readonly startTls?: TlsClient
   /** A function is given our own address. */
   readonly send?: Uint8Array | ((localAddress: string) => Uint8Array)
-  /** Without it nothing is waited for. */
+  /** Is given one byte at least. Without it nothing is waited for. */
   readonly read?: (received: Buffer) => Progress
   /** What is waited for: `250 to EHLO`. */
   readonly awaited?: string
 }
 
-/** The options of checks that hold a dialogue over TCP or TLS. */
-export interface DialogueOptions extends CheckEndpointOptions {
-  /** TLS from the start, as servers have it on a port of its own. Default false. */
-  readonly tls?: boolean | CheckTlsOptions | undefined
-}
-
-export const dialogueOptionNames = [...endpointOptionNames, 'tls'] as const
-
-/** The options of those whose protocol can change to TLS. */
-export interface StartTlsOptions extends DialogueOptions {
-  /** TLS after the protocol's own command for it (STARTTLS, STLS), which must be granted. Default false. */
-  readonly startTls?: boolean | CheckTlsOptions | undefined
-}
-
-export const startTlsOptionNames = [...dialogueOptionNames, 'startTls'] as const
-
-/** @throws ArgumentError */
-export function readStartTls({
-  tls,
-  startTls,
-}: {
-  readonly tls: unknown
-  readonly startTls: unknown
-}): TlsClient | undefined {
-  const client = readTls(startTls, 'options.startTls')
-  if (client !== undefined && tls !== undefined && tls !== false)
-    throw typeError('options.startTls', 'left out with options.tls', startTls)
-  return client
-}
-
-/** An answer that is not complete after so many bytes is wrong, unless the check says otherwise. */
-export const defaultMaxBytes = 16_384
-
-export interface DialogueRules {
-  /** What reasons begin with: `smtp`. */
-  readonly name: string
-  readonly steps: readonly Step[]
-  /** The detail of a success, from what each step's answer said. */
-  readonly detail: (said: readonly string[]) => string
-  readonly maxBytes?: number
-}
-
 /**
- * A check that goes through the steps and ends with a reset.
+ * Connects, goes through the steps and ends with a reset.
  *
- * @throws ArgumentError for a field that cannot be used
- */
-export function dialogueCheck(
-  fields: Readonly<Record<(typeof dialogueOptionNames)[number], unknown>>,
-  { name, steps, detail, maxBytes = defaultMaxBytes }: DialogueRules,
-): Check {
-  const endpointOf = readEndpoint(fields)
-  const tls = readTls(fields.tls, 'options.tls')
-  return async (member, { signal }) => {
-    const endpoint = endpointOf(member)
-    const label = `${name} ${formatEndpoint(endpoint)}`
-    return { detail: detail(await converse({ endpoint, tls, label, signal }, steps, maxBytes)) }
-  }
-}
-
-/**
+ * @param maxBytes an answer that is not complete after so many bytes is wrong
  * @returns what each step's answer said
  * @throws Error (rejects) with the label, a colon and the reason: what came, or what was waited for in vain.
  */
-async function converse(
+export async function converse(
   { tls, ...plan }: ConnectionPlan,
-  dialogue: readonly Step[],
+  steps: readonly Step[],
   maxBytes: number,
 ): Promise<readonly string[]> {
-  /** What the connection itself cannot tell about its end. */
-  let note = ''
+  let dialogue: Dialogue | undefined
   try {
-    return await withConnection<readonly string[]>(plan, (plain, { succeed, fail, startTls }) => {
-      const steps = [...dialogue]
-      const said: string[] = []
-      const { localAddress = '' } = plain
-      let socket: Socket = plain
-      let received: Buffer = Buffer.alloc(0)
-      let handshaking = false
-      let over = false
-
-      const refuse = (error: Error) => {
-        over = true
-        note = ''
-        fail(error)
-      }
-      /** Sends what is due, up to the next answer to wait for. */
-      const send = () => {
-        for (let step = steps[0]; step !== undefined; step = steps[0]) {
-          const { startTls: client, ...rest } = step
-          if (client !== undefined) {
-            steps[0] = rest
-            return secure(client)
-          }
-          if (step.send !== undefined) {
-            const bytes = typeof step.send === 'function' ? step.send(localAddress) : step.send
-            // The last words shall be on their way before the reset; an answer is not waited for.
-            if (step.read === undefined && steps.length === 1) {
-              over = true
-              return void socket.write(bytes, () => succeed(said))
-            }
-            socket.write(bytes)
-          }
-          if (step.read !== undefined) return
-          steps.shift()
-        }
-        over = true
-        succeed(said)
-      }
-      const read = () => {
-        for (let step = steps[0]; !over && step?.read !== undefined; step = steps[0]) {
-          const progress = step.read(received.subarray(0, maxBytes))
-          if (progress === undefined) {
-            if (received.length < maxBytes) return
-            throw new Error(
-              `more than ${maxBytes} bytes without an end of the answer, which begins ${show(received)}`,
-            )
-          }
-          if ('wrong' in progress) throw new Error(progress.wrong)
-          received = received.subarray(progress.used)
-          said.push(progress.said)
-          steps.shift()
-          if (progress.next !== undefined) steps.unshift(...progress.next)
-          send()
-        }
-      }
-      /** The functions of the steps may throw. */
-      const guard = (work: () => void) => {
-        if (over) return
-        try {
-          work()
-        } catch (error) {
-          return refuse(error instanceof Error ? error : new Error(String(error)))
-        }
-        note = over || handshaking ? '' : waiting(steps[0], received)
-      }
-      const onData = (chunk: Buffer) =>
-        guard(() => {
-          received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
-          read()
-        })
-      const onEnd = () => {
-        if (over) return
-        const after = received.length === 0 ? '' : ` after ${show(received)}`
-        const awaited = steps[0]?.awaited
-        const expected = awaited === undefined ? '' : `, expected ${awaited}`
-        refuse(new Error(`the server closed the connection${after}${expected}`))
-      }
-      const talk = (through: Socket) => {
-        socket = through
-        handshaking = false
-        socket.on('data', onData)
-        socket.once('end', onEnd)
-        guard(send)
-      }
-      const secure = (client: TlsClient) => {
-        // Whoever sits between could have put it there (CVE-2011-0411).
-        if (received.length > 0)
-          throw new Error(`sent ${show(received)} after the answer that begins TLS`)
-        socket.off('data', onData)
-        socket.off('end', onEnd)
-        handshaking = true
-        startTls(client, talk)
-      }
-      if (tls === undefined) talk(plain)
-      else secure(tls)
+    return await withConnection<readonly string[]>(plan, (socket, control) => {
+      dialogue = new Dialogue(socket, control, steps, maxBytes)
+      dialogue.begin(tls)
     })
   } catch (error) {
+    // What the connection itself cannot tell about its end.
+    const note = dialogue?.waiting() ?? ''
     if (note === '' || !(error instanceof Error)) throw error
     throw new Error(`${error.message} (${note})`, { cause: error.cause })
   }
 }
 
-function waiting(step: Step | undefined, received: Buffer): string {
-  const soFar = received.length === 0 ? '' : `so far ${show(received)}`
-  const awaited = step?.awaited === undefined ? '' : `waiting for ${step.awaited}`
-  return [awaited, soFar].filter((part) => part !== '').join(', ')
+class Dialogue {
+  readonly #control: Control<readonly string[]>
+  readonly #steps: Step[]
+  readonly #maxBytes: number
+  /** Known to the plain socket only. */
+  readonly #localAddress: string
+  readonly #said: string[] = []
+  #socket: Socket
+  #received: Buffer = Buffer.alloc(0)
+  #state: 'talking' | 'handshake' | 'over' = 'talking'
+
+  constructor(
+    socket: Socket,
+    control: Control<readonly string[]>,
+    steps: readonly Step[],
+    maxBytes: number,
+  ) {
+    this.#socket = socket
+    this.#control = control
+    this.#steps = [...steps]
+    this.#maxBytes = maxBytes
+    this.#localAddress = socket.localAddress ?? ''
+  }
+
+  begin(tls: TlsClient | undefined): void {
+    if (tls === undefined) this.#talk(this.#socket)
+    else this.#secure(tls)
+  }
+
+  /** What the server has been asked for and has not said; empty if it is not its turn. */
+  waiting(): string {
+    if (this.#state !== 'talking') return ''
+    const awaited = this.#steps[0]?.awaited
+    const parts = awaited === undefined ? [] : [`waiting for ${awaited}`]
+    if (this.#received.length > 0) parts.push(`so far ${show(this.#received)}`)
+    return parts.join(', ')
+  }
+
+  #talk(socket: Socket): void {
+    this.#socket = socket
+    this.#state = 'talking'
+    socket.on('data', this.#onData)
+    socket.once('end', this.#onEnd)
+    this.#guard(() => this.#send())
+  }
+
+  #secure(client: TlsClient): void {
+    // Whoever sits between could have put it there (CVE-2011-0411).
+    if (this.#received.length > 0)
+      throw new Error(`sent ${show(this.#received)} after the answer that begins TLS`)
+    this.#socket.off('data', this.#onData)
+    this.#socket.off('end', this.#onEnd)
+    this.#state = 'handshake'
+    this.#control.startTls(client, (secure) => this.#talk(secure))
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    const { length } = this.#received
+    this.#received = length === 0 ? chunk : Buffer.concat([this.#received, chunk])
+    this.#guard(() => this.#read())
+  }
+
+  readonly #onEnd = (): void => {
+    this.#guard(() => {
+      const after = this.#received.length === 0 ? '' : ` after ${show(this.#received)}`
+      const awaited = this.#steps[0]?.awaited
+      const expected = awaited === undefined ? '' : `, expected ${awaited}`
+      throw new Error(`the server closed the connection${after}${expected}`)
+    })
+  }
+
+  /** Errors are the server's, or come from the functions of the steps. */
+  #guard(work: () => void): void {
+    if (this.#state === 'over') return
+    try {
+      work()
+    } catch (error) {
+      this.#state = 'over'
+      this.#control.fail(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  /** Sends what is due, up to the next answer to wait for. */
+  #send(): void {
+    for (let step = this.#steps[0]; step !== undefined; step = this.#steps[0]) {
+      const { startTls, ...rest } = step
+      if (startTls !== undefined) {
+        this.#steps[0] = rest
+        this.#secure(startTls)
+        return
+      }
+      const { send, read } = rest
+      const bytes = typeof send === 'function' ? send(this.#localAddress) : send
+      if (read === undefined) this.#steps.shift()
+      if (this.#steps.length === 0) {
+        this.#finish(bytes)
+        return
+      }
+      if (bytes !== undefined) this.#socket.write(bytes)
+      if (read !== undefined) return
+    }
+    this.#finish()
+  }
+
+  /** The last words shall be on their way before the reset; an answer is not waited for. */
+  #finish(lastWords?: Uint8Array): void {
+    this.#state = 'over'
+    const done = () => this.#control.succeed(this.#said)
+    if (lastWords === undefined) done()
+    else this.#socket.write(lastWords, done)
+  }
+
+  #read(): void {
+    while (this.#state === 'talking' && this.#received.length > 0) {
+      const progress = this.#steps[0]?.read?.(this.#received.subarray(0, this.#maxBytes))
+      if (progress === undefined) {
+        if (this.#received.length < this.#maxBytes) return
+        throw new Error(
+          `more than ${this.#maxBytes} bytes without an end of the answer, which begins ${show(this.#received)}`,
+        )
+      }
+      if ('wrong' in progress) throw new Error(progress.wrong)
+      this.#received = this.#received.subarray(progress.used)
+      this.#said.push(progress.said)
+      this.#steps.shift()
+      if (progress.next !== undefined) this.#steps.unshift(...progress.next)
+      this.#send()
+    }
+  }
 }

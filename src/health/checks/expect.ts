@@ -4,19 +4,18 @@ import { rangeError, typeError } from '../../errors.js'
 import { checkInteger, checkOptions } from '../../validate.js'
 import { Inconclusive } from '../outcome.js'
 import type { Check } from '../types.js'
+import type { Progress, Step } from './dialogue.js'
 import {
   type DialogueOptions,
   defaultMaxBytes,
   dialogueCheck,
   dialogueOptionNames,
-  type Progress,
-  type Step,
-} from './dialogue.js'
+} from './dialogue-check.js'
 import { readLines } from './reply.js'
 import { show } from './show.js'
 
 /**
- * Judges the bytes that the server has sent since the step before: `'more'` if they are not all there yet, `true` if
+ * Judges the bytes that the server has sent since the step before, one at least: `'more'` if they are not all there yet, `true` if
  * they are right (they are then used up), or what is wrong, in words: `protocol 9, expected 10`. It must not depend
  * on how many bytes come at a time.
  */

@@ -1,13 +1,13 @@
 // checks.imap: a mailbox server that greets and carries out a command.
 import { checkOptions } from '../../validate.js'
 import type { Check } from '../types.js'
+import type { Step } from './dialogue.js'
 import {
   dialogueCheck,
   readStartTls,
   type StartTlsOptions,
-  type Step,
   startTlsOptionNames,
-} from './dialogue.js'
+} from './dialogue-check.js'
 import { readLines } from './reply.js'
 
 export type ImapCheckOptions = StartTlsOptions

@@ -2,14 +2,13 @@
 import { typeError } from '../../errors.js'
 import { checkOptions } from '../../validate.js'
 import type { Check } from '../types.js'
+import type { Progress, Step } from './dialogue.js'
 import {
   dialogueCheck,
-  type Progress,
   readStartTls,
   type StartTlsOptions,
-  type Step,
   startTlsOptionNames,
-} from './dialogue.js'
+} from './dialogue-check.js'
 import {
   bindRequest,
   readMessage,

@@ -2,7 +2,8 @@
 import { typeError } from '../../errors.js'
 import { checkOptions } from '../../validate.js'
 import type { Check } from '../types.js'
-import { dialogueCheck, type Progress, type Step } from './dialogue.js'
+import type { Progress, Step } from './dialogue.js'
+import { dialogueCheck } from './dialogue-check.js'
 import { type CheckEndpointOptions, endpointOptionNames } from './endpoint.js'
 import {
   frame,

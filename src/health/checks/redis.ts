@@ -2,7 +2,8 @@
 import { typeError } from '../../errors.js'
 import { checkOptions } from '../../validate.js'
 import type { Check } from '../types.js'
-import { type DialogueOptions, dialogueCheck, dialogueOptionNames, type Step } from './dialogue.js'
+import type { Step } from './dialogue.js'
+import { type DialogueOptions, dialogueCheck, dialogueOptionNames } from './dialogue-check.js'
 import { readLines } from './reply.js'
 
 export interface RedisCheckOptions extends DialogueOptions {

@@ -2,13 +2,13 @@
 import { typeError } from '../../errors.js'
 import { checkOptions } from '../../validate.js'
 import type { Check } from '../types.js'
+import type { Step } from './dialogue.js'
 import {
   dialogueCheck,
   readStartTls,
   type StartTlsOptions,
-  type Step,
   startTlsOptionNames,
-} from './dialogue.js'
+} from './dialogue-check.js'
 import { readLines } from './reply.js'
 import type { TlsClient } from './tls-client.js'
 
