@@ -45,6 +45,16 @@ export default defineConfig({
         },
       },
       {
+        resolve,
+        test: {
+          // Real servers: in namespaces of their own, among their files (scripts/steps/servers.mjs).
+          name: 'servers',
+          include: ['test/servers/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
         test: {
           name: 'package',
           include: ['test/package/**/*.test.ts'],

@@ -2,9 +2,11 @@
 // one failed, and ends with a table.
 import path from 'node:path'
 import { run, setup } from './setup.mjs'
+import { amongServers, fetchServers } from './steps/servers.mjs'
 import { checkout, SetupError } from './steps/step.mjs'
 
-// `in: 'lab'`: on a kernel that has IPVS, as root (docs/lab.md).
+// `in: 'lab'`: on a kernel that has IPVS, as root (docs/lab.md). `in: 'servers'`: in namespaces of their own, among
+// Debian's servers (steps/servers.mjs); as root.
 const gates = [
   {
     name: 'typecheck',
@@ -28,6 +30,12 @@ const gates = [
     commands: [['vitest', 'run', '--project', 'dataplane']],
     in: 'lab',
   },
+  // Health checks of real servers.
+  {
+    name: 'servers',
+    commands: [['vitest', 'run', '--project', 'servers']],
+    in: 'servers',
+  },
   { name: 'package', commands: [['vitest', 'run', '--project', 'package']] },
 ]
 
@@ -38,15 +46,25 @@ const color = process.stdout.isTTY
 const paint = (code, text) => (color ? `\x1b[${code}m${text}\x1b[0m` : text)
 let interrupted = false
 
-async function runGate(gate) {
+async function runGate(gate, install) {
   for (const [program, ...args] of gate.commands) {
-    process.stdout.write(`$ ${[program, ...args].join(' ')}${gate.in ? '   (in the lab)' : ''}\n`)
+    process.stdout.write(
+      `$ ${[program, ...args].join(' ')}${{ lab: '   (in the lab)', servers: '   (among the servers)' }[gate.in] ?? ''}\n`,
+    )
     const file = program === 'npm' ? program : path.join(checkout, 'node_modules/.bin', program)
     const command = [file, ...args]
-    const status = gate.in === 'lab' ? await runInLab(command) : await runHere(command)
+    const status = await runIn(gate.in, command, install)
     if (interrupted || status !== 0) return 'failed'
   }
   return 'passed'
+}
+
+async function runIn(place, command, install) {
+  if (place === 'lab') return runInLab(command)
+  if (place !== 'servers') return runHere(command)
+  const among = amongServers(command)
+  await fetchServers({ install })
+  return runHere(among)
 }
 
 const runHere = ([program, ...args]) => run(program, args, { cwd: checkout })
@@ -87,7 +105,7 @@ async function main() {
     const started = Date.now()
     let result
     try {
-      result = await runGate(gate)
+      result = await runGate(gate, install)
     } catch (error) {
       process.stdout.write(`${error.message}\n`)
       result = 'failed'

@@ -14,7 +14,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
-import { aptConfig, labVersion } from './lab.mjs'
+import { aptConfig } from './debs.mjs'
+import { labVersion } from './lab.mjs'
 import { cacheDir, logged, programFolders, SetupError, step } from './step.mjs'
 
 /** Each release, and the Debian suite whose user-mode-linux it is. */

@@ -1,20 +1,10 @@
 // The lab's kernel and tools, from Debian, into .cache/lab: no root, and the machine's own
 // packages stay as they are. What the machine already has is used from there.
 import { spawnSync } from 'node:child_process'
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { cacheDir, logged, programFolders, SetupError, step } from './step.mjs'
+import { unpackDebs } from './debs.mjs'
+import { cacheDir, programFolders, SetupError, step } from './step.mjs'
 
 /** The program that shows a package is there. */
 const packages = {
@@ -29,7 +19,6 @@ const packages = {
 
 const lab = path.join(cacheDir, 'lab')
 const root = path.join(lab, 'root')
-const apt = path.join(lab, 'apt')
 const stamp = path.join(lab, 'fetched.json')
 const byHand = `By hand, as root on Debian 12 or newer (x86-64): apt-get install ${Object.keys(packages).join(' ')}`
 
@@ -44,14 +33,9 @@ export async function fetchLab() {
   rmSync(stamp, { force: true })
   const missing = missingPackages(programFolders())
   if (missing.length > 0) {
-    for (const program of ['apt-get', 'dpkg-deb']) {
-      if (!find(program, programFolders())) {
-        throw new SetupError(
-          `The lab needs ${missing.join(', ')}, and there is no ${program} here to fetch it with. ${byHand}`,
-        )
-      }
-    }
-    await step(`Fetching the lab from Debian (${missing.join(', ')})`, () => fetch(missing))
+    await step(`Fetching the lab from Debian (${missing.join(', ')})`, () =>
+      unpackDebs('lab', root, missing, byHand),
+    )
   }
   link()
   writeFileSync(stamp, `${JSON.stringify({ fetched: missing, version: kernelVersion() })}\n`)
@@ -75,70 +59,6 @@ const find = (program, folders) =>
 
 const missingPackages = (folders) =>
   Object.keys(packages).filter((name) => !find(packages[name], folders))
-
-async function fetch(missing) {
-  mkdirSync(path.join(apt, 'lists/partial'), { recursive: true })
-  mkdirSync(path.join(apt, 'archives/partial'), { recursive: true })
-  const config = path.join(apt, 'apt.conf')
-  writeFileSync(config, aptConfig(apt))
-  const run = (args) => logged('lab-apt', 'apt-get', ['-c', config, ...args], { append: true })
-  // Archives of an earlier, interrupted call stay: apt checks them and fetches only the rest.
-  await logged('lab-apt', 'apt-get', ['-c', config, 'update'])
-  await run(['install', '-y', '--download-only', '--no-install-recommends', ...missing])
-
-  const archives = path.join(apt, 'archives')
-  const debs = readdirSync(archives).filter((name) => name.endsWith('.deb'))
-  if (debs.some((name) => /^libc6_/.test(name))) {
-    rmSync(apt, { recursive: true })
-    throw new SetupError(
-      `The archive's ${missing.join(', ')} need a newer C library than this machine has. ` +
-        `Bring the machine up to date (apt-get upgrade, as root) and try again. ${byHand}`,
-    )
-  }
-  const fresh = `${root}.new`
-  rmSync(fresh, { recursive: true, force: true })
-  mkdirSync(fresh)
-  for (const name of debs) {
-    await logged('lab-apt', 'dpkg-deb', ['-x', path.join(archives, name), fresh], { append: true })
-  }
-  relink(fresh)
-  rmSync(root, { recursive: true, force: true })
-  renameSync(fresh, root)
-  rmSync(apt, { recursive: true })
-}
-
-/** The machine's own sources and keys, with every folder apt writes to under `apt`. */
-export function aptConfig(apt) {
-  return `
-Dir::State::Lists "${apt}/lists";
-Dir::Cache "${apt}";
-Dir::Cache::Archives "${apt}/archives";
-Debug::NoLocking "true";
-APT::Sandbox::User "";
-APT::Keep-Downloaded-Packages "true";
-Acquire::Languages "none";
-Acquire::Retries "3";
-#clear APT::Update::Pre-Invoke;
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-#clear DPkg::Pre-Invoke;
-#clear DPkg::Post-Invoke;
-#clear Acquire::IndexTargets::deb::Contents-deb;
-#clear Acquire::IndexTargets::deb::DEP-11;
-`
-}
-
-/** Links such as /sbin/modprobe -> /bin/kmod mean the package's own root, not the machine's. */
-function relink(fresh) {
-  for (const name of readdirSync(fresh, { recursive: true })) {
-    const file = path.join(fresh, name)
-    if (!lstatSync(file).isSymbolicLink()) continue
-    const target = readlinkSync(file)
-    if (!target.startsWith('/') || !existsSync(path.join(fresh, target))) continue
-    rmSync(file)
-    symlinkSync(path.relative(path.dirname(file), path.join(fresh, target)), file)
-  }
-}
 
 /** Two names that hold wherever the kernel came from: .cache/lab/linux.uml and .cache/lab/modules. */
 function link() {

@@ -43,6 +43,13 @@ test.each([
   ['dns', checks.dns, [common, 'dns']],
   ['http', checks.http, [common, 'http']],
   ['tls', checks.tls, [common, 'tls']],
+  ['expect', checks.expect, [common, 'expect']],
+  ['smtp', checks.smtp, [common, 'smtp']],
+  ['pop3', checks.pop3, [common, 'pop3']],
+  ['imap', checks.imap, [common, 'imap']],
+  ['mysql', checks.mysql, [common, 'mysql']],
+  ['ldap', checks.ldap, [common, 'ldap']],
+  ['redis', checks.redis, [common, 'redis']],
   ['exec', exec, ['exec']],
   ['the option tls', (tls: never) => checks.http({ tls }), ['TLS options']],
 ])('the page has the options of %s, all of them and no others', (_name, make, headings) => {

@@ -1,0 +1,77 @@
+import { connect, type Socket } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { checks } from '../../src/health/checks/index.js'
+import { behaves, judge, memberAt } from './judge.js'
+import { mariadbPlan } from './plans.js'
+import { Server } from './server.js'
+
+/** Not a loopback address, and with a name in /etc/hosts: the server counts the errors of such hosts only. */
+const counted = '10.99.0.1'
+const greeting = /^healthy: version "5\.5\.5-\d+\.\d+\.\d+-MariaDB.*", refuses strangers$/
+
+describe('mariadbd', () => {
+  const port = 3306
+  const member = memberAt(port)
+  let server: Server
+  beforeAll(async () => {
+    const options = ['--max-connect-errors=5', '--max-connections=10']
+    server = await Server.start(mariadbPlan({ port, options }))
+  })
+  afterAll(() => server?.remove())
+
+  behaves({
+    server: () => server,
+    check: checks.mysql(),
+    member,
+    label: 'mysql HOST',
+    healthy: greeting,
+    silent: ' (waiting for a handshake)',
+    partly: /so far /,
+  })
+
+  it('never blocks our host, which it does to those who only look', async () => {
+    const at = memberAt(port, counted)
+    for (let i = 0; i < 200; i++) expect(await judge(checks.mysql(), at)).toMatch(greeting)
+    for (let i = 0; i < 200; i++)
+      expect(await judge(checks.mysql({ user: 'probe' }), at)).toMatch(/logged in as "probe"$/)
+    // The proof that it would have: the greeting is read, nothing is answered.
+    const look = checks.expect({
+      dialogue: [
+        { expect: (received) => (received.length < 5 ? 'more' : received[4] === 10 || 'blocked') },
+      ],
+    })
+    // A login that succeeds sets the count back, a refused one does not.
+    for (let i = 0; i < 20; i++) {
+      expect(await judge(look, at)).toMatch(/^healthy/)
+      if (i % 4 === 3) expect(await judge(checks.mysql({ user: 'probe' }), at)).toMatch(/^healthy/)
+    }
+    const seen: string[] = []
+    for (let i = 0; i < 10; i++) seen.push(await judge(look, at))
+    expect(seen[0]).toMatch(/^healthy/)
+    expect(seen.at(-1)).toMatch(/blocked$/)
+    expect(await judge(checks.mysql(), at)).toMatch(
+      /^mysql HOST: answered error 1129 "Host '10\.99\.0\.1' is blocked because of many connection errors.*"$/,
+    )
+  })
+
+  it('lets in whom it knows, and nobody else', async () => {
+    expect(await judge(checks.mysql({ user: 'probe' }), member)).toMatch(
+      /^healthy: version ".*", logged in as "probe"$/,
+    )
+    expect(await judge(checks.mysql({ user: 'app' }), member)).toMatch(
+      /^mysql HOST: answered error 1045 "Access denied for user 'app'@.*" to a login$/,
+    )
+    expect(server.output()).not.toMatch(/Aborted connection.*user: 'probe'/)
+  })
+
+  it('has too many connections', async () => {
+    const guests: Socket[] = []
+    // Each waits in the handshake; one more than the limit is kept for administrators.
+    for (let i = 0; i < 12; i++) guests.push(connect(port, '127.0.0.1').on('error', () => {}))
+    await expect
+      .poll(() => judge(checks.mysql(), member))
+      .toBe('mysql HOST: answered error 1040 "Too many connections"')
+    for (const guest of guests) guest.destroy()
+    await expect.poll(() => judge(checks.mysql(), member), { timeout: 10_000 }).toMatch(greeting)
+  })
+})

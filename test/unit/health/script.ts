@@ -1,0 +1,69 @@
+// Servers that speak by a script, and one run of a check against them.
+import type { Socket } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
+import { expect } from 'vitest'
+import { CheckTimeoutError } from '../../../src/health/outcome.js'
+import type { Check, HealthMember } from '../../../src/health/types.js'
+import { leftOpen, outcomeOf, serve } from './loopback.js'
+
+/** Each is sent in answer to what the client sends; the first one at once if the server speaks first. */
+export interface Script {
+  readonly first: boolean
+  readonly turns: readonly (string | Uint8Array)[]
+}
+
+/** How the bytes of a turn are handed to the network. Default: in one piece. */
+export type Cut = (bytes: Buffer) => readonly Buffer[]
+
+/** A server with a script, and what it was sent. */
+export async function scripted({ first, turns }: Script, cut: Cut = (bytes) => [bytes]) {
+  const sent: Buffer[] = []
+  const server = await serve({
+    tcp: (socket) => {
+      socket.setNoDelay(true)
+      const left = [...turns]
+      let speaking = Promise.resolve()
+      const next = () => {
+        const bytes = left.shift()
+        if (bytes === undefined) return
+        speaking = speaking.then(() => write(socket, cut(Buffer.from(bytes as Uint8Array))))
+      }
+      if (first) next()
+      socket.on('data', (data) => {
+        sent.push(data)
+        next()
+      })
+    },
+  })
+  return { ...server, sent: () => Buffer.concat(sent) }
+}
+
+async function write(socket: Socket, pieces: readonly Buffer[]): Promise<void> {
+  for (const piece of pieces) {
+    if (socket.destroyed) return
+    socket.write(piece)
+    // Lets the other side read it by itself.
+    if (pieces.length > 1) await turn()
+  }
+}
+
+/** As the checker does it: time-out by an abort. Makes sure that nothing was left open. */
+export async function judge(check: Check, member: HealthMember, timeoutMs = 2000): Promise<string> {
+  const controller = new AbortController()
+  const timer = setTimeout(() => controller.abort(new CheckTimeoutError(timeoutMs)), timeoutMs)
+  const said = await outcomeOf(check(member, { signal: controller.signal }))
+  clearTimeout(timer)
+  expect(await leftOpen()).toEqual([])
+  return said.replaceAll(member.key, 'HOST')
+}
+
+/** Cut into pieces of these sizes, over and over. */
+export function pieces(bytes: Buffer, sizes: readonly number[]): Buffer[] {
+  const cut: Buffer[] = []
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const size = sizes[i % sizes.length] ?? 1
+    cut.push(bytes.subarray(at, at + size))
+    at += size
+  }
+  return cut
+}
