@@ -1,0 +1,67 @@
+// Inside the kernel that has IPVS: plays the wanted failures under the wanted systems, one after the other in one boot, and
+// writes down what came out.
+import { appendFileSync, writeFileSync } from 'node:fs'
+import { release } from 'node:os'
+import { now } from '../demo/messages.js'
+import { run } from '../demo/topology.js'
+import { failures } from './failures.js'
+import type { TrialResult } from './results.js'
+import { describe } from './table.js'
+import { systems } from './systems.js'
+import { play } from './trial.js'
+import { judge } from './verdict.js'
+
+export interface Plan {
+  /** One trial each: `ipvs/flush`. */
+  readonly trials: readonly string[]
+  /** Where the results go: the header, then a trial a line. */
+  readonly file: string
+  /** The program that samples the table. */
+  readonly witness: string
+  /** The notify script runs under the name of ipvs. */
+  readonly sabotage: boolean
+}
+
+/** The first line of the file. */
+export interface Header {
+  readonly kernel: string
+  readonly keepalived: string
+}
+
+const plan: Plan = JSON.parse(process.argv[2]!)
+const version = await run('sh', ['-c', 'keepalived --version 2>&1 | head -1'])
+const header: Header = {
+  kernel: release(),
+  keepalived: /v(\d\S*)/.exec(version)?.[1] ?? 'unknown',
+}
+writeFileSync(plan.file, `${JSON.stringify(header)}\n`)
+
+let left = failures
+  .flatMap(({ name, seconds }) => systems.map((system) => ({ key: `${system.name}/${name}`, seconds })))
+  .filter(({ key }) => plan.trials.includes(key))
+for (const failure of failures) {
+  for (const system of systems) {
+    const key = `${system.name}/${failure.name}`
+    if (!plan.trials.includes(key)) continue
+    const seconds = left.reduce((sum, one) => sum + one.seconds, 0)
+    process.stderr.write(`\n${failure.title}: ${system.name} (about ${seconds} s left)\n`)
+    left = left.filter((one) => one.key !== key)
+    const started = now()
+    const played = plan.sabotage && system.name === 'ipvs' ? { ...systems[0]!, name: system.name } : system
+    const evidence = await play(played, failure, plan.witness)
+    const verdict = judge(evidence)
+    for (const line of describe(verdict)) process.stderr.write(`  ${line}\n`)
+    for (const problem of verdict.problems) process.stderr.write(`  PROBLEM ${problem}\n`)
+    process.stderr.write(`  took ${((now() - started) / 1000).toFixed(1)} s\n`)
+    const end = evidence.tables.at(-1)!
+    const result: TrialResult = {
+      system: system.name,
+      failure: failure.name,
+      ...verdict,
+      longestGapMs: 'longestGapMs' in end ? end.longestGapMs : 0,
+      output: evidence.output,
+    }
+    appendFileSync(plan.file, `${JSON.stringify(result)}\n`)
+  }
+}
+process.exit()
