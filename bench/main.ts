@@ -1,10 +1,12 @@
 // npm run bench [-- CASE [DRIVER]] [--rounds N] [--json] [--out FOLDER] [--sabotage] [--list]
+// npm run bench -- failover [...] is failover/main.ts.
 // Boots a kernel with IPVS once, runs every driver of every case in it, and prints, plots and saves what came out.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { failover } from '../failover/main.js'
 import { runInLab } from '../lab/host.js'
 import { CASES, FAMILIES, type Family, HOST_CASES } from './cases.js'
 import { runHere } from './here.js'
@@ -26,7 +28,11 @@ const checkout = fileURLToPath(new URL('../../../', import.meta.url))
 const guestProgram = fileURLToPath(new URL('./guest.js', import.meta.url))
 const HOURS = 3_600_000
 
+// The comparison with keepalived is a program of its own, with its own options.
+const comparing = process.argv[2] === 'failover'
+
 const { values: options, positionals } = parseArgs({
+  args: comparing ? [] : process.argv.slice(2),
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: String(DEFAULT_ROUNDS) },
@@ -39,10 +45,14 @@ const { values: options, positionals } = parseArgs({
 })
 
 async function main(): Promise<number> {
+  if (comparing) return failover(process.argv.slice(3))
   if (options.list) {
     for (const { name, title, drivers } of [...HOST_CASES, ...CASES]) {
       process.stdout.write(`${name.padEnd(20)} ${title}\n${''.padEnd(21)}${drivers.join(', ')}\n`)
     }
+    process.stdout.write(
+      'failover             beside keepalived: npm run bench -- failover --help\n',
+    )
     return 0
   }
   const [wanted, driver] = positionals

@@ -6,8 +6,8 @@ import { now } from '../demo/messages.js'
 import { run } from '../demo/topology.js'
 import { failures } from './failures.js'
 import type { TrialResult } from './results.js'
-import { describe } from './table.js'
 import { systems } from './systems.js'
+import { describe } from './table.js'
 import { play } from './trial.js'
 import { judge } from './verdict.js'
 
@@ -36,32 +36,28 @@ const header: Header = {
 }
 writeFileSync(plan.file, `${JSON.stringify(header)}\n`)
 
-let left = failures
-  .flatMap(({ name, seconds }) => systems.map((system) => ({ key: `${system.name}/${name}`, seconds })))
-  .filter(({ key }) => plan.trials.includes(key))
-for (const failure of failures) {
-  for (const system of systems) {
-    const key = `${system.name}/${failure.name}`
-    if (!plan.trials.includes(key)) continue
-    const seconds = left.reduce((sum, one) => sum + one.seconds, 0)
-    process.stderr.write(`\n${failure.title}: ${system.name} (about ${seconds} s left)\n`)
-    left = left.filter((one) => one.key !== key)
-    const started = now()
-    const played = plan.sabotage && system.name === 'ipvs' ? { ...systems[0]!, name: system.name } : system
-    const evidence = await play(played, failure, plan.witness)
-    const verdict = judge(evidence)
-    for (const line of describe(verdict)) process.stderr.write(`  ${line}\n`)
-    for (const problem of verdict.problems) process.stderr.write(`  PROBLEM ${problem}\n`)
-    process.stderr.write(`  took ${((now() - started) / 1000).toFixed(1)} s\n`)
-    const end = evidence.tables.at(-1)!
-    const result: TrialResult = {
-      system: system.name,
-      failure: failure.name,
-      ...verdict,
-      longestGapMs: 'longestGapMs' in end ? end.longestGapMs : 0,
-      output: evidence.output,
-    }
-    appendFileSync(plan.file, `${JSON.stringify(result)}\n`)
+const trials = failures
+  .flatMap((failure) => systems.map((system) => ({ system, failure })))
+  .filter(({ system, failure }) => plan.trials.includes(`${system.name}/${failure.name}`))
+for (const [index, { system, failure }] of trials.entries()) {
+  const seconds = trials.slice(index).reduce((sum, trial) => sum + trial.failure.seconds, 0)
+  process.stderr.write(`\n${failure.title}: ${system.name} (about ${seconds} s left)\n`)
+  const started = now()
+  const sabotaged = plan.sabotage && system.name === 'ipvs'
+  const played = sabotaged ? { ...systems[0]!, name: system.name } : system
+  const evidence = await play(played, failure, plan.witness)
+  const verdict = judge(evidence)
+  for (const line of describe(verdict)) process.stderr.write(`  ${line}\n`)
+  for (const problem of verdict.problems) process.stderr.write(`  PROBLEM ${problem}\n`)
+  process.stderr.write(`  took ${((now() - started) / 1000).toFixed(1)} s\n`)
+  const end = evidence.tables.at(-1)!
+  const result: TrialResult = {
+    system: system.name,
+    failure: failure.name,
+    ...verdict,
+    longestGapMs: 'longestGapMs' in end ? end.longestGapMs : 0,
+    output: evidence.output,
   }
+  appendFileSync(plan.file, `${JSON.stringify(result)}\n`)
 }
 process.exit()

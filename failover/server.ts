@@ -1,5 +1,6 @@
 // A DNS server that can fail in parts: it answers every question with its own address, at the virtual address and at its
-// own. Says `check udp` or `check tcp` when somebody asks it at its own: only health checks do. Flag: its name.
+// own. Says `check udp` or `check tcp` when somebody asks it at its own: only health checks do. Flags: its name, and
+// `closed` if it is to wait for orders.
 import { createSocket, type Socket } from 'node:dgram'
 import { createServer, type Server as TcpServer, type Socket as TcpSocket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -95,6 +96,8 @@ onOrders({
   },
   stop: () => process.exit(),
 })
-await openUdp()
-await openTcp()
+if (process.argv[3] !== 'closed') {
+  await openUdp()
+  await openTcp()
+}
 process.stdout.write('ready\n')

@@ -18,7 +18,11 @@ const source = (file: string) => path.join(sources, file)
 
 const keepalived = (config: string) => [
   ...['keepalived', '--dont-fork', '--check', '--log-console', '--log-detail', '--no-syslog'],
-  ...[`--use-file=${source(config)}`, `--pid=/tmp/keepalived.pid`, '--checkers_pid=/tmp/checkers.pid'],
+  ...[
+    `--use-file=${source(config)}`,
+    `--pid=/tmp/keepalived.pid`,
+    '--checkers_pid=/tmp/checkers.pid',
+  ],
 ]
 
 export const systems: readonly System[] = [

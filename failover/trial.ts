@@ -54,6 +54,8 @@ class Trial implements Stage {
   readonly #failure: Failure & { readonly name: FailureName }
   readonly #witness: Program
   readonly #servers = new Map<Server, Program>()
+  /** For the victim, whichever it will be. */
+  readonly #spares = new Map<Server, Program>()
   readonly #queries: Query[] = []
   readonly #dead: Dead[] = []
   #controller!: Program
@@ -67,11 +69,7 @@ class Trial implements Stage {
   })
   readonly #checked = new Map<string, number>()
 
-  constructor(
-    system: System,
-    failure: Failure & { readonly name: FailureName },
-    witness: string,
-  ) {
+  constructor(system: System, failure: Failure & { readonly name: FailureName }, witness: string) {
     this.#system = system
     this.#failure = failure
     this.#failed.catch(() => {})
@@ -79,7 +77,10 @@ class Trial implements Stage {
   }
 
   async run(): Promise<Evidence> {
-    for (const server of servers) this.#startServer(server)
+    for (const server of servers) {
+      this.#servers.set(server, this.#startServer(server))
+      if (this.#failure.spare) this.#spares.set(server, this.#startServer(server, 'closed'))
+    }
     await Promise.race([this.#allSay('ready'), this.#failed])
     const clients = new Actor<Message>(
       new URL('../demo/clients.js', import.meta.url),
@@ -140,15 +141,14 @@ class Trial implements Stage {
     while ((this.#checked.get(key) ?? 0) < start && performance.now() < start + 1500) await sleep(5)
   }
 
-  #startServer(server: Server): void {
+  #startServer(server: Server, ...flags: string[]): Program {
     const heard = (text: string) => {
       for (const protocol of protocols) {
         if (!text.includes(`check ${protocol}`)) continue
         this.#checked.set(`${server} ${protocol}`, performance.now())
       }
     }
-    const command = [process.execPath, serverProgram, server]
-    this.#servers.set(server, this.#start(server, command, heard))
+    return this.#start(server, [process.execPath, serverProgram, server, ...flags], heard)
   }
 
   #start(namespace: string, command: readonly string[], heard?: (text: string) => void): Program {
@@ -158,7 +158,8 @@ class Trial implements Stage {
   }
 
   async #allSay(text: string): Promise<void> {
-    for (const program of [this.#witness, ...this.#servers.values()]) await program.says(text)
+    const programs = [this.#witness, ...this.#servers.values(), ...this.#spares.values()]
+    for (const program of programs) await program.says(text)
   }
 
   /** Every server is in both services, as the director's kernel shows it. */
@@ -193,9 +194,9 @@ class Trial implements Stage {
     return this.#server.end('SIGKILL')
   }
 
-  async startServer(): Promise<void> {
-    this.#startServer(this.#victim)
-    await this.#server.says('ready')
+  startServer(): void {
+    this.#servers.set(this.#victim, this.#spares.get(this.#victim)!)
+    this.order('tcp-on', 'udp-on')
   }
 
   signalServer(signal: NodeJS.Signals): void {

@@ -49,7 +49,7 @@ export interface Timeline {
 export interface Verdict {
   readonly rows: readonly Row[]
   readonly timeline: Timeline
-  /** What makes the trial worthless; empty: it counts. */
+  /** What makes the trial worthless, and what ours has promised and not kept; empty: all held. */
   readonly problems: readonly string[]
 }
 
@@ -83,7 +83,7 @@ export function judge(evidence: Evidence): Verdict {
       wrong[protocol].some(([from, to]) => sentAt + inFlightMs >= from && sentAt < to)
     const before = lost.filter(isBefore).length
     const neverRight = wrong[protocol].some(
-      ([from, to]) => from <= failedAt + inFlightMs && to >= restoredAt,
+      ([from, to]) => from <= failedAt + inFlightMs && to >= restoredAt - inFlightMs,
     )
     const lostAfter = neverRight ? null : lost.length - before
     return { system, failure, client, detectMs, skewMs, lostBefore: before, lostAfter }
@@ -104,12 +104,29 @@ export function judge(evidence: Evidence): Verdict {
         problems.push(`client "${client}" lost ${early.length} queries before anything failed.`)
       }
     }
+    if (system === 'ipvs') problems.push(...promises())
     const atFailure = states.findLast(({ at }) => at <= since)
     for (const protocol of protocols) {
       if (atFailure?.members[protocol].length === servers.length) continue
       problems.push(`${protocol.toUpperCase()} had not all servers before anything failed.`)
     }
     return problems
+  }
+
+  /** What ours has to do, whatever the others do. */
+  function promises(): string[] {
+    const broken: string[] = []
+    if (detectMs === null) {
+      broken.push(to === 'server' ? 'the dead server stayed.' : 'the table was not put right.')
+    }
+    // A table that others have broken is split by them.
+    if (to === 'server' && skewMs > 0) {
+      broken.push(`TCP and UDP had different servers for ${skewMs} ms.`)
+    }
+    for (const { client, lostAfter } of rows) {
+      if (lostAfter) broken.push(`client "${client}" lost ${lostAfter} queries after the flip.`)
+    }
+    return broken
   }
 
   function draw({ startedAt }: Evidence, all: readonly State[]): Timeline {
@@ -190,9 +207,7 @@ function spells(states: readonly State[], end: number, holds: (state: State) => 
 }
 
 const clip = (some: readonly Spell[], from: number, to: number): Spell[] =>
-  some
-    .map(([a, b]): Spell => [Math.max(a, from), Math.min(b, to)])
-    .filter(([a, b]) => a < b)
+  some.map(([a, b]): Spell => [Math.max(a, from), Math.min(b, to)]).filter(([a, b]) => a < b)
 
 const lengthOf = (some: readonly Spell[]) => some.reduce((sum, [from, to]) => sum + to - from, 0)
 
@@ -217,10 +232,7 @@ function wrongSpells(
 }
 
 /** From the failure until the victim had left one of the services, if it did so before it was back. */
-function leftAfter(
-  states: readonly State[],
-  { victim, failedAt, dead }: Evidence,
-): number | null {
+function leftAfter(states: readonly State[], { victim, failedAt, dead }: Evidence): number | null {
   const back = Math.min(...dead.map(({ to }) => to))
   const left = states.find(
     ({ at, members }) =>

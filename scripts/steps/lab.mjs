@@ -29,7 +29,6 @@ const packages = {
 
 const lab = path.join(cacheDir, 'lab')
 const root = path.join(lab, 'root')
-const apt = path.join(lab, 'apt')
 const stamp = path.join(lab, 'fetched.json')
 const byHand = `By hand, as root on Debian 12 or newer (x86-64): apt-get install ${Object.keys(packages).join(' ')}`
 
@@ -51,7 +50,9 @@ export async function fetchLab() {
         )
       }
     }
-    await step(`Fetching the lab from Debian (${missing.join(', ')})`, () => fetch(missing))
+    await step(`Fetching the lab from Debian (${missing.join(', ')})`, () =>
+      fetchPackages(missing, lab),
+    )
   }
   link()
   writeFileSync(stamp, `${JSON.stringify({ fetched: missing, version: kernelVersion() })}\n`)
@@ -76,14 +77,18 @@ const find = (program, folders) =>
 const missingPackages = (folders) =>
   Object.keys(packages).filter((name) => !find(packages[name], folders))
 
-async function fetch(missing) {
+/** Packages, with what they need and the machine lacks, unpacked into `root` of the folder. */
+export async function fetchPackages(missing, folder) {
+  const root = path.join(folder, 'root')
+  const apt = path.join(folder, 'apt')
+  const log = `${path.basename(folder)}-apt`
   mkdirSync(path.join(apt, 'lists/partial'), { recursive: true })
   mkdirSync(path.join(apt, 'archives/partial'), { recursive: true })
   const config = path.join(apt, 'apt.conf')
   writeFileSync(config, aptConfig(apt))
-  const run = (args) => logged('lab-apt', 'apt-get', ['-c', config, ...args], { append: true })
+  const run = (args) => logged(log, 'apt-get', ['-c', config, ...args], { append: true })
   // Archives of an earlier, interrupted call stay: apt checks them and fetches only the rest.
-  await logged('lab-apt', 'apt-get', ['-c', config, 'update'])
+  await logged(log, 'apt-get', ['-c', config, 'update'])
   await run(['install', '-y', '--download-only', '--no-install-recommends', ...missing])
 
   const archives = path.join(apt, 'archives')
@@ -92,14 +97,14 @@ async function fetch(missing) {
     rmSync(apt, { recursive: true })
     throw new SetupError(
       `The archive's ${missing.join(', ')} need a newer C library than this machine has. ` +
-        `Bring the machine up to date (apt-get upgrade, as root) and try again. ${byHand}`,
+        `Bring the machine up to date (apt-get upgrade, as root) and try again, or install them by hand.`,
     )
   }
   const fresh = `${root}.new`
   rmSync(fresh, { recursive: true, force: true })
   mkdirSync(fresh)
   for (const name of debs) {
-    await logged('lab-apt', 'dpkg-deb', ['-x', path.join(archives, name), fresh], { append: true })
+    await logged(log, 'dpkg-deb', ['-x', path.join(archives, name), fresh], { append: true })
   }
   relink(fresh)
   rmSync(root, { recursive: true, force: true })
