@@ -62,7 +62,7 @@ const defined = [
     about: 'The server process gets SIGKILL: TCP is refused, UDP is answered with ICMP.',
     to: 'server',
     after: 'tcp',
-    seconds: 17,
+    seconds: 18,
     play: once(
       both,
       (stage) => stage.killServer(),
@@ -75,7 +75,7 @@ const defined = [
     about: "The server's cable is pulled: packets to it vanish.",
     to: 'server',
     after: 'tcp',
-    seconds: 17,
+    seconds: 18,
     play: once(
       both,
       (stage) => stage.link('down'),
@@ -89,7 +89,7 @@ const defined = [
       'The server process gets SIGSTOP: the kernel goes on accepting connections, nobody answers.',
     to: 'server',
     after: 'tcp',
-    seconds: 17,
+    seconds: 18,
     play: once(
       both,
       (stage) => stage.signalServer('SIGSTOP'),
@@ -102,7 +102,7 @@ const defined = [
     about: 'Every answer takes 3 s; the clients wait for 2 s, and checks for 0.5 s.',
     to: 'server',
     after: 'tcp',
-    seconds: 17,
+    seconds: 18,
     play: once(
       both,
       (stage) => stage.order('slow'),
@@ -115,7 +115,7 @@ const defined = [
     about: 'The UDP port is closed, the TCP port answers.',
     to: 'server',
     after: 'udp',
-    seconds: 17,
+    seconds: 18,
     play: once(
       ['udp'],
       (stage) => stage.order('udp-off'),
@@ -128,7 +128,7 @@ const defined = [
     about: 'The TCP port is closed, the UDP port answers.',
     to: 'server',
     after: 'tcp',
-    seconds: 17,
+    seconds: 18,
     play: once(
       ['tcp'],
       (stage) => stage.order('tcp-off'),
@@ -141,7 +141,7 @@ const defined = [
     about: 'Both ports are closed for 3 s and open for 3 s, three times.',
     to: 'server',
     after: 'tcp',
-    seconds: 24,
+    seconds: 26,
     play: async (stage) => {
       for (let round = 1; ; round++) {
         stage.dead(...both)
@@ -160,7 +160,7 @@ const defined = [
     about: 'The controller gets SIGTERM, and is started again when it has ended.',
     to: 'table',
     after: 'tcp',
-    seconds: 17,
+    seconds: 18,
     play: async (stage) => {
       await stage.stopController('SIGTERM')
       await stage.startController()
@@ -173,7 +173,7 @@ const defined = [
     about: 'The controller gets SIGKILL, and is started again at once.',
     to: 'table',
     after: 'tcp',
-    seconds: 17,
+    seconds: 18,
     play: async (stage) => {
       await stage.stopController('SIGKILL')
       await stage.startController()
@@ -187,7 +187,7 @@ const defined = [
     about: 'A server was killed 5 s ago and has been taken out; then the controller is restarted.',
     to: 'table',
     after: 'tcp',
-    seconds: 22,
+    seconds: 24,
     play: async (stage) => {
       stage.dead(...both)
       await stage.killServer()
@@ -206,7 +206,7 @@ const defined = [
     about: 'Somebody types `ipvsadm -C`.',
     to: 'table',
     after: 'tcp',
-    seconds: 17,
+    seconds: 18,
     play: async (stage) => {
       await stage.ipvsadm('-C')
       await sleep(lastsMs)
@@ -218,7 +218,7 @@ const defined = [
     about: 'Somebody types `ipvsadm -D -u 192.0.2.53:53`.',
     to: 'table',
     after: 'tcp',
-    seconds: 17,
+    seconds: 18,
     play: async (stage) => {
       await stage.ipvsadm('-D', '-u', '192.0.2.53:53')
       await sleep(lastsMs)

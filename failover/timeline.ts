@@ -8,7 +8,7 @@ import { counts, found, provenance } from './table.js'
 import { binMs, type Row, type Timeline } from './verdict.js'
 
 const left = margin + 132
-const right = width - margin - 112
+const right = width - margin - 124
 const laneHeight = 20
 const clientHeight = 26
 const panelHeight = 30 + 2 * laneHeight + clientNames.length * clientHeight + 22
@@ -43,11 +43,11 @@ export function timelinePicture(name: FailureName, result: Result): string {
     )
     return panel(timeline, rows, top + index * panelHeight)
   })
-  const told = timelines.map(({ system }) => {
+  const summary = timelines.map(({ system }) => {
     const row = result.rows.find((one) => one.system === system && one.failure === name)!
-    return `${system}: ${found(row)}`
+    return `${system}: ${told(row)}`
   })
-  return svg(height, title, `${about} ${told.join('; ')}.`, [
+  return svg(height, title, `${about} ${summary.join('; ')}.`, [
     text(margin, 68, about, 'subtitle'),
     key(to),
     ...ticks,
@@ -56,9 +56,15 @@ export function timelinePicture(name: FailureName, result: Result): string {
     ...footer(height, notes),
   ])
 
+  function told(row: Row): string {
+    if (row.detectMs === null) return to === 'server' ? 'never out' : 'never right again'
+    if (row.detectMs === 0) return found(row)
+    return `${to === 'server' ? 'out after' : 'wrong for'} ${found(row)}`
+  }
+
   function panel(timeline: Timeline, rows: readonly Row[], y: number): string {
     const parts = [text(margin, y + 14, timeline.system, 'label')]
-    if (rows[0]) parts.push(text(right + 12, y + 14, found(rows[0]), 'tick'))
+    if (rows[0]) parts.push(text(right + 12, y + 14, told(rows[0]), 'tick'))
     let at = y + 24
     for (const protocol of protocols) {
       parts.push(text(left - 12, at + 11, protocol.toUpperCase(), 'tick end'))

@@ -131,6 +131,7 @@ class Trial implements Stage {
     await this.#failure.play(this)
     const restoredAt = now()
     if (this.#dead.length > 0) await this.#full(recoveredWithinMs)
+    await sleep(halfIntervalMs)
     return { restoredAt }
   }
 

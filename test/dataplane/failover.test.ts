@@ -41,7 +41,9 @@ kernelSuite('Beside keepalived', () => {
     const { status, rows, said } = await play('--only', 'ipvs/process-death', '--sabotage')
     expect(rows[1]?.skewMs, said).toBeGreaterThan(0)
     expect(said).toMatch(/FAILED ipvs: process-death: TCP and UDP had different servers for/)
-    expect(said).toMatch(/FAILED ipvs: process-death: client "UDP, one port" lost \d+ queries after/)
+    expect(said).toMatch(
+      /FAILED ipvs: process-death: client "UDP, one port" lost \d+ queries after/,
+    )
     expect(status).toBe(1)
   })
 })

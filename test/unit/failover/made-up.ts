@@ -48,7 +48,9 @@ export const deadOn = (...protocols: Dead['protocol'][]): Dead[] =>
   protocols.map((protocol) => ({ protocol, from: failedAt, to: restoredAt - 5 }))
 
 /** dns2 dies, is taken out of both at once after a second, and comes back; nothing is lost after the flip. */
-export function evidence(about: Partial<Evidence> & { readonly held?: readonly Held[] } = {}): Evidence {
+export function evidence(
+  about: Partial<Evidence> & { readonly held?: readonly Held[] } = {},
+): Evidence {
   const { held = good, ...rest } = about
   return {
     system: 'ipvs',

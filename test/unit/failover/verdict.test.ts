@@ -48,7 +48,12 @@ describe('a server that fails', () => {
 
   it('is never found if it stays: then there is no after', () => {
     const about = { held: [], queries: queries((_, at) => at >= failedAt && at < restoredAt) }
-    expect(row(about)).toMatchObject({ detectMs: null, skewMs: 0, lostBefore: 160, lostAfter: null })
+    expect(row(about)).toMatchObject({
+      detectMs: null,
+      skewMs: 0,
+      lostBefore: 160,
+      lostAfter: null,
+    })
     expect(judge(evidence(about)).problems).toEqual([
       'ipvs: process-death: the dead server stayed.',
     ])
@@ -126,9 +131,7 @@ describe('a table or its controller', () => {
     expect(row(about)).toMatchObject({ detectMs: null, lostAfter: null })
     expect(row(about).lostBefore).toBeGreaterThan(190)
     expect(row(about, 'TCP')).toMatchObject({ lostBefore: 0, lostAfter: 0 })
-    expect(judge(evidence(about)).problems).toEqual([
-      'ipvs: restart: the table was not put right.',
-    ])
+    expect(judge(evidence(about)).problems).toEqual(['ipvs: restart: the table was not put right.'])
   })
 
   it('is right without a server that is dead', () => {
