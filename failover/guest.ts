@@ -2,8 +2,8 @@
 // writes down what came out.
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { release } from 'node:os'
-import { now } from '../demo/messages.js'
 import { run } from '../demo/topology.js'
+import type { Evidence } from './evidence.js'
 import { failures } from './failures.js'
 import type { TrialResult } from './results.js'
 import { systems } from './systems.js'
@@ -28,6 +28,12 @@ export interface Header {
   readonly keepalived: string
 }
 
+/**
+ * A guest that gets no CPU for longer has checks and queries that time out for no fault of theirs; its sampler, which
+ * comes before every other process, knows.
+ */
+const mostGapMs = 100
+
 const plan: Plan = JSON.parse(process.argv[2]!)
 const version = await run('sh', ['-c', 'keepalived --version 2>&1 | head -1'])
 const header: Header = {
@@ -42,22 +48,29 @@ const trials = failures
 for (const [index, { system, failure }] of trials.entries()) {
   const seconds = trials.slice(index).reduce((sum, trial) => sum + trial.failure.seconds, 0)
   process.stderr.write(`\n${failure.title}: ${system.name} (about ${seconds} s left)\n`)
-  const started = now()
   const sabotaged = plan.sabotage && system.name === 'ipvs'
   const played = sabotaged ? { ...systems[0]!, name: system.name } : system
-  const evidence = await play(played, failure, plan.witness)
+  let evidence = await play(played, failure, plan.witness)
+  for (let again = 0; again < 2 && longestGap(evidence) > mostGapMs; again++) {
+    const gap = Math.round(longestGap(evidence))
+    process.stderr.write(`  the guest stood still for ${gap} ms, the machine is busy: once more\n`)
+    evidence = await play(played, failure, plan.witness)
+  }
   const verdict = judge(evidence)
   for (const line of describe(verdict)) process.stderr.write(`  ${line}\n`)
   for (const problem of verdict.problems) process.stderr.write(`  PROBLEM ${problem}\n`)
-  process.stderr.write(`  took ${((now() - started) / 1000).toFixed(1)} s\n`)
-  const end = evidence.tables.at(-1)!
   const result: TrialResult = {
     system: system.name,
     failure: failure.name,
     ...verdict,
-    longestGapMs: 'longestGapMs' in end ? end.longestGapMs : 0,
+    longestGapMs: longestGap(evidence),
     output: evidence.output,
   }
   appendFileSync(plan.file, `${JSON.stringify(result)}\n`)
 }
 process.exit()
+
+function longestGap({ tables }: Evidence): number {
+  const end = tables.at(-1)
+  return end !== undefined && 'longestGapMs' in end ? end.longestGapMs : Number.POSITIVE_INFINITY
+}

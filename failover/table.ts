@@ -114,7 +114,7 @@ function measured(result: Result): string {
   })
   const gap = result.longestGapMs.toFixed(1)
   return [
-    `${provenance(result)}; all systems in one boot. Two looks at the table were never further apart than ${gap} ms.`,
+    `${provenance(result)}; all systems in one boot. The longest time between two looks at the table, in any trial: ${gap} ms.`,
     '',
     ...sections,
     '### Rows in which ours is not ahead',
@@ -147,7 +147,7 @@ export interface Behind {
   readonly other: string
 }
 
-/** Everything in which ours has a worse figure than one of the others, by however little. */
+/** Everything in which ours has a worse figure than one of the others, by however little it shows. */
 export function behind({ rows }: Pick<Result, 'rows'>): Behind[] {
   return failures.flatMap((failure) =>
     clientNames.flatMap((client, index) => {
@@ -163,7 +163,7 @@ export function behind({ rows }: Pick<Result, 'rows'>): Behind[] {
         if (ofTrial && index > 0) return []
         const better = systemNames.filter((system) => {
           const other = row(system)
-          return other !== undefined && value(other) < value(own)
+          return other !== undefined && value(other) < value(own) && show(other) !== show(own)
         })
         if (better.length === 0) return []
         const what = ofTrial ? name : `${name}: ${client}`
@@ -174,13 +174,35 @@ export function behind({ rows }: Pick<Result, 'rows'>): Behind[] {
   )
 }
 
+/** Failures in which ours is better than neither of the others in any figure. */
+export function even({ rows }: Pick<Result, 'rows'>): Failure[] {
+  return failures.filter(({ name }) => {
+    const own = rows.filter((row) => row.failure === name && row.system === ours)
+    const others = rows.filter((row) => row.failure === name && row.system !== ours)
+    return (
+      own.length > 0 &&
+      others.every((other) => {
+        const twin = own.find(({ client }) => client === other.client)
+        return twin !== undefined && columns.every(({ value }) => value(other) <= value(twin))
+      })
+    )
+  })
+}
+
 function notAhead(result: Result): string[] {
-  const found = behind(result)
-  if (found.length === 0) return ['None: ours has no worse figure in any row.']
-  return markdown(
-    ['failure', 'figure', 'ours', 'better'],
-    found.map(({ failure, what, ours, other }) => [failure.title, what, ours, other]),
-  )
+  const worse = behind(result)
+  const same = even(result)
+  return [
+    ...(worse.length === 0
+      ? ['Ours has no worse figure in any row.']
+      : markdown(
+          ['failure', 'figure', 'ours', 'better'],
+          worse.map(({ failure, what, ours, other }) => [failure.title, what, ours, other]),
+        )),
+    ...(same.length === 0
+      ? []
+      : ['', `Even, in every figure: ${same.map(({ title }) => title).join('; ')}.`]),
+  ]
 }
 
 function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string[] {

@@ -17,6 +17,7 @@ export function timelinePicture(name: FailureName, result: Result): string {
   const { title, about, to } = failures.find((failure) => failure.name === name)!
   const timelines = result.timelines.filter(({ failure }) => failure === name)
   if (timelines.length === 0) throw new RangeError(`the result has no failure "${name}"`)
+  const plain = about.replaceAll('`', '')
   const first = Math.min(...timelines.map(({ from }) => from))
   const last = Math.max(...timelines.map(({ to }) => to))
   const x = (ms: number) => left + ((ms - first) / (last - first)) * (right - left)
@@ -25,7 +26,7 @@ export function timelinePicture(name: FailureName, result: Result): string {
   const top = 116
   const bottom = top + timelines.length * panelHeight
   const notes = [
-    `Bars: the ${to === 'server' ? 'failed' : 'same'} server is in the service, as a sampler saw the kernel's table every millisecond. ` +
+    `Bars: ${to === 'server' ? 'the failed' : 'one'} server is in the service, as a sampler saw the kernel's table every millisecond. ` +
       'Below: queries lost',
     `in each ${binMs / 1000} s, by when they were sent; on the right all of them, "before / after" the client's service was right.`,
     ...wrap(provenance(result), width - 2 * margin, 11),
@@ -47,9 +48,9 @@ export function timelinePicture(name: FailureName, result: Result): string {
     const row = result.rows.find((one) => one.system === system && one.failure === name)!
     return `${system}: ${told(row)}`
   })
-  return svg(height, title, `${about} ${summary.join('; ')}.`, [
-    text(margin, 68, about, 'subtitle'),
-    key(to),
+  return svg(height, title, `${plain} ${summary.join('; ')}.`, [
+    text(margin, 68, plain, 'subtitle'),
+    key(timelines),
     ...ticks,
     ...panels,
     `<path class="axis" d="M${px(x(0))} ${top - 6}V${bottom - 8}"/>`,
@@ -112,11 +113,12 @@ export function timelinePicture(name: FailureName, result: Result): string {
 
 const kindOf = ({ system }: Timeline) => (system === 'ipvs' ? 'fill-ours' : 'fill-floor')
 
-function key(to: 'server' | 'table'): string {
+function key(timelines: readonly Timeline[]): string {
+  const someDie = timelines.some(({ dead }) => dead.tcp.length + dead.udp.length > 0)
   const entries = [
     ['fill-ours', 'in the service (this library)', 222],
     ['fill-floor', 'in the service (keepalived)', 212],
-    ...(to === 'server' ? [['fill-other', 'in the service though dead', 206] as const] : []),
+    ...(someDie ? [['fill-other', 'in the service though dead', 206] as const] : []),
     ['fill-other-2', 'queries lost', 0],
   ] as const
   let x = margin

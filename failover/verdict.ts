@@ -18,7 +18,7 @@ export interface Row {
    * should be. `null`: that has not happened, or has not ended.
    */
   readonly detectMs: number | null
-  /** How long TCP and UDP had different servers in the table, all flips of the trial together. */
+  /** How long TCP and UDP had different servers in the table, all flips of the trial together; to its end at the longest. */
   readonly skewMs: number
   /** Lost, and sent while the client's own service was wrong: it held the dead server, or it was gone. */
   readonly lostBefore: number
@@ -82,9 +82,9 @@ export function judge(evidence: Evidence): Verdict {
     const isBefore = (sentAt: number) =>
       wrong[protocol].some(([from, to]) => sentAt + inFlightMs >= from && sentAt < to)
     const before = lost.filter(isBefore).length
-    const neverRight = wrong[protocol].some(
-      ([from, to]) => from <= failedAt + inFlightMs && to >= restoredAt - inFlightMs,
-    )
+    // Once wrong, and not right before the failure was over.
+    const during = clip(wrong[protocol], failedAt, restoredAt)
+    const neverRight = during.length === 1 && during[0]![1] >= restoredAt - inFlightMs
     const lostAfter = neverRight ? null : lost.length - before
     return { system, failure, client, detectMs, skewMs, lostBefore: before, lostAfter }
   })

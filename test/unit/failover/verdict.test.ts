@@ -125,8 +125,8 @@ describe('a table or its controller', () => {
   })
 
   it('is never right again', () => {
-    const held = [{ at: 10_020, tcp: servers, udp: undefined }]
-    const lost = queries((client, at) => client !== 'TCP' && at >= 10_020)
+    const held = [{ at: 10_200, tcp: servers, udp: undefined }]
+    const lost = queries((client, at) => client !== 'TCP' && at >= 10_200)
     const about = { ...controller, held, queries: lost }
     expect(row(about)).toMatchObject({ detectMs: null, lostAfter: null })
     expect(row(about).lostBefore).toBeGreaterThan(190)
