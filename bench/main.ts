@@ -1,11 +1,13 @@
 // npm run bench [-- CASE [DRIVER]] [--rounds N] [--json] [--out FOLDER] [--sabotage] [--list]
 // npm run bench -- checks [...] is bench/checks/main.ts.
+// npm run bench -- failover [...] is failover/main.ts.
 // Boots a kernel with IPVS once, runs every driver of every case in it, and prints, plots and saves what came out.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { failover } from '../failover/main.js'
 import { runInLab } from '../lab/host.js'
 import { CASES, FAMILIES, type Family, HOST_CASES } from './cases.js'
 import { benchChecks } from './checks/main.js'
@@ -28,11 +30,15 @@ const checkout = fileURLToPath(new URL('../../../', import.meta.url))
 const guestProgram = fileURLToPath(new URL('./guest.js', import.meta.url))
 const HOURS = 3_600_000
 
-// What health checks cost is measured by a program of its own, with its own options.
-const checking = process.argv[2] === 'checks'
+// Programs of their own, with their own options.
+const others: Readonly<Record<string, (words: string[]) => Promise<number>>> = {
+  checks: benchChecks,
+  failover,
+}
+const other = others[process.argv[2] ?? '']
 
 const { values: options, positionals } = parseArgs({
-  args: checking ? [] : process.argv.slice(2),
+  args: other === undefined ? process.argv.slice(2) : [],
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: String(DEFAULT_ROUNDS) },
@@ -45,13 +51,14 @@ const { values: options, positionals } = parseArgs({
 })
 
 async function main(): Promise<number> {
-  if (checking) return benchChecks(process.argv.slice(3))
+  if (other !== undefined) return other(process.argv.slice(3))
   if (options.list) {
     for (const { name, title, drivers } of [...HOST_CASES, ...CASES]) {
       process.stdout.write(`${name.padEnd(20)} ${title}\n${''.padEnd(21)}${drivers.join(', ')}\n`)
     }
     process.stdout.write(
-      `${'checks'.padEnd(20)} What health checks cost: npm run bench -- checks\n`,
+      `${'checks'.padEnd(21)}What health checks cost: npm run bench -- checks\n` +
+        `${'failover'.padEnd(21)}Beside keepalived: npm run bench -- failover --help\n`,
     )
     return 0
   }

@@ -42,11 +42,11 @@ export interface Series {
   readonly kind?: Kind
 }
 
-const width = 860
-const margin = 32
+export const width = 860
+export const margin = 32
 const titleY = 44
 const subtitleY = 68
-const noteHeight = 18
+export const noteHeight = 18
 // Of one em, on the generous side: the fonts of a reader are not known here.
 const letter = 0.57
 
@@ -320,13 +320,13 @@ function legend(kinds: ReadonlySet<Kind>): string {
     .join('\n')
 }
 
-function footer(height: number, lines: readonly string[]): string[] {
+export function footer(height: number, lines: readonly string[]): string[] {
   const first = height - 24 - noteHeight * (lines.length - 1)
   return lines.map((line, i) => text(margin, first + i * noteHeight, line, 'note'))
 }
 
 // Breaks a line of several parts between them.
-function wrap(string: string, room: number, size: number): string[] {
+export function wrap(string: string, room: number, size: number): string[] {
   const lines: string[] = []
   for (const part of string.split(' · ')) {
     const longer = lines.length > 0 ? `${lines.at(-1)} · ${part}` : part
@@ -351,7 +351,7 @@ function longest(texts: readonly string[]): string {
   return texts.reduce((a, b) => (b.length > a.length ? b : a), '')
 }
 
-function textWidth(string: string, size: number): number {
+export function textWidth(string: string, size: number): number {
   return string.length * size * letter
 }
 
@@ -360,11 +360,11 @@ function fit(string: string, room: number, size: number): string {
   return string.length <= letters ? string : `${string.slice(0, letters - 1).trimEnd()}…`
 }
 
-function text(x: number, y: number, string: string, style: string): string {
+export function text(x: number, y: number, string: string, style: string): string {
   return `<text class="${style}" x="${px(x)}" y="${px(y)}">${escapeXml(string)}</text>`
 }
 
-function px(n: number): string {
+export function px(n: number): string {
   return String(Math.round(n * 10) / 10)
 }
 
@@ -444,7 +444,12 @@ text{font:14px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,
 .line{stroke-width:2.25px;stroke-linejoin:round;stroke-linecap:round}
 .dot{stroke-width:1.5px}`
 
-function svg(height: number, title: string, description: string, body: readonly string[]): string {
+export function svg(
+  height: number,
+  title: string,
+  description: string,
+  body: readonly string[],
+): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" role="img" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
 <title>${escapeXml(title)}</title>
 <desc>${escapeXml(description)}</desc>

@@ -1,4 +1,4 @@
-// node scripts/setup.mjs [--for bench|chaos|demo|lab|test] [--no-install] [-- TOOL.js ARG...]
+// node scripts/setup.mjs [--for bench|chaos|demo|failover|lab|test] [--no-install] [-- TOOL.js ARG...]
 //
 // Makes a fresh checkout ready and then, after `--`, runs build/tools/TOOL.js. Steps that are up to
 // date take no time and say nothing. Plain JavaScript: it runs before node_modules exists.
@@ -9,13 +9,14 @@ import { buildAddon } from './steps/addon.mjs'
 import { buildBench } from './steps/bench.mjs'
 import { buildChaos } from './steps/chaos.mjs'
 import { compileTypeScript, installPackages } from './steps/javascript.mjs'
+import { fetchKeepalived } from './steps/keepalived.mjs'
 import { checkRelease, fetchKernel } from './steps/kernels.mjs'
 import { fetchLab } from './steps/lab.mjs'
 import { withLock } from './steps/lock.mjs'
 import { checkout, SetupError } from './steps/step.mjs'
 import { needTools } from './steps/tools.mjs'
 
-const purposes = ['bench', 'chaos', 'demo', 'lab', 'test']
+const purposes = ['bench', 'chaos', 'demo', 'failover', 'lab', 'test']
 const testTools = [
   { program: 'cmake', debian: 'cmake' },
   { program: 'valgrind', debian: 'valgrind' },
@@ -46,7 +47,10 @@ export async function setup({
     }
     if (purpose === 'test') await needTools('The tests cannot run', testTools, install)
     if (purpose === 'bench') await buildBench({ install })
-    if (purpose === 'chaos') await buildChaos({ install })
+    // The gates of `npm test` play two trials of the comparison.
+    const compares = purpose === 'failover' || purpose === 'test'
+    if (compares || purpose === 'bench') await fetchKeepalived()
+    if (compares || purpose === 'chaos') await buildChaos({ install })
     await buildAddon({ install }).catch(orShow)
     await compileTypeScript().catch(orShow)
   })
@@ -76,6 +80,9 @@ function readArguments(words) {
     else if (word === '--') options.tool = takeNoInstall(words.splice(0), options)
     else throw new SetupError(`setup: unknown argument "${word}"`)
   }
+  const [tool, first] = options.tool
+  // One of the benchmarks, with needs of its own.
+  if (tool === 'bench/main.js' && first === 'failover') options.purpose = 'failover'
   const kernel = labKernel(options.tool)
   if (kernel !== undefined) options.kernels = [kernel]
   if (options.purpose !== undefined && !purposes.includes(options.purpose)) {

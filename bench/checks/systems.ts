@@ -6,6 +6,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { keepalivedEnvironment } from '../keepalived.js'
 
 const checkout = fileURLToPath(new URL('../../../../', import.meta.url))
 const built = path.join(checkout, 'build/bench')
@@ -83,7 +84,8 @@ export async function startOurs({ servers, port, intervalMs }: Load): Promise<Ch
 }
 
 export function keepalivedVersion(): string | undefined {
-  const { status, stderr } = spawnSync('keepalived', ['--version'], { encoding: 'utf8' })
+  const env = keepalivedEnvironment()
+  const { status, stderr } = spawnSync('keepalived', ['--version'], { encoding: 'utf8', env })
   return status === 0 ? /Keepalived v[\d.]+/.exec(stderr)?.[0] : undefined
 }
 
@@ -97,7 +99,7 @@ export async function startKeepalived(load: Load): Promise<Checking> {
   // Its log would go to the system's console, a slow one: it gets a pipe.
   const words = ['--dont-fork', '--log-console', '--no-syslog', '--check', ...files]
   const child = spawn('keepalived', words, {
-    env: { ...process.env, LD_PRELOAD: path.join(built, 'no-ipvs.so') },
+    env: { ...keepalivedEnvironment(), LD_PRELOAD: path.join(built, 'no-ipvs.so') },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let log = ''

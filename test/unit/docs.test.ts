@@ -10,7 +10,7 @@ const read = (name: string) => readFileSync(new URL(`docs/${name}`, root), 'utf8
 test.each(pages)('%s names no file that is not there', (name) => {
   const files = [
     ...read(name).matchAll(
-      /`((?:src|test|native|lab|scripts|docs|demo|bench|chaos)\/[\w./-]+\.\w+)`/g,
+      /`((?:src|test|native|lab|scripts|docs|demo|bench|chaos|dataplane|failover)\/[\w./-]+\.\w+)`/g,
     ),
   ]
   const links = [...read(name).matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
