@@ -1,5 +1,6 @@
 // The rule on what a server has sent: a datagram, a body.
 import { typeError } from '../../errors.js'
+import { show } from './show.js'
 
 /**
  * - a text or bytes: they must occur in it;
@@ -15,8 +16,6 @@ export interface ContentCheck {
   readonly needle?: Buffer | undefined
 }
 
-const shownBytes = 60
-
 /** @throws ArgumentError */
 export function readContentRule(rule: unknown, option: string): ContentCheck {
   if (rule instanceof RegExp) {
@@ -26,7 +25,7 @@ export function readContentRule(rule: unknown, option: string): ContentCheck {
       judge: (content) => {
         expression.lastIndex = 0
         const fine = expression.test(content.toString())
-        return fine ? undefined : `${expression} does not match ${showContent(content)}`
+        return fine ? undefined : `${expression} does not match ${showAnswer(content)}`
       },
     }
   }
@@ -38,18 +37,12 @@ export function readContentRule(rule: unknown, option: string): ContentCheck {
   return {
     needle,
     judge: (content) =>
-      content.includes(needle) ? undefined : `no ${showContent(needle)} in ${showContent(content)}`,
+      content.includes(needle) ? undefined : `no ${show(needle)} in ${showAnswer(content)}`,
   }
 }
 
-/** For a reason: a quoted text if it is one, else hexadecimal; not all of it if it is long. */
-export function showContent(content: Buffer): string {
-  if (content.length === 0) return 'an empty answer'
-  const start = content.subarray(0, shownBytes)
-  const more = content.length > shownBytes ? '…' : ''
-  // Bytes that are no text at all say more as numbers.
-  const binary = start.some((byte) => byte < 9 || (byte > 13 && byte < 32) || byte > 0xf7)
-  return binary ? `0x${start.toString('hex')}${more}` : JSON.stringify(`${start.toString()}${more}`)
+function showAnswer(content: Buffer): string {
+  return content.length === 0 ? 'an empty answer' : show(content)
 }
 
 function said(answer: unknown): string | undefined {

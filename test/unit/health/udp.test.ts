@@ -57,7 +57,7 @@ describe('checks.udp', () => {
     ['pong', undefined],
     ['ping', 'no "ping" in "pong 42"'],
     [Buffer.from('g 4'), undefined],
-    [new Uint8Array([0, 1]), 'no 0x0001 in "pong 42"'],
+    [new Uint8Array([0, 1]), 'no bytes 0001 in "pong 42"'],
     [/^pong \d+$/, undefined],
     [/4/g, undefined],
     [/^ping/, '/^ping/ does not match "pong 42"'],
