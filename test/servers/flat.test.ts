@@ -21,7 +21,7 @@ import {
 } from './plans.js'
 import { Server } from './server.js'
 
-/** IPVS_FLAT_CHECKS=100000 for all of them: about a minute and a half. */
+/** IPVS_FLAT_CHECKS=100000 for all of them: half a minute to a minute and a half. */
 const total = Number(process.env.IPVS_FLAT_CHECKS ?? 10_000)
 /** At once. */
 const width = 48
