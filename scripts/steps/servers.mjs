@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { unpackDebs } from './debs.mjs'
-import { cacheDir, SetupError, step } from './step.mjs'
+import { cacheDir, NotAllowedError, SetupError, step } from './step.mjs'
 
 /** Each package, and a file that shows it is there. */
 const packages = {
@@ -75,14 +75,14 @@ export function amongServers(command) {
   const need =
     'Health checks meet real servers in network and mount namespaces of their own, which takes root on Linux'
   if (process.platform !== 'linux' || process.getuid() !== 0) {
-    throw new SetupError(`${need}: run this gate as root.`)
+    throw new NotAllowedError(`${need}: run this gate as root.`)
   }
   const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
   const { error, status, stderr } = spawnSync('unshare', [...namespaces, 'true'], {
     encoding: 'utf8',
   })
   if (status !== 0) {
-    throw new SetupError(
+    throw new NotAllowedError(
       `${need} and, in a container, its capability SYS_ADMIN: ${error?.message ?? stderr.trim()}`,
     )
   }

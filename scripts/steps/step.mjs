@@ -11,6 +11,9 @@ const logDir = path.join(checkout, 'build/log')
 /** An end we can explain: the message is all the user needs, no stack. */
 export class SetupError extends Error {}
 
+/** What is wanted needs rights that whoever runs us does not have. */
+export class NotAllowedError extends SetupError {}
+
 /** Shows `title ... 3.2 s`. A step that has nothing to do ends at once and shows nothing. */
 export async function step(title, work) {
   const started = Date.now()
