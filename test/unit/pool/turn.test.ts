@@ -73,6 +73,17 @@ describe('flips of one turn', () => {
     kernel.fail = undefined
   })
 
+  it('do not count on a later one of the same server that fails as well', async () => {
+    const { kernel, pool } = await opened()
+    await pool.down(ONE)
+    const events = record(pool)
+    kernel.fail = () => ({ error: new IpvsError('ERR_IPVS_KERNEL', 'no') })
+    const results = await Promise.allSettled([pool.up(ONE), pool.setWeight(ONE, 9)])
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(events.filter(({ name }) => name === 'up')).toEqual([])
+    kernel.fail = undefined
+  })
+
   it('emit an event each, in the order of the calls', async () => {
     const { kernel, pool } = await opened()
     const events = record(pool)
