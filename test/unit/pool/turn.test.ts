@@ -97,6 +97,19 @@ describe('flips of one turn', () => {
     expect(kernel.rules().filter((rule) => rule.includes('->'))).toHaveLength(4)
   })
 
+  it('emit no event that a later one of the same server has overtaken', async () => {
+    const { kernel, pool } = await opened()
+    const events = record(pool)
+    kernel.fail = () => ({ error: new IpvsError('ERR_IPVS_KERNEL', 'no') })
+    const down = pool.down(ONE)
+    // It has failed, and its repair begins to read.
+    while (kernel.batches.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    kernel.fail = undefined
+    await Promise.all([down, pool.up(ONE)])
+    const names = events.map(({ name }) => name)
+    expect(names.filter((name) => name === 'up' || name === 'down')).toEqual(['up'])
+  })
+
   it('show in the status at once', async () => {
     const { pool } = await opened()
     const calls = SERVERS.map((server) => pool.setWeight(server, 4))
