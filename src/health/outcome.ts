@@ -23,7 +23,8 @@ export class CheckTimeoutError extends Error {
 /** `unreachable`: no route to the member's network; the member's fault only if others are reached. */
 export type Fault = 'failure' | 'unknown' | 'unreachable'
 
-const shortages = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
+/** Out of ports, UDP and whoever has bound an address get EADDRINUSE, others EADDRNOTAVAIL. */
+const shortages = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'EADDRINUSE'])
 const noRoute = new Set(['ENETUNREACH', 'ENETDOWN'])
 /** libuv's words for its codes; asked for each time, Node makes a new table. */
 const systemWords = new Map(getSystemErrorMap().values())

@@ -30,7 +30,7 @@ export class Run {
   #starved = false
   #stopped: (() => void) | undefined
 
-  /** @throws what listing the members throws. */
+  /** @throws what listing the members throws, or listening to their changes. */
   constructor(targets: readonly HealthTarget[], settings: Settings, announce: Announce) {
     this.#targets = targets
     this.#settings = settings
@@ -43,7 +43,14 @@ export class Run {
     this.#reports = new Reports(announce, (watched) => this.#firstRound.settle(watched))
     this.#judge = new Judge(settings, this.#watched, this.#reports, announce)
     const listed = listMembers(targets)
-    for (const target of targets) this.#unsubscribe.push(target.onMembers(() => this.#resyncSoon()))
+    try {
+      for (const target of targets)
+        this.#unsubscribe.push(target.onMembers(() => this.#resyncSoon()))
+    } catch (error) {
+      // Nobody can stop what has not started: the other targets would wake it.
+      this.#unsubscribeAll()
+      throw error
+    }
     this.#sync(listed)
     this.#firstRound = new FirstRound(this.#watched.values(), settings.unknownLimitMs, announce)
   }
@@ -52,14 +59,7 @@ export class Run {
   stop(): Promise<void> {
     this.#firstRound.stop()
     this.#timetable.clear()
-    for (const unsubscribe of this.#unsubscribe) {
-      try {
-        unsubscribe()
-      } catch (error) {
-        const message = 'a target failed to remove the listener of its members'
-        this.#announce.warning('target', message, undefined, error)
-      }
-    }
+    this.#unsubscribeAll()
     for (const watched of this.#watched.values()) {
       watched.gone = true
       watched.attempt?.stop(new Error('the checker was stopped'))
@@ -75,6 +75,17 @@ export class Run {
   }
 
   // --- members
+
+  #unsubscribeAll(): void {
+    for (const unsubscribe of this.#unsubscribe) {
+      try {
+        unsubscribe()
+      } catch (error) {
+        const message = 'a target failed to remove the listener of its members'
+        this.#announce.warning('target', message, undefined, error)
+      }
+    }
+  }
 
   /** A pool that changes many members calls its listeners many times: one look at the result is enough. */
   #resyncSoon(): void {

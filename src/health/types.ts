@@ -71,7 +71,7 @@ export interface CheckContext {
 /**
  * One check of one member. Resolves: healthy. Rejects: not healthy, with the reason in the error's message.
  * Rejects with `Inconclusive`, or an error whose `code` (or that of its `cause`) is a shortage of our own
- * (EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL): unknown, which counts neither way.
+ * (EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, EADDRINUSE): unknown, which counts neither way.
  */
 // biome-ignore lint/suspicious/noConfusingVoidType: a check that has nothing to add returns nothing
 export type Check = (member: HealthMember, context: CheckContext) => Promise<CheckSuccess | void>

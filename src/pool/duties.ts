@@ -78,7 +78,9 @@ export class Duties {
     const moved = this.#review([member], cause)
     const about = { server: member.key, cause, initial, before, after: member.state() }
     const event = reason === undefined ? about : { ...about, reason }
-    const own = changed && !taken ? { name: health, event } : undefined
+    if (changed) member.verdicts++
+    const order = member.verdicts
+    const own = changed && !taken ? { order, name: health, event } : undefined
     return this.#carryOut(moved, cause, member, own)
   }
 
@@ -122,7 +124,8 @@ export class Duties {
         await this.#mirror.withdraw(withdrawn, cause)
       }
     } catch (error) {
-      if (decided !== undefined && own !== undefined) this.#owing.set(decided.key, own)
+      if (decided !== undefined && own !== undefined && own.order >= decided.told)
+        this.#owing.set(decided.key, own)
       throw error
     } finally {
       this.#calls--
@@ -135,9 +138,13 @@ export class Duties {
   #tell(member: Member, own: Owed | undefined): void {
     // An earlier event whose flip has failed is superseded by this one's, or has come true with it.
     const owed = own ?? this.#owing.get(member.key)
+    // While it was being repaired the opposite has come true, and was told.
+    if (owed !== undefined && owed.order < member.told) return
     if (owed !== undefined && member.waiting) this.#owing.set(member.key, owed)
     else this.#owing.delete(member.key)
-    if (owed !== undefined && !member.waiting) this.#events.publish(owed.name, owed.event)
+    if (owed === undefined || member.waiting) return
+    member.told = owed.order
+    this.#events.publish(owed.name, owed.event)
   }
 
   /** What has come of it beside what was asked, once the kernel holds all of it. */

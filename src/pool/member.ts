@@ -63,6 +63,8 @@ export interface Seat {
 
 /** An event that waits until the kernel holds what it says. */
 export interface Owed {
+  /** Which of the member's changes it is. */
+  readonly order: number
   readonly name: 'up' | 'down'
   readonly event: {
     readonly server: string
@@ -96,6 +98,9 @@ export class Member implements Intent, Candidate {
   leaving = false
   /** Has had its first verdict. */
   decided = false
+  /** Changes of its health so far, and which of them was told last. */
+  verdicts = 0
+  told = 0
   since = Date.now()
   reason = ''
   /** The change that has failed, until it is repaired. */
@@ -182,6 +187,8 @@ export class Member implements Intent, Candidate {
     this.takes = other.takes
     this.waiting = other.waiting
     this.decided = other.decided
+    this.verdicts = other.verdicts
+    this.told = other.told
     this.since = other.since
     this.reason = other.reason
   }

@@ -4,7 +4,7 @@ import type { ApplyResult, Change } from '../types.js'
 import type { Front } from './front.js'
 import { type DriftPolicy, Leave } from './leave.js'
 import { codeOf, isFailure, Ledger, type Split } from './ledger.js'
-import type { Member } from './member.js'
+import type { Member, Seat } from './member.js'
 import { observe, take } from './observe.js'
 import { type Drift, frontHolds, plan, type Step, seatHolds, withdrawalSteps } from './plan.js'
 import { Turn } from './turn.js'
@@ -133,16 +133,22 @@ export class Mirror {
     return this.#turn.flip(members, cause)
   }
 
-  /** The kernel holds what the members say, or a later flip of them has taken over. */
+  /**
+   * The kernel holds what the members say, or a later flip of them has taken over. After a flip that has failed, a
+   * later one has to be answered first: it may fail as well.
+   */
   mirrors(members: readonly Member[]): boolean {
-    for (const member of members) if (!holds(member)) return false
+    for (const member of members) {
+      if (!holds(member) || (member.error !== undefined && member.seats.some(isPending)))
+        return false
+    }
     return true
   }
 
   /** Reads and repairs. Rejects if the kernel does not hold what the members say then. */
   async mend(members: readonly Member[]): Promise<void> {
     await this.#repair()
-    if (!this.mirrors(members)) throw this.#errorOf(members)
+    if (!members.every(holds)) throw this.#errorOf(members)
   }
 
   /** The pool's services have to be absent. */
@@ -351,6 +357,10 @@ export class Mirror {
 function holds({ seats }: Member): boolean {
   for (const seat of seats) if (!seatHolds(seat)) return false
   return true
+}
+
+function isPending({ pending }: Seat): boolean {
+  return pending > 0
 }
 
 /** Nothing is there that is not declared, or it is left alone. */

@@ -1,6 +1,6 @@
 // Several tries at once of which so many must succeed: when it is settled, and what the failures mean together.
 import { setMaxListeners } from 'node:events'
-import { classify, describe, Inconclusive } from '../outcome.js'
+import { classify, describe, Inconclusive, isSystemError } from '../outcome.js'
 
 /**
  * Runs all tasks at once, until so many have succeeded as are needed or that cannot happen any more; the others are
@@ -61,8 +61,10 @@ export function joinErrors(errors: readonly Error[], needed: number, total: numb
   const faults = errors.map(classify)
   const failures = faults.filter((fault) => fault === 'failure').length
   if (faults.includes('unknown') && total - failures >= needed) return new Inconclusive(message)
-  // "No route" only if nothing worse: the checker compares it with the other members.
-  const cause = failures > 0 ? undefined : errors[0]
+  // "No route" only if nothing worse: the checker compares it with the other members. And what the kernel has said is
+  // true however slow we were, if it is enough for a failure by itself.
+  const told = errors.filter((error) => classify(error) === 'failure' && isSystemError(error))
+  const cause = failures === 0 ? errors[0] : total - told.length < needed ? told[0] : undefined
   return new Error(message, { cause })
 }
 

@@ -60,6 +60,17 @@ async function isResolved(promise: Promise<unknown>): Promise<boolean> {
 const one = member(1).key
 const two = member(2).key
 
+it('leaves no listener behind when a target cannot be listened to', () => {
+  const fine = new TestTarget(member(1))
+  const broken = new TestTarget(member(2))
+  broken.onMembers = () => {
+    throw new Error('no listeners here')
+  }
+  const { checker } = build([fine, broken], { check: async () => {} })
+  expect(() => checker.start()).toThrow('no listeners here')
+  expect(fine.listeners.size).toBe(0)
+})
+
 describe('start-up states', () => {
   it('takes a new member up after rise successes, retrying fast', async () => {
     const target = new TestTarget(member(1))

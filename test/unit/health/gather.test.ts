@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { gather, joinErrors } from '../../../src/health/checks/gather.js'
-import { classify } from '../../../src/health/outcome.js'
+import { classify, isSystemError } from '../../../src/health/outcome.js'
 import { failed } from './target.js'
 
 const { signal } = new AbortController()
@@ -34,6 +34,16 @@ describe('joinErrors', () => {
     expect(classify(joined)).toBe(fault)
     expect(joined.message).toBe(codes.map((code) => `dns: ${code}`).join('; '))
   })
+})
+
+it.each([
+  [2, 2, ['ECONNREFUSED', 'wrong'], true],
+  [2, 2, ['wrong'], false],
+  [1, 2, ['ECONNREFUSED', 'wrong'], false],
+  [1, 2, ['ECONNREFUSED', 'ECONNREFUSED'], true],
+] as const)('%i of %i with %j is the word of the kernel: %s', (needed, total, words, told) => {
+  const errors = words.map((word) => (word === 'wrong' ? new Error(word) : error(word)))
+  expect(isSystemError(joinErrors(errors, needed, total))).toBe(told)
 })
 
 describe('gather', () => {

@@ -11,10 +11,13 @@ const failed = (code: string, syscall = 'connect') =>
   Object.assign(new Error(`${syscall} ${code} 10.1.0.1:53`), { code, syscall })
 
 group('classify', () => {
-  it.each(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])('%s is unknown', (code) => {
-    expect(classify(failed(code))).toBe('unknown')
-    expect(classify(new Error('fetch failed', { cause: failed(code) }))).toBe('unknown')
-  })
+  it.each(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'EADDRINUSE'])(
+    '%s is unknown',
+    (code) => {
+      expect(classify(failed(code))).toBe('unknown')
+      expect(classify(new Error('fetch failed', { cause: failed(code) }))).toBe('unknown')
+    },
+  )
 
   it.each(['ECONNREFUSED', 'ECONNRESET', 'EHOSTUNREACH', 'ETIMEDOUT', 'EPIPE', 'EACCES'])(
     '%s is a failure',

@@ -73,6 +73,17 @@ describe('flips of one turn', () => {
     kernel.fail = undefined
   })
 
+  it('do not count on a later one of the same server that fails as well', async () => {
+    const { kernel, pool } = await opened()
+    await pool.down(ONE)
+    const events = record(pool)
+    kernel.fail = () => ({ error: new IpvsError('ERR_IPVS_KERNEL', 'no') })
+    const results = await Promise.allSettled([pool.up(ONE), pool.setWeight(ONE, 9)])
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(events.filter(({ name }) => name === 'up')).toEqual([])
+    kernel.fail = undefined
+  })
+
   it('emit an event each, in the order of the calls', async () => {
     const { kernel, pool } = await opened()
     const events = record(pool)
@@ -84,6 +95,19 @@ describe('flips of one turn', () => {
       ['down', '10.1.0.3:53'],
     ])
     expect(kernel.rules().filter((rule) => rule.includes('->'))).toHaveLength(4)
+  })
+
+  it('emit no event that a later one of the same server has overtaken', async () => {
+    const { kernel, pool } = await opened()
+    const events = record(pool)
+    kernel.fail = () => ({ error: new IpvsError('ERR_IPVS_KERNEL', 'no') })
+    const down = pool.down(ONE)
+    // It has failed, and its repair begins to read.
+    while (kernel.batches.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    kernel.fail = undefined
+    await Promise.all([down, pool.up(ONE)])
+    const names = events.map(({ name }) => name)
+    expect(names.filter((name) => name === 'up' || name === 'down')).toEqual(['up'])
   })
 
   it('show in the status at once', async () => {
