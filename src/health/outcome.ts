@@ -1,5 +1,6 @@
 // What a rejected check means: the member is at fault, we are, or our uplink may be.
 import { getSystemErrorMap, inspect } from 'node:util'
+import { isArgumentError } from '../errors.js'
 
 /**
  * To be thrown by a check that could not find out: the result counts neither as a success nor as a failure.
@@ -43,7 +44,8 @@ export function isSystemError(error: unknown): boolean {
 export function classify(error: unknown): Fault {
   let fault: Fault = 'failure'
   for (let e = error, depth = 0; e instanceof Error && depth < maxDepth; e = e.cause, depth++) {
-    if (e instanceof Inconclusive) return 'unknown'
+    // A bad option, seen only now that there is a member to check, says nothing about the member.
+    if (e instanceof Inconclusive || isArgumentError(e)) return 'unknown'
     const code = codeOf(e)
     if (code !== undefined && shortages.has(code)) return 'unknown'
     if (code !== undefined && noRoute.has(code)) fault = 'unreachable'

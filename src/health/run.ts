@@ -117,7 +117,7 @@ export class Run {
       }
       for (const [target, member] of entry.owners) {
         const owner = watched.owners.get(target)
-        if (owner !== undefined) owner.member = member
+        if (owner !== undefined && owner.member.instance === member.instance) owner.member = member
         else this.#reports.own(watched, target, member)
       }
     }

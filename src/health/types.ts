@@ -18,6 +18,11 @@ export interface HealthMember {
    * `unknown` over `down`: what carries traffic is not cut before it has failed. Default `unknown`.
    */
   readonly state?: HealthState | undefined
+  /**
+   * Tells a member from another one that has taken its place under the same key, between two looks at the list: a new
+   * value means a new member of the target, which hears the present verdict. Default: the same member as ever.
+   */
+  readonly instance?: unknown
 }
 
 /** What the checker has decided about a member: a level, not an edge. Applying it twice is harmless. */

@@ -78,6 +78,8 @@ export interface Owed {
 
 export class Member implements Intent, Candidate {
   readonly key: string
+  /** For health checkers: another server under its key has another one. */
+  readonly instance = Symbol('server')
   readonly address: string
   /** For checks: the server's, or that of the first front. */
   readonly port: number

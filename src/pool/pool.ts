@@ -322,8 +322,8 @@ export class MirroredPool
   /** For health checkers: the servers, and what is presumed about them. None once the pool is closed. */
   *members(): Generator<HealthMember> {
     if (this.#closing !== undefined) return
-    for (const { key, address, port, health } of this.#mirror.members.values()) {
-      yield { key, address, port, state: health }
+    for (const { key, address, port, health, instance } of this.#mirror.members.values()) {
+      yield { key, address, port, state: health, instance }
     }
   }
 

@@ -1,5 +1,5 @@
 // checks.all, any, atLeast and not: several checks as one.
-import { isArgumentError, typeError } from '../../errors.js'
+import { typeError } from '../../errors.js'
 import { checkInteger } from '../../validate.js'
 import { classify, describe, Inconclusive } from '../outcome.js'
 import { readSuccess } from '../success.js'
@@ -53,7 +53,7 @@ export function not(check: Check): Check {
       detail = readSuccess(await check(member, context)).detail
     } catch (error) {
       const reason = describe(error)
-      if (context.signal.aborted || isArgumentError(error) || classify(error) !== 'failure')
+      if (context.signal.aborted || classify(error) !== 'failure')
         throw new Inconclusive(reason, { cause: error })
       return { detail: `not: ${reason}` }
     }

@@ -157,7 +157,7 @@ function readType(type: unknown, name: string): RecordType {
   const known = type as RecordType
   const query = decode(encodeQuery({ name, type: known, recursionDesired: true }, 0))
   // What dns-packet does not know does not come back as it went in; the others have no single, plain reply.
-  if (query.questions?.[0]?.type !== type || ['AXFR', 'IXFR', 'OPT'].includes(type)) {
+  if (query.questions?.[0]?.type !== type || ['ANY', 'AXFR', 'IXFR', 'OPT'].includes(type)) {
     throw rangeError(
       'options.type',
       'a record type in capitals, such as A or SOA, that can be asked for',

@@ -294,6 +294,7 @@ describe('checks.dns', () => {
     [{ name: 'a', type: 'a' }, 'options.type'],
     [{ name: 'a', type: 'NOSUCH' }, 'options.type'],
     [{ name: 'a', type: 'AXFR' }, 'options.type'],
+    [{ name: 'a', type: 'ANY' }, 'options.type'],
     [{ name: 'a', protocols: [] }, 'options.protocols'],
     [{ name: 'a', protocols: ['tls'] }, 'options.protocols'],
     [{ name: 'a', protocols: 'udp' }, 'options.protocols'],

@@ -1,4 +1,5 @@
 import { expect, describe as group, it } from 'vitest'
+import { rangeError } from '../../../src/errors.js'
 import {
   CheckTimeoutError,
   classify,
@@ -35,6 +36,7 @@ group('classify', () => {
     expect(classify(new Inconclusive('no lease'))).toBe('unknown')
     expect(classify(new Error('x', { cause: new Inconclusive('no lease') }))).toBe('unknown')
     expect(classify(new CheckTimeoutError(1))).toBe('failure')
+    expect(classify(rangeError('options.port', 'from 1 to 65535', 0))).toBe('unknown')
     expect(classify('text')).toBe('failure')
     expect(classify(undefined)).toBe('failure')
   })

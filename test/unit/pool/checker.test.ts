@@ -77,3 +77,31 @@ it('adopts, checks, and after ready() holds exactly what answers', async () => {
   await pool.close()
   expect(warnings).toEqual([])
 })
+
+it('a dead server that is removed and added in one turn of the event loop does not stay up', async () => {
+  const pool = await MirroredPool.open(new StandIn(), {
+    address: '192.0.2.1',
+    port: 53,
+    scheduler: 'rr',
+    forwarding: 'direct',
+    servers: ['10.1.0.1', '10.1.0.2'],
+  })
+  const checker = new HealthChecker(pool, {
+    check: async ({ address }) => {
+      if (address === '10.1.0.1') throw new Error('dead')
+    },
+    intervalMs: 10,
+    retryDelayMs: 1,
+  })
+  cleanup = [() => checker.stop(), () => pool.close()]
+  checker.start()
+  await checker.ready()
+  const health = () => pool.status().servers.map((row) => [row.server, row.health])
+  await Promise.all([pool.remove('10.1.0.1'), pool.add('10.1.0.1')])
+  await vi.waitFor(() =>
+    expect(health()).toEqual([
+      ['10.1.0.2:53', 'up'],
+      ['10.1.0.1:53', 'down'],
+    ]),
+  )
+})
