@@ -55,7 +55,8 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
   }
 
   /**
-   * Starts checking; all members at once, as far as `maxInFlight` allows. The process stays alive until `stop()`.
+   * Starts checking; all members at once, as far as `maxInFlight` allows. While it has members, the process stays
+   * alive until `stop()`.
    * Does nothing if started already. After `stop()` it starts anew from the states that the targets presume.
    *
    * @throws what a target's `members()` throws, and ArgumentError for a member that cannot be checked.
@@ -88,7 +89,7 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
   }
 
   /**
-   * Resolves when each member of the first round has a verdict and the targets have taken it: `rise` or `fall`
+   * Resolves when each member of the first round has a verdict and the targets have answered to it: `rise` or `fall`
    * reached, or the presumed state confirmed by one result. Members added later do not delay it. Members without
    * a verdict `unknownLimitMs` after the start are no longer waited for; a `warning` names them. Called before
    * `start()` it waits for the start.

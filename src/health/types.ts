@@ -159,7 +159,7 @@ export type HealthWarningCode =
   | 'target'
   | 'listener'
 
-/** Event `warning`: once per spell, not once per result. */
+/** Event `warning`: once per spell, not once per result; `listener` each time. */
 export interface HealthWarningEvent extends HealthEvent {
   readonly code: HealthWarningCode
   readonly message: string
