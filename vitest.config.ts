@@ -18,7 +18,14 @@ export default defineConfig({
     projects: [
       {
         resolve,
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts'] },
+        test: {
+          name: 'unit',
+          include: [
+            'test/unit/**/*.test.ts',
+            '{lab,demo,bench,test/chaos,test/dataplane}/**/*.test.ts',
+          ],
+          exclude: ['**/node_modules/**', '**/*.lab.test.ts'],
+        },
       },
       {
         resolve,
@@ -38,7 +45,8 @@ export default defineConfig({
         test: {
           // Real packets, with clients that wait: a CPU of its own, as above.
           name: 'dataplane',
-          include: ['test/dataplane/**/*.test.ts'],
+          include: ['{demo,bench,test/dataplane}/**/*.lab.test.ts'],
+          exclude: ['**/node_modules/**'],
           fileParallelism: false,
           retry: process.env.CI ? 1 : 0,
           testTimeout: 120_000,

@@ -1,9 +1,9 @@
 // Where keepalived is found: on this machine, or fetched and not installed (scripts/steps/keepalived.mjs).
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { checkout } from '../lab/checkout.js'
 
-const root = fileURLToPath(new URL('../../../.cache/keepalived/root', import.meta.url))
+const root = path.join(checkout, '.cache/keepalived/root')
 
 /** The environment that `keepalived` can be started in by its name. */
 export function keepalivedEnvironment(): NodeJS.ProcessEnv {

@@ -7,11 +7,12 @@ import { cpus, release } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { failover } from '../failover/main.js'
-import { runInLab } from '../lab/host.js'
-import { CASES, FAMILIES, type Family, HOST_CASES } from './cases.js'
+import { built } from '../lab/checkout.js'
+import { runInLab } from '../lab/guest/host.js'
+import { barChart, lineChart } from '../lab/page/plot.js'
 import { benchChecks } from './checks/main.js'
-import { runHere } from './here.js'
+import { CASES, FAMILIES, type Family, HOST_CASES } from './churn/cases.js'
+import { runHere } from './churn/here.js'
 import {
   DEFAULT_ROUNDS,
   findCase,
@@ -20,14 +21,13 @@ import {
   planRuns,
   type Raw,
   type Run,
-} from './plan.js'
-import { barChart, lineChart } from './plot.js'
-import { provenance, type Report } from './results.js'
-import { summarise } from './summary.js'
-import { formatMarkdown, formatReport } from './table.js'
+} from './churn/plan.js'
+import { provenance, type Report } from './churn/results.js'
+import { summarise } from './churn/summary.js'
+import { formatMarkdown, formatReport } from './churn/table.js'
+import { failover } from './failover/main.js'
 
-const checkout = fileURLToPath(new URL('../../../', import.meta.url))
-const guestProgram = fileURLToPath(new URL('./guest.js', import.meta.url))
+const guestProgram = fileURLToPath(new URL('./churn/guest.js', import.meta.url))
 const HOURS = 3_600_000
 
 // Programs of their own, with their own options.
@@ -43,7 +43,7 @@ const { values: options, positionals } = parseArgs({
   options: {
     rounds: { type: 'string', default: String(DEFAULT_ROUNDS) },
     json: { type: 'boolean', default: false },
-    out: { type: 'string', default: path.join(checkout, 'build/bench/report') },
+    out: { type: 'string', default: built('bench/report') },
     sabotage: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     memory: { type: 'string', default: '1500M' },
@@ -84,7 +84,7 @@ async function main(): Promise<number> {
 
 async function runInGuest(runs: readonly Run[]): Promise<Header & { raws: Raw[] }> {
   if (runs.length === 0) return { kernel: release(), clockUs: 0, raws: [] }
-  const folder = path.join(checkout, 'build/bench/run')
+  const folder = built('bench/run')
   mkdirSync(folder, { recursive: true })
   const plan: Plan = { runs, sabotage: options.sabotage, folder }
   writeFileSync(path.join(folder, 'plan.json'), JSON.stringify(plan))

@@ -1,8 +1,8 @@
 // The director: a pool of three DNS servers on TCP and UDP, and health checks that take servers out
 // and put them back. All of it is the library's public API. Runs in the director's namespace.
 import { type ApplyResult, type Change, checks, HealthChecker, Ipvs, MirroredPool } from 'ipvs'
-import { now, onOrders, tell } from './messages.js'
-import { addresses, port, questionName, serverAt, vip } from './topology.js'
+import { addresses, port, questionName, serverAt, vip } from '../lab/network/three-servers.js'
+import { now, onOrders, tell } from '../lab/traffic/messages.js'
 
 const ipvs = await Ipvs.open()
 const startSabotage = process.argv.includes('--sabotage') ? prepareSabotage(ipvs) : undefined

@@ -2,7 +2,7 @@
 import { availableParallelism, loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { runInLab } from '../lab/host.js'
+import { runInLab } from '../lab/guest/host.js'
 
 const usage = `A director with IPVS, three DNS servers that fail and recover, and clients that must not notice.
 

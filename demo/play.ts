@@ -4,16 +4,6 @@ import type { ChildProcess } from 'node:child_process'
 import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { Actor } from './actor.js'
-import {
-  type ControllerMessage,
-  type Message,
-  now,
-  type Query,
-  type SamplerEndMessage,
-  type TableMessage,
-} from './messages.js'
-import { failureLine, printSummary, resultLine, Timeline } from './report.js'
 import {
   buildNetwork,
   endAll,
@@ -23,7 +13,17 @@ import {
   servers,
   setLink,
   startServer,
-} from './topology.js'
+} from '../lab/network/three-servers.js'
+import { Actor } from '../lab/traffic/actor.js'
+import {
+  type ControllerMessage,
+  type Message,
+  now,
+  type Query,
+  type SamplerEndMessage,
+  type TableMessage,
+} from '../lab/traffic/messages.js'
+import { failureLine, printSummary, resultLine, Timeline } from './report.js'
 import { judge, type Phase } from './verdict.js'
 
 const { values: options } = parseArgs({

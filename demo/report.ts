@@ -1,4 +1,6 @@
 // What people read: the timeline while it happens, and the summary; and the one line for programs.
+
+import { type Server, servers } from '../lab/network/three-servers.js'
 import {
   type ClientName,
   type ControllerMessage,
@@ -9,8 +11,7 @@ import {
   type SamplerEndMessage,
   type Table,
   type TableMessage,
-} from './messages.js'
-import { type Server, servers } from './topology.js'
+} from '../lab/traffic/messages.js'
 import { differences, type Flip, type PhaseResult, type Verdict } from './verdict.js'
 
 const color = process.env.DEMO_COLOR === '1'

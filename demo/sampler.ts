@@ -3,8 +3,8 @@
 import { openSync, readSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { setImmediate as turn } from 'node:timers/promises'
-import { now, onOrders, tell } from './messages.js'
-import { port, type Server, serverAt, vip } from './topology.js'
+import { port, type Server, serverAt, vip } from '../lab/network/three-servers.js'
+import { now, onOrders, tell } from '../lab/traffic/messages.js'
 
 /** A sample costs a third of a millisecond there: less pause would starve those it looks at. */
 const pauseMs = 1

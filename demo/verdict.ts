@@ -1,5 +1,7 @@
 // What was seen from outside, put together: flips, queries per phase, and whether all of it held.
 // Knows what was to happen, but nothing about how the controller works or whether it cheats.
+
+import { addresses, port, type Server, servers, vip } from '../lab/network/three-servers.js'
 import {
   type ClientName,
   type ControllerMessage,
@@ -8,8 +10,7 @@ import {
   type SamplerEndMessage,
   type Table,
   type TableMessage,
-} from './messages.js'
-import { addresses, port, type Server, servers, vip } from './topology.js'
+} from '../lab/traffic/messages.js'
 
 /** A part of the play. What is in flight when something happens belongs to the phase it happens in. */
 export interface Phase {

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { runInLab } from './host.js'
+import { runInLab } from './guest/host.js'
 
 const usage = `Runs a command on a Linux kernel that has IPVS, as root, with this checkout visible.
 

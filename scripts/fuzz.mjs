@@ -192,7 +192,7 @@ async function capture() {
   for (const target of Object.keys(targets)) {
     mkdirSync(path.join(fresh, target), { recursive: true })
   }
-  const { runInGuest } = await import(path.join(checkout, 'build/tools/lab/guest.js'))
+  const { runInGuest } = await import(path.join(checkout, 'build/tools/lab/guest/boot.js'))
   for (const kernel of releases) {
     process.stdout.write(`kernel ${kernel}\n`)
     const status = await runInGuest([path.join(folder, 'capture'), fresh, kernel], {

@@ -6,13 +6,12 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import path from 'node:path'
 import { buildAddon } from './steps/addon.mjs'
-import { buildBench } from './steps/bench.mjs'
-import { buildChaos } from './steps/chaos.mjs'
-import { compileTypeScript, installPackages } from './steps/javascript.mjs'
+import { compileTypeScript, installBenchPackages, installPackages } from './steps/javascript.mjs'
 import { fetchKeepalived } from './steps/keepalived.mjs'
 import { checkRelease, fetchKernel } from './steps/kernels.mjs'
 import { fetchLab } from './steps/lab.mjs'
 import { withLock } from './steps/lock.mjs'
+import { buildPrograms } from './steps/programs.mjs'
 import { checkout, SetupError } from './steps/step.mjs'
 import { needTools } from './steps/tools.mjs'
 
@@ -46,11 +45,12 @@ export async function setup({
       for (const kernel of kernels) await fetchKernel(kernel)
     }
     if (purpose === 'test') await needTools('The tests cannot run', testTools, install)
-    if (purpose === 'bench') await buildBench({ install })
-    // The gates of `npm test` play two trials of the comparison.
-    const compares = purpose === 'failover' || purpose === 'test'
-    if (compares || purpose === 'bench') await fetchKeepalived()
-    if (compares || purpose === 'chaos') await buildChaos({ install })
+    if (purpose === 'bench') await installBenchPackages()
+    // The gates of `npm test` play two trials of the comparison with keepalived.
+    if (['bench', 'failover', 'test'].includes(purpose)) await fetchKeepalived()
+    const others = ['bench', 'chaos'].filter((name) => name === purpose)
+    if (purposes.includes(purpose))
+      await buildPrograms(['lab', ...others], { install }).catch(orShow)
     await buildAddon({ install }).catch(orShow)
     await compileTypeScript().catch(orShow)
   })

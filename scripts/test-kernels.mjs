@@ -45,7 +45,7 @@ async function testOn(release, files) {
 }
 
 async function inGuest(release, command) {
-  const { runInGuest } = await import(path.join(checkout, 'build/tools/lab/guest.js'))
+  const { runInGuest } = await import(path.join(checkout, 'build/tools/lab/guest/boot.js'))
   return runInGuest(command, {
     kernel: release,
     cwd: checkout,

@@ -70,7 +70,7 @@ async function runIn(place, command, install) {
 const runHere = ([program, ...args]) => run(program, args, { cwd: checkout })
 
 async function runInLab(command) {
-  const { runInLab } = await import(path.join(checkout, 'build/tools/lab/host.js'))
+  const { runInLab } = await import(path.join(checkout, 'build/tools/lab/guest/host.js'))
   return runInLab(command, {
     cwd: checkout,
     timeout: guestTimeout,

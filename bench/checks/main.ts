@@ -5,8 +5,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { built } from '../../lab/checkout.js'
 import {
   type ChecksReport,
   type Figures,
@@ -24,7 +24,6 @@ import {
   startServers,
 } from './systems.js'
 
-const checkout = fileURLToPath(new URL('../../../../', import.meta.url))
 /** Each measurement has a port of its own, from here on. */
 const firstPort = 7000
 
@@ -37,7 +36,7 @@ export async function benchChecks(args: string[]): Promise<number> {
       seconds: { type: 'string', default: '20' },
       rounds: { type: 'string', default: '3' },
       json: { type: 'boolean', default: false },
-      out: { type: 'string', default: path.join(checkout, 'build/bench/checks') },
+      out: { type: 'string', default: built('bench/checks') },
     },
   })
   const load = {

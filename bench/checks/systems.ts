@@ -5,11 +5,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { built, checkout, compiled } from '../../lab/checkout.js'
 import { keepalivedEnvironment } from '../keepalived.js'
-
-const checkout = fileURLToPath(new URL('../../../../', import.meta.url))
-const built = path.join(checkout, 'build/bench')
 
 export interface Load {
   readonly servers: number
@@ -54,7 +51,7 @@ class Peer {
 }
 
 export async function startServers({ servers, port, intervalMs }: Load): Promise<Peer> {
-  const peer = new Peer(path.join(built, 'tcp-servers'), [servers, port, intervalMs].map(String))
+  const peer = new Peer(compiled('tcp-servers'), [servers, port, intervalMs].map(String))
   await peer.line()
   return peer
 }
@@ -91,7 +88,7 @@ export function keepalivedVersion(): string | undefined {
 
 /** Its checker process only, in the foreground, with files of its own; no service of the system is touched. */
 export async function startKeepalived(load: Load): Promise<Checking> {
-  const folder = path.join(built, 'keepalived')
+  const folder = built('bench/keepalived')
   mkdirSync(folder, { recursive: true })
   const inFolder = (name: string) => path.join(folder, name)
   writeFileSync(inFolder('conf'), keepalivedConfig(load))
@@ -99,7 +96,7 @@ export async function startKeepalived(load: Load): Promise<Checking> {
   // Its log would go to the system's console, a slow one: it gets a pipe.
   const words = ['--dont-fork', '--log-console', '--no-syslog', '--check', ...files]
   const child = spawn('keepalived', words, {
-    env: { ...keepalivedEnvironment(), LD_PRELOAD: path.join(built, 'no-ipvs.so') },
+    env: { ...keepalivedEnvironment(), LD_PRELOAD: compiled('no-ipvs.so') },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let log = ''

@@ -10,7 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "../drivers/wire.h"
+#include "program.h"
+#include "wire.h"
 
 enum { BATCHES = 400, BATCH = 1000 };
 

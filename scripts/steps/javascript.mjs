@@ -14,7 +14,19 @@ export async function installPackages() {
   )
 }
 
-/** Emits dist/ from src/, and build/tools/ from lab/, demo/, bench/, chaos/ and dataplane/. */
+/** What the benchmarks compare with. Prebuilt for x64 and arm: nothing is compiled. */
+export async function installBenchPackages() {
+  const bench = path.join(checkout, 'bench')
+  const lock = path.join(bench, 'package-lock.json')
+  const installed = path.join(bench, 'node_modules/.package-lock.json')
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return
+  const quiet = ['--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=warn']
+  await step("Installing the benchmarks' npm packages", () =>
+    logged('npm-ci-bench', 'npm', ['ci', '--ignore-scripts', ...quiet], { cwd: bench }),
+  )
+}
+
+/** Emits dist/ from src/, and build/tools/ from lab/, demo/, bench/, test/chaos/ and test/dataplane/. */
 export async function compileTypeScript() {
   await step('Compiling TypeScript', () =>
     logged('tsc', process.execPath, [path.join(checkout, 'node_modules/typescript/bin/tsc'), '-b']),

@@ -1,0 +1,76 @@
+// Inside the kernel that has IPVS: plays the wanted failures under the wanted systems, one after the other in one boot, and
+// writes down what came out.
+import { appendFileSync, writeFileSync } from 'node:fs'
+import { release } from 'node:os'
+import { run } from '../../lab/network/three-servers.js'
+import type { Evidence } from './evidence.js'
+import { failures } from './failures.js'
+import type { TrialResult } from './results.js'
+import { systems } from './systems.js'
+import { describe } from './table.js'
+import { play } from './trial.js'
+import { judge } from './verdict.js'
+
+export interface Plan {
+  /** One trial each: `ipvs/flush`. */
+  readonly trials: readonly string[]
+  /** Where the results go: the header, then a trial a line. */
+  readonly file: string
+  /** The program that samples the table. */
+  readonly witness: string
+  /** The notify script runs under the name of ipvs. */
+  readonly sabotage: boolean
+}
+
+/** The first line of the file. */
+export interface Header {
+  readonly kernel: string
+  readonly keepalived: string
+}
+
+/**
+ * A guest that gets no CPU for longer has checks and queries that time out for no fault of theirs; its sampler, which
+ * comes before every other process, knows.
+ */
+const mostGapMs = 100
+
+const plan: Plan = JSON.parse(process.argv[2]!)
+const version = await run('sh', ['-c', 'keepalived --version 2>&1 | head -1'])
+const header: Header = {
+  kernel: release(),
+  keepalived: /v(\d\S*)/.exec(version)?.[1] ?? 'unknown',
+}
+writeFileSync(plan.file, `${JSON.stringify(header)}\n`)
+
+const trials = failures
+  .flatMap((failure) => systems.map((system) => ({ system, failure })))
+  .filter(({ system, failure }) => plan.trials.includes(`${system.name}/${failure.name}`))
+for (const [index, { system, failure }] of trials.entries()) {
+  const seconds = trials.slice(index).reduce((sum, trial) => sum + trial.failure.seconds, 0)
+  process.stderr.write(`\n${failure.title}: ${system.name} (about ${seconds} s left)\n`)
+  const sabotaged = plan.sabotage && system.name === 'ipvs'
+  const played = sabotaged ? { ...systems[0]!, name: system.name } : system
+  let evidence = await play(played, failure, plan.witness)
+  for (let again = 0; again < 2 && longestGap(evidence) > mostGapMs; again++) {
+    const gap = Math.round(longestGap(evidence))
+    process.stderr.write(`  the guest stood still for ${gap} ms, the machine is busy: once more\n`)
+    evidence = await play(played, failure, plan.witness)
+  }
+  const verdict = judge(evidence)
+  for (const line of describe(verdict)) process.stderr.write(`  ${line}\n`)
+  for (const problem of verdict.problems) process.stderr.write(`  PROBLEM ${problem}\n`)
+  const result: TrialResult = {
+    system: system.name,
+    failure: failure.name,
+    ...verdict,
+    longestGapMs: longestGap(evidence),
+    output: evidence.output,
+  }
+  appendFileSync(plan.file, `${JSON.stringify(result)}\n`)
+}
+process.exit()
+
+function longestGap({ tables }: Evidence): number {
+  const end = tables.at(-1)
+  return end !== undefined && 'longestGapMs' in end ? end.longestGapMs : Number.POSITIVE_INFINITY
+}

@@ -1,0 +1,39 @@
+// What is compared: three ways to keep the same three servers behind one address, on TCP and on UDP. All are programs that
+// run in the director's namespace, as their files in `bench/failover/systems/` say; docs/keepalived.md explains them line by line.
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { checkout } from '../../lab/checkout.js'
+
+export const systemNames = ['keepalived, notify script', 'keepalived, native udp', 'ipvs'] as const
+export type SystemName = (typeof systemNames)[number]
+
+export interface System {
+  readonly name: SystemName
+  /** Run to its end before each start, as an init script would. */
+  readonly before?: readonly string[]
+  readonly command: readonly string[]
+}
+
+const source = (file: string) => path.join(checkout, 'bench/failover/systems', file)
+
+const keepalived = (config: string) => [
+  ...['keepalived', '--dont-fork', '--check', '--log-console', '--log-detail', '--no-syslog'],
+  ...[
+    `--use-file=${source(config)}`,
+    `--pid=/tmp/keepalived.pid`,
+    '--checkers_pid=/tmp/checkers.pid',
+  ],
+]
+
+export const systems: readonly System[] = [
+  {
+    name: 'keepalived, notify script',
+    before: ['sh', source('notify-udp.sh')],
+    command: keepalived('notify.conf'),
+  },
+  { name: 'keepalived, native udp', command: keepalived('native.conf') },
+  {
+    name: 'ipvs',
+    command: [process.execPath, fileURLToPath(new URL('./systems/dns.js', import.meta.url))],
+  },
+]

@@ -1,0 +1,281 @@
+// What a trial shows, from its raw logs: when the table was put right, how long TCP and UDP disagreed in it, and which
+// queries were lost. Knows nothing about how a system works.
+
+import { addresses, port, type Server, servers, vip } from '../../lab/network/three-servers.js'
+import { type ClientName, clientNames, type Query } from '../../lab/traffic/messages.js'
+import type { WitnessEntry } from '../../test/chaos/logs.js'
+import { readTable } from '../../test/chaos/table.js'
+import { type Evidence, type Protocol, protocols } from './evidence.js'
+import { type FailureName, failures } from './failures.js'
+import type { SystemName } from './systems.js'
+
+/** One client's view of one trial. */
+export interface Row {
+  readonly system: SystemName
+  readonly failure: FailureName
+  readonly client: ClientName
+  /**
+   * A server failed: until it had left one of the two services. The table or its controller: how long the table was not as it
+   * should be. `null`: that has not happened, or has not ended.
+   */
+  readonly detectMs: number | null
+  /** How long TCP and UDP had different servers in the table, all flips of the trial together; to its end at the longest. */
+  readonly skewMs: number
+  /** Lost, and sent while the client's own service was wrong: it held the dead server, or it was gone. */
+  readonly lostBefore: number
+  /** Lost, and sent while it was right; `null` if it was never right as long as the failure lasted. */
+  readonly lostAfter: number | null
+}
+
+/** From when to when, in milliseconds since the failure. */
+export type Spell = readonly [from: number, to: number]
+
+/** What there is to draw. Times are milliseconds since the failure. */
+export interface Timeline {
+  readonly system: SystemName
+  readonly failure: FailureName
+  readonly from: number
+  readonly to: number
+  readonly dead: Readonly<Record<Protocol, readonly Spell[]>>
+  /** When the victim was in the service. */
+  readonly inTable: Readonly<Record<Protocol, readonly Spell[]>>
+  /** Flips: changes of servers; split: those that the sampler saw on one protocol before the other. */
+  readonly flips: number
+  readonly splitFlips: number
+  /** Queries lost, by the time they were sent, in steps of `binMs` from `from` on. */
+  readonly lost: Readonly<Record<ClientName, readonly number[]>>
+  readonly asked: Readonly<Record<ClientName, number>>
+}
+
+export interface Verdict {
+  readonly rows: readonly Row[]
+  readonly timeline: Timeline
+  /** What makes the trial worthless, and what ours has promised and not kept; empty: all held. */
+  readonly problems: readonly string[]
+}
+
+export const binMs = 250
+/** What was sent so long before a change may have met it. */
+const inFlightMs = 50
+
+/** What the table was from then on, until the next. */
+interface State {
+  readonly at: number
+  readonly members: Readonly<Record<Protocol, readonly Server[]>>
+}
+
+export function judge(evidence: Evidence): Verdict {
+  const { system, failure, victim, failedAt, restoredAt, endedAt, queries, dead } = evidence
+  const states = statesOf(evidence.tables)
+  const to = failures.find(({ name }) => name === failure)!.to
+  const wrong = {
+    tcp: wrongSpells('tcp', states, evidence),
+    udp: wrongSpells('udp', states, evidence),
+  }
+  const detectMs = to === 'server' ? leftAfter(states, evidence) : wrongFor(states, evidence)
+  const split = spells(states, endedAt, ({ members }) => `${members.tcp}` !== `${members.udp}`)
+  const skewMs = round(lengthOf(clip(split, failedAt, endedAt)))
+  const since = Math.min(failedAt, ...dead.map(({ from }) => from)) - inFlightMs
+
+  const rows = clientNames.map((client): Row => {
+    const protocol = client === 'TCP' ? 'tcp' : 'udp'
+    const lost = lostOf(queries, client).filter((sentAt) => sentAt >= failedAt - inFlightMs)
+    const isBefore = (sentAt: number) =>
+      wrong[protocol].some(([from, to]) => sentAt + inFlightMs >= from && sentAt < to)
+    const before = lost.filter(isBefore).length
+    // Once wrong, and not right before the failure was over.
+    const during = clip(wrong[protocol], failedAt, restoredAt)
+    const neverRight = during.length === 1 && during[0]![1] >= restoredAt - inFlightMs
+    const lostAfter = neverRight ? null : lost.length - before
+    return { system, failure, client, detectMs, skewMs, lostBefore: before, lostAfter }
+  })
+  return {
+    rows,
+    timeline: draw(evidence, states),
+    problems: findProblems(evidence, since).map((text) => `${system}: ${failure}: ${text}`),
+  }
+
+  function findProblems({ startedAt }: Evidence, since: number): string[] {
+    const problems: string[] = []
+    for (const client of clientNames) {
+      const asked = queries.filter((query) => query.client === client && query.sentAt >= startedAt)
+      if (asked.length === 0) problems.push(`client "${client}" has not asked anything.`)
+      const early = asked.filter(({ server, sentAt }) => server === undefined && sentAt < since)
+      if (early.length > 0) {
+        problems.push(`client "${client}" lost ${early.length} queries before anything failed.`)
+      }
+    }
+    if (system === 'ipvs') problems.push(...promises())
+    const atFailure = states.findLast(({ at }) => at <= since)
+    for (const protocol of protocols) {
+      if (atFailure?.members[protocol].length === servers.length) continue
+      problems.push(`${protocol.toUpperCase()} had not all servers before anything failed.`)
+    }
+    return problems
+  }
+
+  /** What ours has to do, whatever the others do. */
+  function promises(): string[] {
+    const broken: string[] = []
+    if (detectMs === null) {
+      broken.push(to === 'server' ? 'the dead server stayed.' : 'the table was not put right.')
+    }
+    // A table that others have broken is split by them.
+    if (to === 'server' && skewMs > 0) {
+      broken.push(`TCP and UDP had different servers for ${skewMs} ms.`)
+    }
+    for (const { client, lostAfter } of rows) {
+      if (lostAfter) broken.push(`client "${client}" lost ${lostAfter} queries after the flip.`)
+    }
+    return broken
+  }
+
+  function draw({ startedAt }: Evidence, all: readonly State[]): Timeline {
+    const start = Math.max(startedAt, since - 1000)
+    const relative = (some: readonly Spell[]) =>
+      clip(some, start, endedAt).map(
+        ([from, to]): Spell => [Math.round(from - failedAt), Math.round(to - failedAt)],
+      )
+    const each = <T>(make: (protocol: Protocol) => T) => ({ tcp: make('tcp'), udp: make('udp') })
+    const bins = Math.ceil((endedAt - start) / binMs)
+    const byClient = <T>(make: (client: ClientName) => T) =>
+      Object.fromEntries(clientNames.map((client) => [client, make(client)])) as Record<
+        ClientName,
+        T
+      >
+    return {
+      system,
+      failure,
+      from: Math.round(start - failedAt),
+      to: Math.round(endedAt - failedAt),
+      dead: each((protocol) =>
+        relative(
+          dead.filter((one) => one.protocol === protocol).map(({ from, to }): Spell => [from, to]),
+        ),
+      ),
+      inTable: each((protocol) =>
+        relative(spells(all, endedAt, ({ members }) => members[protocol].includes(victim))),
+      ),
+      ...countFlips(all, since),
+      lost: byClient((client) => {
+        const counts = Array<number>(bins).fill(0)
+        for (const sentAt of lostOf(queries, client)) {
+          const bin = Math.floor((sentAt - start) / binMs)
+          if (bin >= 0 && bin < bins) counts[bin]!++
+        }
+        return counts
+      }),
+      asked: byClient(
+        (client) =>
+          queries.filter((query) => query.client === client && query.sentAt >= failedAt).length,
+      ),
+    }
+  }
+}
+
+const lostOf = (queries: readonly Query[], client: ClientName): number[] =>
+  queries
+    .filter((query) => query.client === client && query.server === undefined)
+    .map(({ sentAt }) => sentAt)
+
+/** A server with weight 0 gets nothing, and a service that is gone has none. */
+function statesOf(tables: readonly WitnessEntry[]): State[] {
+  return tables.flatMap((entry) => {
+    if (!('table' in entry)) return []
+    const table = readTable(entry.table)
+    const membersOf = (protocol: Protocol) => {
+      const found = table.get(`${protocol} ${vip}:${port}`)?.servers
+      return servers.filter((server) => {
+        const settings = found?.get(`${addresses[server]}:${port}`)
+        return settings !== undefined && !settings.endsWith(' 0')
+      })
+    }
+    return [{ at: entry.at, members: { tcp: membersOf('tcp'), udp: membersOf('udp') } }]
+  })
+}
+
+/** When it held, joined where it went on. */
+function spells(states: readonly State[], end: number, holds: (state: State) => boolean): Spell[] {
+  const found: [number, number][] = []
+  for (const [index, state] of states.entries()) {
+    if (!holds(state)) continue
+    const to = states[index + 1]?.at ?? end
+    const last = found.at(-1)
+    if (last?.[1] === state.at) last[1] = to
+    else found.push([state.at, to])
+  }
+  return found
+}
+
+const clip = (some: readonly Spell[], from: number, to: number): Spell[] =>
+  some.map(([a, b]): Spell => [Math.max(a, from), Math.min(b, to)]).filter(([a, b]) => a < b)
+
+const lengthOf = (some: readonly Spell[]) => some.reduce((sum, [from, to]) => sum + to - from, 0)
+
+/** When the service held the dead server, or no living one. */
+function wrongSpells(
+  protocol: Protocol,
+  states: readonly State[],
+  { dead, victim, endedAt, failedAt }: Evidence,
+): Spell[] {
+  const holding = spells(states, endedAt, ({ members }) => members[protocol].includes(victim))
+  const while_ = dead
+    .filter((one) => one.protocol === protocol)
+    .flatMap(({ from, to }) => clip(holding, from, to))
+  const empty = spells(states, endedAt, ({ members }) =>
+    members[protocol].every((server) => server === victim && isDeadAt(failedAt)),
+  )
+  return [...while_, ...empty]
+
+  function isDeadAt(time: number): boolean {
+    return dead.some((one) => one.protocol === protocol && one.from <= time && time < one.to)
+  }
+}
+
+/** From the failure until the victim had left one of the services, if it did so before it was back. */
+function leftAfter(states: readonly State[], { victim, failedAt, dead }: Evidence): number | null {
+  const back = Math.min(...dead.map(({ to }) => to))
+  const left = states.find(
+    ({ at, members }) =>
+      at >= failedAt &&
+      at < back &&
+      protocols.some((protocol) => !members[protocol].includes(victim)),
+  )
+  return left === undefined ? null : round(left.at - failedAt)
+}
+
+/** How long the table was not as it should be, while the failure lasted. */
+function wrongFor(
+  states: readonly State[],
+  { victim, failedAt, restoredAt, dead }: Evidence,
+): number | null {
+  const wrong = spells(states, restoredAt, ({ members }) =>
+    protocols.some((protocol) => {
+      const isDead = dead.some((one) => one.protocol === protocol && one.from <= failedAt)
+      const wanted = servers.filter((server) => !(isDead && server === victim))
+      return `${members[protocol]}` !== `${wanted}`
+    }),
+  )
+  const since = clip(wrong, failedAt, restoredAt)
+  if (since.at(-1)?.[1] === restoredAt) return null
+  return round(lengthOf(since))
+}
+
+/** Changes of which servers there are; a split one was seen on one protocol before the other. */
+function countFlips(states: readonly State[], since: number) {
+  let flips = 0
+  let splitFlips = 0
+  for (const [index, { at, members }] of states.entries()) {
+    const before = states[index - 1]?.members
+    if (before === undefined || at < since) continue
+    const changed = protocols.filter((protocol) => `${before[protocol]}` !== `${members[protocol]}`)
+    if (changed.length === 0) continue
+    // The second half of a split flip ends it and is none of its own.
+    if (`${before.tcp}` !== `${before.udp}` && `${members.tcp}` === `${members.udp}`) continue
+    flips++
+    if (`${members.tcp}` !== `${members.udp}`) splitFlips++
+  }
+  return { flips, splitFlips }
+}
+
+const round = (ms: number) => Math.round(ms * 10) / 10

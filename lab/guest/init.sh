@@ -1,0 +1,100 @@
+#!/bin/bash
+# pid 1 of the lab's guest. boot.ts started the kernel with LAB_RUN=<folder of this run>; the file
+# `start` in it holds, NUL-separated: the checkout, the folder to run in, Node's own folder, the
+# folder that holds modules/, the terminal's rows and columns (0 0 = no terminal), how many
+# NAME=value words follow, those words, and the command.
+#   tty0 kernel log   tty1 stdout (or the terminal)   tty2 stderr   tty3 what the host tells us
+
+# perl is in every Debian, `halt` is not. 169 = reboot(2), the last number = power off.
+poweroff() { exec perl -e 'syscall 169, 0xfee1dead, 672274793, 0x4321fedc'; }
+trap 'echo "lab/init.sh: line $LINENO failed: $BASH_COMMAND"; poweroff' ERR
+
+mount -t proc proc /proc
+mapfile -d '' start <"$LAB_RUN/start"
+checkout=${start[0]} cwd=${start[1]} node=${start[2]} modules=${start[3]}
+rows=${start[4]} cols=${start[5]}
+env=("${start[@]:7:start[6]}")
+command=("${start[@]:7+start[6]}")
+
+mount -t sysfs sys /sys
+mkdir -p /dev/shm /dev/pts /dev/keep
+mount -t devpts -o gid=5,mode=620,ptmxmode=666 pts /dev/pts
+mount -t tmpfs shm /dev/shm
+ln -s /proc/self/fd /dev/fd
+ln -s fd/0 /dev/stdin
+ln -s fd/1 /dev/stdout
+ln -s fd/2 /dev/stderr
+
+# The root is the host's own disk. Only the checkout and the folder the command runs in stay
+# writable; scratch folders are the guest's own, even when the checkout lies inside one of them.
+keep=("$checkout")
+[[ $cwd/ == "$checkout"/* ]] || keep+=("$cwd")
+case $node in /tmp/* | /var/tmp/* | /run/*) keep+=("$node") ;; esac
+for i in "${!keep[@]}"; do
+  mkdir "/dev/keep/$i"
+  mount --bind "${keep[i]}" "/dev/keep/$i"
+done
+mount -o remount,bind,ro /
+for scratch in /tmp /var/tmp /run; do mount -t tmpfs tmp "$scratch"; done
+for i in "${!keep[@]}"; do
+  [[ -d ${keep[i]} ]] || mkdir -p "${keep[i]}"
+  mount --bind "/dev/keep/$i" "${keep[i]}"
+done
+chmod 1777 /tmp /var/tmp /dev/shm
+mkdir -p /run/lab/home /run/lock
+ln -s "$modules" /run/lab/lib # where modprobe -d /run/lab looks
+
+# The kernel loads modules through this script: schedulers, veth, conntrack and the rest come by
+# themselves, from any namespace, without a /lib/modules on the host.
+for word in "${env[@]}"; do
+  case $word in PATH=* | LD_LIBRARY_PATH=* | MODPROBE_OPTIONS=*) export "$word" ;; esac
+done
+printf '#!/bin/bash\nexport LD_LIBRARY_PATH=%q\nexec %q -d /run/lab "$@"\n' \
+  "$LD_LIBRARY_PATH" "$(type -P modprobe)" >/run/lab/modprobe
+chmod +x /run/lab/modprobe
+echo /run/lab/modprobe >/proc/sys/kernel/modprobe
+echo ipvs-lab >/proc/sys/kernel/hostname
+[[ -e /proc/net/if_inet6 ]] || modprobe ipv6 # built into newer kernels
+modprobe ip_vs
+ip link set lo up
+
+# The host tells us the terminal's new size, or closes the line because it is gone or wants an end.
+stty -F /dev/tty3 raw -echo
+{
+  while read -r rows cols; do stty -F /dev/tty1 rows "$rows" cols "$cols"; done </dev/tty3
+  poweroff
+} &
+disown
+
+# Held open: a terminal forgets its size when the last one closes it.
+exec 7<>/dev/tty1
+echo ready >/dev/tty3
+trap - ERR
+cd "$cwd"
+if ((rows)); then
+  stty -F /dev/tty1 sane rows "$rows" cols "$cols"
+  setsid -c -w env -i "${env[@]}" "${command[@]}" <&7 >&7 2>&1 7>&-
+  status=$?
+else
+  # Pipes, so that programs see no terminal; cat carries the bytes to the host.
+  stty -F /dev/tty1 raw -echo
+  stty -F /dev/tty2 raw -echo
+  exec 5> >(exec cat >&7)
+  cats=$!
+  exec 6> >(exec cat >/dev/tty2)
+  cats="$cats $!"
+  env -i "${env[@]}" "${command[@]}" </dev/null >&5 2>&6 5>&- 6>&- 7>&-
+  status=$?
+  exec 5>&- 6>&-
+  # A daemon left behind would hold the pipes open for ever.
+  for process in /proc/[0-9]*; do
+    process=${process#/proc/}
+    [[ " 1 $cats " == *" $process "* ]] || kill -KILL "$process"
+  done 2>/dev/null
+  wait $cats
+  stty -F /dev/tty2 -echo
+fi
+stty -F /dev/tty1 -echo # waits until the host has read everything
+echo "$status" >"$LAB_RUN/status"
+sync "$LAB_RUN/status"
+poweroff

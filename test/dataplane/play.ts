@@ -1,0 +1,288 @@
+// Plays one scenario: builds the network, starts everybody, lets things happen one after the other, and returns what was
+// seen from outside.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { MirroredPoolOptions } from 'ipvs'
+import { endAll, run } from '../../lab/network/three-servers.js'
+import { Actor } from '../../lab/traffic/actor.js'
+import { now } from '../../lab/traffic/messages.js'
+import { STRACE } from '../kernel/strace.js'
+import {
+  type Break,
+  type Done,
+  type Message,
+  type Query,
+  type Stream,
+  streams,
+} from './messages.js'
+import {
+  addresses,
+  buildNetwork,
+  listensAt,
+  port,
+  removeNetwork,
+  type Server,
+  servers,
+  set,
+  vip,
+} from './network.js'
+import type { Action, Scenario } from './scenarios.js'
+import { mutatingMessages } from './sent.js'
+
+/** Between a server's death and the word to the pool: what a health check takes. */
+const detectionMs = 300
+const drainMs = 2500
+const readyMs = 15_000
+
+export interface Pace {
+  /** How long each phase goes on after the promise has resolved: in stories, and where one thing happens only. */
+  readonly storyMs: number
+  readonly singleMs: number
+}
+
+/** From one action to the next. What is asked in it belongs to it. */
+export interface Phase {
+  readonly action: Action
+  /** With which something happens; not with `steady` and `restart`. */
+  readonly server: Server | undefined
+  readonly from: number
+  readonly startedAt: number
+  readonly resolvedAt: number
+  readonly to: number
+  readonly warnings: readonly string[]
+  /** Who answered each stream before it began. */
+  readonly streamsOn: Readonly<Record<Stream, string | undefined>>
+  readonly note: string
+}
+
+export interface Evidence {
+  readonly scenario: Scenario
+  readonly phases: readonly Phase[]
+  readonly queries: readonly Query[]
+  readonly breaks: readonly Break[]
+  /** Why the pool was not opened. */
+  readonly refused?: string
+  /** What the restarted controller sent that could change something, by strace. */
+  readonly sent?: readonly number[]
+}
+
+/** @param sabotage takes back what the pool has set in the kernel: has to be noticed */
+export async function play(scenario: Scenario, pace: Pace, sabotage = false): Promise<Evidence> {
+  await buildNetwork(scenario.forwarding)
+  await prepareKernel(scenario)
+  const play = new Play(scenario, pace, sabotage)
+  try {
+    return await play.run()
+  } finally {
+    play.end()
+    await removeNetwork()
+  }
+}
+
+async function prepareKernel({ sysctls = {}, udpTimeoutSeconds }: Scenario): Promise<void> {
+  const lines = Object.entries(sysctls).map(([name, value]) => `echo ${value} >vs/${name}`)
+  await set('director', lines.join('; '))
+  const ipvsadm = (words: string[]) => run('ip', ['netns', 'exec', 'director', 'ipvsadm', ...words])
+  if (udpTimeoutSeconds !== undefined) await ipvsadm(['--set', '0', '0', `${udpTimeoutSeconds}`])
+  if (sysctls.conntrack === 1) {
+    // Connections are tracked where something needs it: a netfilter rule, or FTP behind masquerading.
+    await ipvsadm(['-A', '-t', `${vip}:21`])
+    await ipvsadm(['-a', '-t', `${vip}:21`, '-r', `${addresses.s1}:21`, '-m'])
+  }
+}
+
+class Play {
+  readonly #scenario: Scenario
+  readonly #pace: Pace
+  readonly #sabotage: boolean
+  readonly #folder = mkdtempSync(path.join(tmpdir(), 'ipvs-dataplane-'))
+  readonly #actors: Actor<Message>[] = []
+  readonly #servers = new Map<Server, Actor<Message>>()
+  #director!: Actor<Message>
+  #warnings: readonly string[] = []
+  readonly #phases: Phase[] = []
+  readonly #queries: Query[] = []
+  readonly #breaks: Break[] = []
+  #refused: string | undefined
+  #onDone: (done: Done) => void = () => {}
+  readonly #weights = new Map<Server, number>()
+  #fail: (error: Error) => void = () => {}
+  /** Rejects when a program ends although nobody told it to. */
+  readonly #failed = new Promise<never>((_, reject) => {
+    this.#fail = reject
+  })
+
+  constructor(scenario: Scenario, pace: Pace, sabotage: boolean) {
+    this.#scenario = scenario
+    this.#pace = pace
+    this.#sabotage = sabotage
+    this.#failed.catch(() => {})
+  }
+
+  async run(): Promise<Evidence> {
+    const { forwarding } = this.#scenario
+    for (const server of servers) {
+      const flags = [server, listensAt(server, forwarding)]
+      this.#servers.set(server, this.#start('server', server, flags))
+    }
+    const traffic = this.#start('traffic', 'client', [])
+    this.#director = this.#startDirector()
+    await Promise.race([Promise.all(this.#actors.map(({ ready }) => ready)), this.#failed])
+    if (this.#refused === undefined) {
+      traffic.order('go')
+      await Promise.race([this.#perform(), this.#failed])
+    }
+    // The client first: it waits for what it has asked.
+    for (const actor of [traffic, this.#director, ...this.#servers.values()]) await actor.stop()
+    const restarted = this.#phases.some(({ action }) => action === 'restart')
+    return {
+      scenario: this.#scenario,
+      phases: this.#phases,
+      queries: this.#queries,
+      breaks: this.#breaks,
+      ...(this.#refused !== undefined && { refused: this.#refused }),
+      ...(restarted && { sent: mutatingMessages(readFileSync(this.#trace, 'utf8')) }),
+    }
+  }
+
+  end(): void {
+    endAll()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  get #trace(): string {
+    return path.join(this.#folder, 'trace')
+  }
+
+  async #perform(): Promise<void> {
+    const answered = () =>
+      streams.every((stream) => this.#lastServer(stream)) && this.#lastServer('UDP, one port')
+    const start = now()
+    while (!answered()) {
+      if (now() - start > readyMs) throw new Error('Not every client gets answers.')
+      await sleep(50)
+    }
+    this.#warnings = (await this.#do('look')).warnings
+    if (this.#scenario.sysctls?.conntrack === 1) {
+      // Without it the scenario would show nothing.
+      await set('director', 'test "$(cat ../netfilter/nf_conntrack_count)" -gt 0')
+    }
+    if (this.#sabotage) await set('director', 'echo 0 >vs/expire_nodest_conn')
+    const { actions } = this.#scenario
+    for (const action of this.#sabotage ? actions.slice(0, 1) : actions) await this.#phase(action)
+  }
+
+  async #phase(action: Action): Promise<void> {
+    const from = this.#phases.at(-1)?.to ?? now()
+    // What is in flight when it happens was asked in this phase, not in the one before.
+    await sleep(100)
+    const server = this.#serverFor(action)
+    const streamsOn = {
+      'TCP stream 1': this.#lastServer('TCP stream 1'),
+      'TCP stream 2': this.#lastServer('TCP stream 2'),
+    }
+    const { startedAt, resolvedAt, warnings, note } = await this.#act(action, server)
+    this.#warnings = warnings
+    const single = this.#scenario.actions.length === 1
+    await sleep(single ? this.#pace.singleMs : this.#pace.storyMs)
+    const to = now()
+    const times = { from, startedAt, resolvedAt, to }
+    this.#phases.push({ action, server, ...times, warnings, streamsOn, note })
+  }
+
+  /**
+   * Things happen to the server that has the client with one port, which has the most to lose; where that one has both,
+   * to the server with the first TCP stream.
+   */
+  #serverFor(action: Action): Server | undefined {
+    if (action === 'steady' || action === 'restart') return undefined
+    if (action === 'recover' || action === 'ready') return this.#phases.at(-1)?.server
+    const lately = this.#queries.filter(({ client }) => client === 'UDP, one port').slice(-20)
+    const spread = servers.every((name) => lately.some(({ server }) => server === name))
+    return this.#lastServer(spread ? 'TCP stream 1' : 'UDP, one port') as Server
+  }
+
+  async #act(action: Action, server: Server | undefined): Promise<Omit<Done, 'type' | 'order'>> {
+    if (action === 'steady') {
+      const at = now()
+      return { startedAt: at, resolvedAt: at, warnings: this.#warnings, note: '' }
+    }
+    if (action === 'restart') return this.#restart()
+    const address = addresses[server!]
+    if (action === 'fail') {
+      this.#servers.get(server!)!.order('mute')
+      await sleep(detectionMs)
+      return this.#do(`down ${address}`)
+    }
+    if (action === 'recover') {
+      this.#servers.get(server!)!.order('unmute')
+      await sleep(50)
+      return this.#do(`up ${address}`)
+    }
+    if (action === 'drain') return this.#do(`drain ${address} ${drainMs}`)
+    if (action === 're-add') return this.#do(`readd ${address}`)
+    if (action === 'weight') {
+      this.#weights.set(server!, 3)
+      return this.#do(`weight ${address} 3`)
+    }
+    return this.#do(`${action} ${address}`)
+  }
+
+  async #restart(): Promise<Omit<Done, 'type' | 'order'>> {
+    const startedAt = now()
+    await this.#director.stop()
+    this.#director = this.#startDirector([...STRACE, '-e', 'trace=network', '-o', this.#trace])
+    await this.#director.ready
+    return { ...(await this.#do('reconcile')), startedAt }
+  }
+
+  /** Gives the director an order, and waits until it has been carried out. */
+  #do(order: string): Promise<Done> {
+    return new Promise((resolve) => {
+      this.#onDone = resolve
+      this.#director.order(order)
+    })
+  }
+
+  #startDirector(under: readonly string[] = []): Actor<Message> {
+    const options = {
+      ...this.#scenario.pool,
+      address: vip,
+      port,
+      forwarding: this.#scenario.forwarding,
+      servers: servers.map((server) => ({
+        address: addresses[server],
+        weight: this.#weights.get(server) ?? 1,
+      })),
+    } satisfies MirroredPoolOptions
+    return this.#start('director', 'director', [JSON.stringify(options)], under)
+  }
+
+  #start(
+    program: string,
+    namespace: string,
+    flags: string[],
+    under: readonly string[] = [],
+  ): Actor<Message> {
+    const file = new URL(`./${program}.js`, import.meta.url)
+    const take = (message: Message) => this.#take(message)
+    const actor = new Actor<Message>(file, namespace, flags, take, under)
+    this.#actors.push(actor)
+    actor.failure.catch(this.#fail)
+    return actor
+  }
+
+  #take(message: Message): void {
+    if (message.type === 'queries') this.#queries.push(...message.queries)
+    else if (message.type === 'break') this.#breaks.push(message)
+    else if (message.type === 'done') this.#onDone(message)
+    else if (message.type === 'refused') this.#refused = message.text
+  }
+
+  #lastServer(client: Query['client']): string | undefined {
+    return this.#queries.findLast((query) => query.client === client && query.server !== undefined)
+      ?.server
+  }
+}
