@@ -1,14 +1,20 @@
-// npm run bench [-- CASE [DRIVER]] [--rounds N] [--json] [--out FOLDER] [--sabotage] [--list]
-// npm run bench -- checks [...] is bench/checks/main.ts.
-// npm run bench -- failover [...] is failover/main.ts.
-// Boots a kernel with IPVS once, runs every driver of every case in it, and prints, plots and saves what came out.
+// npm run bench: boots a kernel with IPVS once, runs every driver of every case in it, and prints, plots and saves what came out.
+// `npm run bench -- checks` and `npm run bench -- failover` are programs of their own, with their own options.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { built } from '../lab/checkout.js'
-import { runInLab } from '../lab/guest/host.js'
+import {
+  exitStatus,
+  flag,
+  printJson,
+  runCommand,
+  runOnIpvs,
+  text,
+  type Values,
+  whole,
+} from '../lab/command.js'
 import { barChart, lineChart } from '../lab/page/plot.js'
 import { benchChecks } from './checks/main.js'
 import { CASES, FAMILIES, type Family, HOST_CASES } from './churn/cases.js'
@@ -27,31 +33,41 @@ import { summarise } from './churn/summary.js'
 import { formatMarkdown, formatReport } from './churn/table.js'
 import { failover } from './failover/main.js'
 
-const guestProgram = fileURLToPath(new URL('./churn/guest.js', import.meta.url))
-const HOURS = 3_600_000
+const usage = `What the library costs beside C, libnl, ipvsadm and others, on a kernel that has IPVS.
 
-// Programs of their own, with their own options.
-const others: Readonly<Record<string, (words: string[]) => Promise<number>>> = {
+    npm run bench -- [CASE [DRIVER]] [--rounds N] [--memory 1500M] [--out FOLDER] [--json] [--list] [--sabotage]
+    npm run bench -- checks [...]      what health checks cost; --help
+    npm run bench -- failover [...]    beside keepalived, under the same failures; --help
+
+    --rounds N    how often each driver runs (${DEFAULT_ROUNDS})
+    --out FOLDER  for tables and pictures (build/bench/report)
+    --json        the last line of stdout is the result
+    --list        the cases and their drivers
+    --sabotage    drivers drop every tenth change: has to be noticed, and to fail
+
+Exit status 0: every driver left the table that it had to. 1: one did not, and the last lines say which.
+`
+
+const options = {
+  rounds: whole(DEFAULT_ROUNDS, 1, 1000),
+  json: flag,
+  out: text,
+  sabotage: flag,
+  list: flag,
+  memory: text,
+}
+
+type Options = Values<typeof options>
+
+const others: Readonly<Record<string, (words: readonly string[]) => Promise<void>>> = {
   checks: benchChecks,
   failover,
 }
-const other = others[process.argv[2] ?? '']
+const [first = '', ...rest] = process.argv.slice(2)
+await (others[first]?.(rest) ??
+  runCommand({ name: 'bench', usage, options, words: true, run: compare }))
 
-const { values: options, positionals } = parseArgs({
-  args: other === undefined ? process.argv.slice(2) : [],
-  allowPositionals: true,
-  options: {
-    rounds: { type: 'string', default: String(DEFAULT_ROUNDS) },
-    json: { type: 'boolean', default: false },
-    out: { type: 'string', default: built('bench/report') },
-    sabotage: { type: 'boolean', default: false },
-    list: { type: 'boolean', default: false },
-    memory: { type: 'string', default: '1500M' },
-  },
-})
-
-async function main(): Promise<number> {
-  if (other !== undefined) return other(process.argv.slice(3))
+async function compare(options: Options, words: readonly string[]): Promise<number> {
   if (options.list) {
     for (const { name, title, drivers } of [...HOST_CASES, ...CASES]) {
       process.stdout.write(`${name.padEnd(20)} ${title}\n${''.padEnd(21)}${drivers.join(', ')}\n`)
@@ -60,9 +76,9 @@ async function main(): Promise<number> {
       `${'checks'.padEnd(21)}What health checks cost: npm run bench -- checks\n` +
         `${'failover'.padEnd(21)}Beside keepalived: npm run bench -- failover --help\n`,
     )
-    return 0
+    return exitStatus.held
   }
-  const [wanted, driver] = positionals
+  const [wanted, driver] = words
   const all = [...HOST_CASES, ...CASES].map(({ name }) => name)
   const cases = all.filter((name) => (wanted ?? name) === name)
   if (cases.length === 0) {
@@ -71,26 +87,32 @@ async function main(): Promise<number> {
   if (driver !== undefined && !findCase(cases[0]!).drivers.includes(driver)) {
     throw new Error(`Case ${wanted} has no driver "${driver}". npm run bench -- --list shows them.`)
   }
-  const rounds = Number(options.rounds)
-  if (!Number.isInteger(rounds) || rounds < 1) {
-    throw new Error(`--rounds ${options.rounds}: a whole number, 1 or more`)
-  }
-  const runs = planRuns(cases, driver, rounds)
+  const runs = planRuns(cases, driver, options.rounds)
   const isHere = ({ case: name }: Run) => findCase(name).mode === 'host'
   const raws = runHere(runs.filter(isHere))
-  const guest = await runInGuest(runs.filter((run) => !isHere(run)))
-  return report(guest, [...raws, ...guest.raws])
+  const guest = await runInGuest(
+    runs.filter((run) => !isHere(run)),
+    options,
+  )
+  return report(guest, [...raws, ...guest.raws], options)
 }
 
-async function runInGuest(runs: readonly Run[]): Promise<Header & { raws: Raw[] }> {
+async function runInGuest(
+  runs: readonly Run[],
+  { sabotage, memory = '1500M' }: Options,
+): Promise<Header & { raws: Raw[] }> {
   if (runs.length === 0) return { kernel: release(), clockUs: 0, raws: [] }
   const folder = built('bench/run')
   mkdirSync(folder, { recursive: true })
-  const plan: Plan = { runs, sabotage: options.sabotage, folder }
-  writeFileSync(path.join(folder, 'plan.json'), JSON.stringify(plan))
-  process.stderr.write(`Booting a kernel with IPVS, then ${runs.length} runs.\n`)
-  const command = [process.execPath, guestProgram, path.join(folder, 'plan.json')]
-  const status = await runInLab(command, { timeout: 3 * HOURS, memory: options.memory })
+  const plan: Plan = { runs, sabotage, folder }
+  process.stderr.write(`${runs.length} runs.\n`)
+  const status = await runOnIpvs({
+    file: fileURLToPath(new URL('./churn/guest.js', import.meta.url)),
+    plan,
+    // The slowest takes a minute.
+    seconds: runs.length * 60,
+    memory,
+  })
   if (status !== 0) throw new Error(`The guest ended with status ${status}.`)
   const [first, ...lines] = readFileSync(path.join(folder, 'raw.jsonl'), 'utf8').trim().split('\n')
   return {
@@ -99,7 +121,11 @@ async function runInGuest(runs: readonly Run[]): Promise<Header & { raws: Raw[] 
   }
 }
 
-function report({ kernel, clockUs }: Header, raws: readonly Raw[]): number {
+function report(
+  { kernel, clockUs }: Header,
+  raws: readonly Raw[],
+  { out = built('bench/report'), json }: Options,
+): number {
   const { results, problems } = summarise(raws, clockUs)
   const machine = `${cpus()[0]?.model ?? 'unknown CPU'}; its user-mode Linux guest on one CPU`
   const whole: Report = {
@@ -114,8 +140,8 @@ function report({ kernel, clockUs }: Header, raws: readonly Raw[]): number {
   )
   process.stdout.write(`${formatReport(whole, { cases: titles })}\n`)
 
-  mkdirSync(options.out, { recursive: true })
-  const save = (name: string, text: string) => writeFileSync(path.join(options.out, name), text)
+  mkdirSync(out, { recursive: true })
+  const save = (name: string, text: string) => writeFileSync(path.join(out, name), text)
   save('results.json', `${JSON.stringify(whole, undefined, 2)}\n`)
   save('results.md', formatMarkdown(whole, { cases: titles }))
   for (const name of new Set(results.map((result) => result.case))) {
@@ -126,11 +152,10 @@ function report({ kernel, clockUs }: Header, raws: readonly Raw[]): number {
     const picture = familyChart(family, whole)
     if (picture !== undefined) save(`${family.name}.svg`, picture)
   }
-  process.stdout.write(`\nTables and pictures: ${path.relative(process.cwd(), options.out)}\n`)
+  process.stdout.write(`\nTables and pictures: ${path.relative(process.cwd(), out)}\n`)
   for (const problem of problems) process.stderr.write(`FAILED ${problem}\n`)
-  if (options.json)
-    process.stdout.write(`${JSON.stringify({ kernel, node: process.version, results })}\n`)
-  return problems.length === 0 ? 0 : 1
+  printJson({ kernel, node: process.version, results }, json)
+  return problems.length === 0 ? exitStatus.held : exitStatus.failed
 }
 
 /** `undefined` unless all of its cases were run. */
@@ -149,11 +174,4 @@ function familyChart(family: Family, whole: Report): string | undefined {
   if (series.some(({ values }) => values.includes(null))) return undefined
   const x = { label, values: numbers, log: true }
   return lineChart({ title, x, y: { label: `µs per ${per}` }, series, note: provenance(whole) })
-}
-
-try {
-  process.exitCode = await main()
-} catch (error) {
-  process.stderr.write(`${(error as Error).message}\n`)
-  process.exitCode = 1
 }

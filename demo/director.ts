@@ -2,10 +2,13 @@
 // and put them back. All of it is the library's public API. Runs in the director's namespace.
 import { type ApplyResult, type Change, checks, HealthChecker, Ipvs, MirroredPool } from 'ipvs'
 import { addresses, port, questionName, serverAt, vip } from '../lab/network/three-servers.js'
-import { now, onOrders, tell } from '../lab/traffic/messages.js'
+import { now, onOrders, tell, tellReady } from '../lab/traffic/messages.js'
+import type { Message } from './messages.js'
+import type { Pace } from './pace.js'
 
+const { intervalMs, timeoutMs, retryDelayMs, rise, fall }: Pace = JSON.parse(process.argv[2]!)
 const ipvs = await Ipvs.open()
-const startSabotage = process.argv.includes('--sabotage') ? prepareSabotage(ipvs) : undefined
+const startSabotage = process.argv[3] === 'sabotage' ? prepareSabotage(ipvs) : undefined
 
 const pool = await MirroredPool.open(ipvs, {
   address: vip,
@@ -28,11 +31,7 @@ pool.on('error', ({ error }) => report('error', String(error)))
 
 const checker = new HealthChecker(pool, {
   check: checks.dns({ name: questionName, answer: 1 }),
-  intervalMs: 500,
-  timeoutMs: 500,
-  retryDelayMs: 150,
-  rise: 2,
-  fall: 3,
+  ...{ intervalMs, timeoutMs, retryDelayMs, rise, fall },
 })
 checker.on('warning', ({ message }) => report('warning', message))
 checker.start()
@@ -40,7 +39,7 @@ await checker.ready()
 
 startSabotage?.()
 onOrders({ stop: () => void stop() })
-tell({ type: 'ready' })
+tellReady()
 
 /** The table stays as it is: who looks at it afterwards sees what the pool left. */
 async function stop(): Promise<void> {
@@ -52,7 +51,7 @@ async function stop(): Promise<void> {
 
 function report(event: string, text: string, key?: string): void {
   const server = serverAt(key?.split(':')[0] ?? '')
-  tell({ type: 'controller', at: now(), event, text, ...(server && { server }) })
+  tell<Message>({ type: 'controller', at: now(), event, text, ...(server && { server }) })
 }
 
 /** From its start on, changes of UDP destinations never reach the kernel, and nobody is told. */

@@ -1,53 +1,54 @@
 // The play itself, inside the kernel that has IPVS: builds the network, starts everybody, lets
-// servers fail and recover, and has the report written.
+// servers fail and recover, and has the report written. Its argument is the plan of main.ts.
 import type { ChildProcess } from 'node:child_process'
 import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
-import {
-  buildNetwork,
-  endAll,
-  endGroup,
-  run,
-  type Server,
-  servers,
-  setLink,
-  startServer,
-} from '../lab/network/three-servers.js'
-import { Actor } from '../lab/traffic/actor.js'
-import {
-  type ControllerMessage,
-  type Message,
-  now,
-  type Query,
-  type SamplerEndMessage,
-  type TableMessage,
-} from '../lab/traffic/messages.js'
-import { failureLine, printSummary, resultLine, Timeline } from './report.js'
+import { fileURLToPath } from 'node:url'
+import { exitStatus, printJson } from '../lab/command.js'
+import { endAll, endGroup, runIn } from '../lab/network/namespaces.js'
+import { nodeCommand, Program } from '../lab/network/program.js'
+import { buildNetwork, type Server, servers, setLink } from '../lab/network/three-servers.js'
+import type { ClientName } from '../lab/traffic/client-names.js'
+import { startDnsmasq } from '../lab/traffic/dnsmasq.js'
+import { now } from '../lab/traffic/messages.js'
+import type { Query } from '../lab/traffic/queries.js'
+import { membersOf, membersOver, protocols } from '../lab/witness/members.js'
+import { Witness } from '../lab/witness/witness.js'
+import type { ControllerMessage, Message } from './messages.js'
+import { type Pace, paceOf } from './pace.js'
+import { failureJson, printSummary, resultJson, Timeline } from './report.js'
 import { judge, type Phase } from './verdict.js'
 
-const { values: options } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    sabotage: { type: 'boolean', default: false },
-    seconds: { type: 'string', default: '3' },
-  },
-})
-const dwellMs = Number(options.seconds) * 1000
-/** A flip that has not come after this does not come any more. */
-const flipLimitMs = 8000
+export interface Plan {
+  readonly json: boolean
+  readonly sabotage: boolean
+  /** How long each phase goes on after its flip. */
+  readonly seconds: number
+  readonly color: boolean
+  /** By the host's clock. */
+  readonly startedAt: number
+}
 
-const people = options.json ? process.stderr : process.stdout
-const timeline = new Timeline((text) => people.write(text))
+/** As often as the witness looks at the table. */
+const tableMs = 2
+/** The director has opened its pool and has checked all servers; a machine that needs longer is stuck. */
+const readyMs = 60_000
+
+const plan: Plan = JSON.parse(process.argv[2]!)
+const people = plan.json ? process.stderr : process.stdout
+const timeline = new Timeline((text) => people.write(text), plan.color)
 
 const phases: Phase[] = []
-const tables: TableMessage[] = []
-const queries: Query[] = []
+const queries: Query<ClientName>[] = []
 const controller: ControllerMessage[] = []
-let samplerEnd: SamplerEndMessage | undefined
+let perSecond: number | undefined
+let pace: Pace
+let witness: Witness
+/** Programs of build/tools. */
+const file = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 const dnsmasq = new Map<Server, ChildProcess>()
 
-// ^C on a host's own kernel: the actors are in groups of their own and do not get it.
+// ^C on a host's own kernel: the programs are in groups of their own and do not get it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => leave(128 + constants.signals[signal]))
 }
@@ -57,8 +58,8 @@ try {
   timeline.end()
   const message = error instanceof Error ? error.message : String(error)
   process.stderr.write(`demo: ${message}\n`)
-  if (options.json) process.stdout.write(`${failureLine(message)}\n`)
-  leave(1)
+  printJson(failureJson(message), plan.json)
+  leave(exitStatus.failed)
 }
 
 /** At once: whatever is still open does not matter any more. What was written has been (pipes are synchronous). */
@@ -68,58 +69,76 @@ function leave(status: number): never {
 }
 
 async function play(): Promise<number> {
-  const bootSeconds = (Date.now() - Number(process.env.DEMO_STARTED)) / 1000
+  const bootSeconds = (Date.now() - plan.startedAt) / 1000
   timeline.say(`The kernel and Node are up (${bootSeconds.toFixed(1)} s). Building the network:`)
   timeline.say('  a client, a director and three servers, each a namespace on one bridge.')
   await buildNetwork()
   timeline.say('Starting dnsmasq on dns1, dns2 and dns3.')
-  for (const server of servers) dnsmasq.set(server, await startServer(server))
-  timeline.begin('start: the director (pool and health checks), the sampler and the clients start')
-  const actors: Actors = {
-    sampler: actor('sampler', 'director'),
-    clients: actor('clients', 'client'),
-    director: actor('director', 'director', options.sabotage ? ['--sabotage'] : []),
-  }
-  const failed = Promise.race(
-    [actors.sampler, actors.clients, actors.director].map(({ failure }) => failure),
-  )
-  await Promise.race([perform(actors), failed])
-  if (samplerEnd === undefined) throw new Error('The sampler has ended without its last word.')
+  for (const server of servers) dnsmasq.set(server, await startDnsmasq(server))
+  const clients = start('client', nodeCommand(file('../lab/traffic/clients.js')))
+  await or(clients.ready, clients)
+  pace = await calibrate(clients)
+  timeline.begin('start: the director (pool and health checks), the witness and the clients start')
+  witness = new Witness('director', tableMs, (entry) => timeline.table(entry))
+  const flags = [JSON.stringify(pace), ...(plan.sabotage ? ['sabotage'] : [])]
+  const director = start('director', nodeCommand(file('./director.js'), flags))
+  await or(perform(clients, director), clients, director, witness)
+  const end = await witness.stop()
 
-  const ipvsadm = await run('ip', ['netns', 'exec', 'director', 'ipvsadm', '-Ln'])
-  const verdict = judge({ phases, tables, samplerEnd, queries, controller, ipvsadm })
+  const ipvsadm = await runIn('director', ['ipvsadm', '-Ln'])
+  const { steal } = witness
+  const tables = membersOver(witness.tables)
+  const dwellMs = dwell()
+  const verdict = judge({ phases, tables, end, queries, controller, ipvsadm, steal, pace, dwellMs })
   timeline.end()
-  people.write(printSummary(verdict, { ipvsadm, samplerEnd, start: timeline.start }))
-  if (options.json) process.stdout.write(`${resultLine(verdict, timeline.start)}\n`)
-  return verdict.problems.length === 0 ? 0 : 1
+  people.write(printSummary(verdict, { ipvsadm, end, start: timeline.start, color: plan.color }))
+  printJson(resultJson(verdict, timeline.start), plan.json)
+  return exitStatus[verdict.outcome]
 }
 
-interface Actors {
-  readonly sampler: Actor<Message>
-  readonly clients: Actor<Message>
-  readonly director: Actor<Message>
+function start(namespace: string, command: readonly string[]): Program {
+  return new Program(namespace, command, (line) => take(JSON.parse(line) as Message))
 }
 
-function actor(program: string, namespace: string, flags: string[] = []): Actor<Message> {
-  return new Actor<Message>(new URL(`./${program}.js`, import.meta.url), namespace, flags, take)
+/** The work, unless one of them ends although nobody told it to. */
+function or<T>(work: Promise<T>, ...those: readonly { failure: Promise<never> }[]): Promise<T> {
+  return Promise.race([work, ...those.map(({ failure }) => failure)])
 }
 
-async function perform({ sampler, clients, director }: Actors): Promise<void> {
-  await Promise.all([sampler.ready, clients.ready, director.ready])
-  if (!(await until(() => servers.every((server) => holds(server, 'up')), flipLimitMs))) {
+/** A second of queries: how fast is this machine now? */
+async function calibrate(clients: Program): Promise<Pace> {
+  clients.order('calibrate')
+  while (perSecond === undefined) await or(sleep(20), clients)
+  const found = paceOf(perSecond)
+  const times = `${found.slowness.toFixed(1)} times as long as on a quiet machine`
+  timeline.say(
+    `Calibrated: ${Math.round(perSecond)} queries a second, one after the other. ` +
+      (found.slowness === 1 ? 'That is quick enough.' : `Intervals and time limits are ${times}.`),
+  )
+  return found
+}
+
+/** The slower the machine, the fewer the queries: for as many, a phase lasts longer. */
+function dwell(): number {
+  return plan.seconds * 1000 * Math.min(3, pace.slowness)
+}
+
+async function perform(clients: Program, director: Program): Promise<void> {
+  await Promise.all([witness.ready, director.ready])
+  if (!(await witness.until(() => servers.every((server) => holds(server, 'up')), readyMs))) {
     const said = controller.map(({ event, text, server = '' }) => `  ${event} ${server} ${text}\n`)
     throw new Error(
       `The director is ready, but IPVS does not hold all three servers on TCP and UDP. It said:\n${said.join('')}`,
     )
   }
-  clients.order('go')
+  clients.order(`go ${1 / pace.slowness}`)
   timeline.askingBegins()
   await phase('steady', 'three servers answer on TCP and UDP')
   await phase('dns2 killed', 'kill -9 of dnsmasq on dns2', 'dns2', 'down', async () => {
     endGroup(dnsmasq.get('dns2')!)
   })
   await phase('dns2 back', 'dnsmasq on dns2 is started again', 'dns2', 'up', async () => {
-    dnsmasq.set('dns2', await startServer('dns2'))
+    dnsmasq.set('dns2', await startDnsmasq('dns2'))
   })
   await phase('dns3 unplugged', 'the link of dns3 goes down', 'dns3', 'down', () =>
     setLink('dns3', 'down'),
@@ -130,9 +149,8 @@ async function perform({ sampler, clients, director }: Actors): Promise<void> {
   await phase('end', 'nothing more happens')
 
   // The clients first: they wait for what they have asked.
-  await clients.stop()
-  await director.stop()
-  await sampler.stop()
+  await clients.end()
+  await director.end()
 }
 
 async function phase(
@@ -147,44 +165,29 @@ async function phase(
   timeline.phase(from, name, text)
   let expected: Phase['expected']
   if (server !== undefined && to !== undefined && act !== undefined) {
-    // What is in flight when it happens was asked in this phase, not in the one before.
-    await sleep(50)
     const causeAt = now()
     await act()
     expected = { server, to, causeAt }
-    const seen = await until(() => holds(server, to), flipLimitMs)
-    if (!seen)
+    if (!(await witness.until(() => holds(server, to), pace.flipLimitMs))) {
       timeline.line(now(), `${server} is not ${to} on both protocols: no longer waited for`)
+    }
   }
-  await sleep(dwellMs)
+  await witness.time(dwell())
   phases.push({ name, from, to: now(), ...(expected && { expected }) })
 }
 
 /** Does IPVS hold the server in this state, on both protocols? */
 function holds(server: Server, state: 'up' | 'down'): boolean {
-  const table = tables.at(-1)
-  const there = state === 'up'
-  return table?.tcp.includes(server) === there && table.udp.includes(server) === there
-}
-
-async function until(condition: () => boolean, limitMs: number): Promise<boolean> {
-  for (const start = now(); !condition(); await sleep(20)) {
-    if (now() - start > limitMs) return false
-  }
-  return true
+  const members = membersOf(witness.table)
+  return protocols.every((protocol) => members[protocol].includes(server) === (state === 'up'))
 }
 
 function take(message: Message): void {
-  if (message.type === 'table') {
-    timeline.table(message)
-    tables.push(message)
-  } else if (message.type === 'queries') {
+  if (message.type === 'queries') {
     timeline.queries(message.queries)
     queries.push(...message.queries)
   } else if (message.type === 'controller') {
     timeline.controller(message)
     controller.push(message)
-  } else if (message.type === 'sampler-end') {
-    samplerEnd = message
-  }
+  } else perSecond = message.perSecond
 }

@@ -1,31 +1,26 @@
 // What people read: the timeline while it happens, and the summary; and the one line for programs.
-
+import { busySentence } from '../lab/command.js'
 import { type Server, servers } from '../lab/network/three-servers.js'
-import {
-  type ClientName,
-  type ControllerMessage,
-  clientNames,
-  now,
-  patienceMs,
-  type Query,
-  type SamplerEndMessage,
-  type Table,
-  type TableMessage,
-} from '../lab/traffic/messages.js'
+import { textTable } from '../lab/page/table.js'
+import { type ClientName, clientNames, patienceMs } from '../lab/traffic/client-names.js'
+import { now } from '../lab/traffic/messages.js'
+import type { Query } from '../lab/traffic/queries.js'
+import type { EndEntry, WitnessEntry } from '../lab/witness/entries.js'
+import { type Members, membersOver } from '../lab/witness/members.js'
+import type { ControllerMessage } from './messages.js'
 import { differences, type Flip, type PhaseResult, type Verdict } from './verdict.js'
 
-const color = process.env.DEMO_COLOR === '1'
-const paint = (code: number) => (text: string) => (color ? `\x1b[${code}m${text}\x1b[0m` : text)
-const bold = paint(1)
-const dim = paint(2)
-const red = paint(31)
-const green = paint(32)
+const painter = (color: boolean) => {
+  const paint = (code: number) => (text: string) => (color ? `\x1b[${code}m${text}\x1b[0m` : text)
+  return { bold: paint(1), dim: paint(2), red: paint(31), green: paint(32) }
+}
+type Paint = ReturnType<typeof painter>
 
 interface Line {
   readonly at: number
   readonly text: string
   /** From this line on, IPVS holds this. */
-  readonly table?: Table
+  readonly members?: Members
 }
 
 /** Lines come from several processes: so long each is held back, to be printed in order of time. */
@@ -34,16 +29,20 @@ const holdBackMs = 400
 export class Timeline {
   readonly #write: (text: string) => void
   readonly #waiting: Line[] = []
-  #table: Table = { tcp: [], udp: [] }
-  /** As the sampler last told it; lines printed so far may be older. */
-  #lastTold: Table | undefined
+  #members: Members = { tcp: [], udp: [] }
+  /** As the witness last told it; lines printed so far may be older. */
+  #lastTold: Members = { tcp: [], udp: [] }
+  readonly #paint: Paint
+  /** Numbers of queries that were told: a lost one is told again when it is forgotten. */
+  readonly #counted = new Set<number>()
   #counts = new Map<ClientName, { answered: number; lost: number }>()
   #timers: NodeJS.Timeout[] = []
   /** The zero of all times shown. */
   start = Number.NaN
 
-  constructor(write: (text: string) => void) {
+  constructor(write: (text: string) => void, color: boolean) {
     this.#write = write
+    this.#paint = painter(color)
   }
 
   /** Without time and table. */
@@ -53,15 +52,17 @@ export class Timeline {
 
   begin(text: string): void {
     this.start = now()
-    this.#write(`\n${bold('     time  IPVS on TCP     IPVS on UDP     what happens')}\n`)
-    this.line(this.start, bold(`── ${text}`))
+    this.#write(
+      `\n${this.#paint.bold('     time  IPVS on TCP     IPVS on UDP     what happens')}\n`,
+    )
+    this.line(this.start, this.#paint.bold(`── ${text}`))
     this.#timers = [setInterval(() => this.#flush(now() - holdBackMs), 100)]
   }
 
   /** From now on the clients ask. */
   askingBegins(): void {
     const late = `lost ones show when they are given up, after ${patienceMs / 1000} s`
-    this.line(now(), dim(`   (each second: queries answered, by client; ${late})`))
+    this.line(now(), this.#paint.dim(`   (each second: queries answered, by client; ${late})`))
     this.#timers.push(setInterval(() => this.#tellCounts(), 1000))
   }
 
@@ -76,36 +77,45 @@ export class Timeline {
   }
 
   phase(at: number, name: string, text: string): void {
-    this.line(at, bold(`── ${name}: ${text}`))
+    this.line(at, this.#paint.bold(`── ${name}: ${text}`))
   }
 
-  table(table: TableMessage): void {
-    const changes = differences(this.#lastTold ?? { tcp: [], udp: [] }, table)
-    this.#lastTold = table
-    const changed = new Set(changes.map(({ server }) => server))
-    const texts = [...changed].map((server) => {
-      const of = changes.filter((change) => change.server === server)
-      const verb = of[0]!.to === 'up' ? 'came in' : 'went out'
-      const both = of.length === 2 && of[0]!.to === of[1]!.to
-      const protocols = of.map(({ protocol }) => protocol.toUpperCase())
-      const gap = (table.at - table.before).toFixed(1)
-      return both
-        ? green(`IPVS: ${server} ${verb} on TCP and UDP, within the same ${gap} ms`)
-        : red(`IPVS: ${server} ${verb} on ${protocols.join(', ')} only`)
-    })
-    for (const text of texts) this.#waiting.push({ at: table.at, text, table })
+  /** What the witness has seen. */
+  table(entry: WitnessEntry): void {
+    const { green, red } = this.#paint
+    for (const { at, before, members } of membersOver([entry])) {
+      const changes = differences(this.#lastTold, members)
+      this.#lastTold = members
+      for (const server of new Set(changes.map((change) => change.server))) {
+        const of = changes.filter((change) => change.server === server)
+        const verb = of[0]!.to === 'up' ? 'came in' : 'went out'
+        const both = of.length === 2 && of[0]!.to === of[1]!.to
+        const text = both
+          ? green(
+              `IPVS: ${server} ${verb} on TCP and UDP, within the same ${(at - before).toFixed(1)} ms`,
+            )
+          : red(
+              `IPVS: ${server} ${verb} on ${of.map((one) => one.protocol.toUpperCase()).join(', ')} only`,
+            )
+        this.#waiting.push({ at, text, members })
+      }
+    }
   }
 
   controller({ at, event, server, text }: ControllerMessage): void {
     const bad = ['diverged', 'drift', 'error', 'warning'].includes(event)
     this.line(
       at,
-      (bad ? red : String)(`director: ${server ?? 'pool'} ${event}${text && `: ${text}`}`),
+      (bad ? this.#paint.red : String)(
+        `director: ${server ?? 'pool'} ${event}${text && `: ${text}`}`,
+      ),
     )
   }
 
-  queries(queries: readonly Query[]): void {
-    for (const { client, server } of queries) {
+  queries(queries: readonly Query<ClientName>[]): void {
+    for (const { client, number, server } of queries) {
+      if (this.#counted.has(number)) continue
+      if (server === undefined) this.#counted.add(number)
       const count = this.#counts.get(client) ?? { answered: 0, lost: 0 }
       this.#counts.set(client, count)
       if (server === undefined) count.lost++
@@ -114,6 +124,7 @@ export class Timeline {
   }
 
   #tellCounts(): void {
+    const { dim, red } = this.#paint
     const parts = clientNames.map((name) => {
       const { answered, lost } = this.#counts.get(name) ?? { answered: 0, lost: 0 }
       const text = dim(`${String(answered).padStart(2)} ${name}`)
@@ -126,9 +137,11 @@ export class Timeline {
   #flush(until: number): void {
     this.#waiting.sort((a, b) => a.at - b.at)
     while (this.#waiting.length > 0 && this.#waiting[0]!.at <= until) {
-      const { at, text, table } = this.#waiting.shift()!
-      if (table !== undefined) this.#table = table
-      const { tcp, udp } = this.#table
+      const { at, text, members } = this.#waiting.shift()!
+      if (members !== undefined) this.#members = members
+      const { tcp, udp } = this.#members
+      const cells = (own: readonly Server[], other: readonly Server[]) =>
+        cellsOf(own, other, this.#paint)
       const time = `${seconds(at - this.start).padStart(7)} s`
       this.#write(`${time}  ${cells(tcp, udp)}  ${cells(udp, tcp)}  ${text}\n`)
     }
@@ -136,13 +149,13 @@ export class Timeline {
 }
 
 /** A place for each server; red where the other protocol has another. */
-function cells(own: readonly Server[], other: readonly Server[]): string {
+function cellsOf(own: readonly Server[], other: readonly Server[], paint: Paint): string {
   return servers
     .map((server) => {
       const there = own.includes(server)
       const text = there ? server : ' ·  '
-      if (there !== other.includes(server)) return red(text)
-      return there ? green(text) : dim(text)
+      if (there !== other.includes(server)) return paint.red(text)
+      return there ? paint.green(text) : paint.dim(text)
     })
     .join(' ')
 }
@@ -152,30 +165,45 @@ const seconds = (ms: number) => (ms / 1000).toFixed(2)
 interface Ending {
   /** Output of `ipvsadm -Ln`. */
   readonly ipvsadm: string
-  readonly samplerEnd: SamplerEndMessage
+  readonly end: EndEntry
   /** The zero of all times shown. */
   readonly start: number
+  readonly color: boolean
 }
 
-export function printSummary(verdict: Verdict, { ipvsadm, samplerEnd, start }: Ending): string {
-  const { phases, flips, samplerGapMs, mismatches, problems } = verdict
+export function printSummary(verdict: Verdict, { ipvsadm, end, start, color }: Ending): string {
+  const { bold, red } = painter(color)
+  const { phases, flips, gapMs, mismatches, problems, doubts, missing } = verdict
+  const queryHead = [
+    'Queries',
+    '',
+    'asked',
+    'answered',
+    'lost',
+    'lost after the flip',
+    'answered by',
+  ]
+  const flipHead = ['Flips', '', 'after the cause', 'TCP at', 'UDP at', 'apart', 'seen within']
+  const queryRows = phases.flatMap((phase) => phaseRows(phase))
   const flipRows = flips.map((flip) => flipRow(flip, phases, start))
-  const { samples, longestGap } = samplerEnd
+  const table = (head: readonly string[], rows: readonly string[][]) => {
+    const [first, ...rest] = textTable(head, rows, { left: [0, 1, 6] })
+    return [bold(first!), ...rest, '']
+  }
   return [
     '',
-    table(
-      ['Queries', '', 'asked', 'answered', 'lost', 'lost after the flip', 'answered by'],
-      phases.flatMap((phase) => phaseRows(phase)),
-    ),
-    table(['Flips', '', 'after the cause', 'TCP at', 'UDP at', 'apart', 'seen within'], flipRows),
-    `The table was read ${samples} times; around the flips at least every ${samplerGapMs.toFixed(1)} ms (at worst, elsewhere: ${longestGap.toFixed(1)} ms).`,
-    `Samples with different servers on TCP and UDP: ${mismatches}.`,
+    ...table(queryHead, queryRows),
+    ...table(flipHead, flipRows),
+    `The table was read ${end.looks} times; around the flips at least every ${gapMs.toFixed(1)} ms (at worst, elsewhere: ${end.longestGapMs.toFixed(1)} ms).`,
+    `Looks with different servers on TCP and UDP: ${mismatches}.`,
+    `Time that this machine has not given to the guest, and that is not counted: ${Math.round(100 * missing)} %.`,
     '',
     bold('ipvsadm -Ln'),
     ipvsadm.trimEnd(),
     '',
     ...problems.map((problem) => red(`✗ ${problem}`)),
-    verdictSentence(verdict),
+    ...doubts.map((doubt) => `? ${doubt}`),
+    verdictSentence(verdict, painter(color)),
     '',
   ].join('\n')
 }
@@ -208,28 +236,18 @@ function flipRow(flip: Flip, phases: readonly PhaseResult[], start: number): str
   ]
 }
 
-/** Text on the left, figures on the right; the last column is not padded. */
-function table(head: readonly string[], rows: readonly string[][]): string {
-  const widths = head.map((cell, i) => Math.max(cell.length, ...rows.map((row) => row[i]!.length)))
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, i) => {
-        if (i === row.length - 1) return cell
-        return i < 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)
-      })
-      .join('  ')
-      .trimEnd()
-  return [bold(line(head)), ...rows.map(line), ''].join('\n')
-}
-
-function verdictSentence({ phases, problems, flips }: Verdict): string {
+function verdictSentence(
+  { outcome, missing, phases, problems, flips }: Verdict,
+  { bold, green, red }: Paint,
+): string {
   const sum = (pick: (phase: PhaseResult) => number) =>
     phases.reduce((total, phase) => total + pick(phase), 0)
   const asked = sum(({ count }) => count.asked)
   const lost = sum(({ count }) => count.lost)
-  if (problems.length > 0) {
+  if (outcome === 'failed') {
     return red(bold(`It did not hold: ${problems.length} problems, see above.`))
   }
+  if (outcome === 'busy') return bold(busySentence(missing))
   const story = `${asked} queries, ${lost} lost until the checks saw the failure, none after the flip`
   return green(bold(`All held: ${flips.length} flips, TCP and UDP always together; ${story}.`))
 }
@@ -238,11 +256,13 @@ const microseconds = ({ tcpAt, udpAt }: Flip) =>
   tcpAt === undefined || udpAt === undefined ? null : Math.round(Math.abs(udpAt - tcpAt) * 1000)
 
 /** Times in milliseconds since the director was started; `null`: it was not seen. */
-export function resultLine(verdict: Verdict, start: number): string {
-  const { phases, flips, samplerGapMs, mismatches, problems } = verdict
+export function resultJson(verdict: Verdict, start: number): object {
+  const { outcome, missing, phases, flips, gapMs, mismatches } = verdict
   const since = (at: number | undefined) => (at === undefined ? null : round(at - start))
-  return JSON.stringify({
-    ok: problems.length === 0,
+  return {
+    ok: outcome === 'held',
+    outcome,
+    missing: round(missing),
     phases: phases.map(({ name, count }) => ({ name, ...count })),
     flips: flips.map((flip) => ({
       server: flip.server,
@@ -251,13 +271,15 @@ export function resultLine(verdict: Verdict, start: number): string {
       udpAt: since(flip.udpAt),
       microseconds: microseconds(flip),
     })),
-    samplerGapMs: round(samplerGapMs),
+    samplerGapMs: round(gapMs),
     mismatches,
-  })
+  }
 }
 
 /** When the play could not be played to its end. */
-export const failureLine = (error: string) =>
-  JSON.stringify({ ok: false, phases: [], flips: [], samplerGapMs: 0, mismatches: 0, error })
+export const failureJson = (error: string): object => {
+  const nothing = { phases: [], flips: [], samplerGapMs: 0, mismatches: 0 }
+  return { ok: false, outcome: 'failed', missing: 0, ...nothing, error }
+}
 
-const round = (ms: number) => Math.round(ms * 1000) / 1000
+const round = (value: number) => Math.round(value * 1000) / 1000

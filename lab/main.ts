@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { runCommand, text, whole } from './command.js'
 import { runInLab } from './guest/host.js'
 
 const usage = `Runs a command on a Linux kernel that has IPVS, as root, with this checkout visible.
@@ -23,46 +23,37 @@ function splitArguments(words: string[]): { own: string[]; command: string[] } {
   return { own: words.slice(0, at), command: words.slice(at) }
 }
 
-async function main(): Promise<number> {
-  const { own, command } = splitArguments(process.argv.slice(2))
-  const { values } = parseArgs({
-    args: own,
-    options: {
-      kernel: { type: 'string' },
-      memory: { type: 'string' },
-      cpu: { type: 'string' },
-      timeout: { type: 'string' },
-      help: { type: 'boolean' },
-    },
-  })
-  if (values.memory !== undefined && !/^\d+[KMG]$/i.test(values.memory)) {
-    throw new Error(`--memory ${values.memory} is not a size; write it like 2048M.`)
-  }
-  for (const name of ['cpu', 'timeout'] as const) {
-    const value = values[name]
-    if (value !== undefined && !/^\d+$/.test(value)) {
-      throw new Error(`--${name} ${value} is not a whole number.`)
-    }
-  }
-  const shell = command.length === 0 && process.stdin.isTTY && process.stdout.isTTY
-  if (values.help || (command.length === 0 && !shell)) {
-    process.stdout.write(usage)
-    return values.help ? 0 : 2
-  }
-  return runInLab(shell ? ['bash', '--norc'] : command, {
-    // npm runs us in the checkout; INIT_CWD is where the user called it.
-    cwd: process.env.INIT_CWD ?? process.cwd(),
-    kernel: values.kernel,
-    memory: values.memory,
-    cpu: values.cpu === undefined ? undefined : Number(values.cpu),
-    timeout: values.timeout === undefined ? undefined : Number(values.timeout) * 1000,
-    env: shell ? { ...process.env, PS1: 'ipvs-lab:\\w# ' } : process.env,
-  })
-}
+const { own, command } = splitArguments(process.argv.slice(2))
+const shell = command.length === 0 && process.stdin.isTTY && process.stdout.isTTY
 
-try {
-  process.exitCode = await main()
-} catch (error) {
-  process.stderr.write(`lab: ${error instanceof Error ? error.message : error}\n`)
-  process.exitCode = 1
-}
+await runCommand(
+  {
+    name: 'lab',
+    usage,
+    options: {
+      kernel: text,
+      memory: text,
+      cpu: whole(undefined, 0, 4095),
+      timeout: whole(undefined, 1, 1_000_000),
+    },
+    run: async ({ kernel, memory, cpu, timeout }) => {
+      if (memory !== undefined && !/^\d+[KMG]$/i.test(memory)) {
+        throw new Error(`--memory ${memory} is not a size; write it like 2048M.`)
+      }
+      if (command.length === 0 && !shell) {
+        process.stdout.write(usage)
+        return 2
+      }
+      return runInLab(shell ? ['bash', '--norc'] : command, {
+        // npm runs us in the checkout; INIT_CWD is where the user called it.
+        cwd: process.env.INIT_CWD ?? process.cwd(),
+        kernel,
+        memory,
+        cpu,
+        timeout: timeout && timeout * 1000,
+        env: shell ? { ...process.env, PS1: 'ipvs-lab:\\w# ' } : process.env,
+      })
+    },
+  },
+  own,
+)

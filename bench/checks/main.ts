@@ -1,12 +1,19 @@
-// npm run bench -- checks [--servers N] [--interval MS] [--seconds S] [--rounds N] [--json] [--out FOLDER]
-// Thousands of TCP servers on this machine, checked by a HealthChecker and by keepalived in turn: what a check costs, and
-// whether the event loop and the interval suffer.
+// npm run bench -- checks: thousands of TCP servers on this machine, checked by a HealthChecker and by keepalived in turn: what a check
+// costs, and whether the event loop and the interval suffer.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { built } from '../../lab/checkout.js'
+import {
+  exitStatus,
+  flag,
+  printJson,
+  runCommand,
+  text,
+  type Values,
+  whole,
+} from '../../lab/command.js'
 import {
   type ChecksReport,
   type Figures,
@@ -27,25 +34,30 @@ import {
 /** Each measurement has a port of its own, from here on. */
 const firstPort = 7000
 
-export async function benchChecks(args: string[]): Promise<number> {
-  const { values: options } = parseArgs({
-    args,
-    options: {
-      servers: { type: 'string', default: '5000' },
-      interval: { type: 'string', default: '1000' },
-      seconds: { type: 'string', default: '20' },
-      rounds: { type: 'string', default: '3' },
-      json: { type: 'boolean', default: false },
-      out: { type: 'string', default: built('bench/checks') },
-    },
-  })
-  const load = {
-    servers: whole('servers', options.servers, 1, 60_000),
-    intervalMs: whole('interval', options.interval, 10, 3_600_000),
-  }
-  const seconds = whole('seconds', options.seconds, 1, 3600)
-  const rounds = whole('rounds', options.rounds, 1, 100)
+const usage = `What a health check costs: a HealthChecker and keepalived in turn, over TCP servers on this machine.
 
+    npm run bench -- checks [--servers N] [--interval MS] [--seconds S] [--rounds N] [--json] [--out FOLDER]
+
+Exit status 0: ours keeps what it promises. 1: it does not, and the last lines say what.
+`
+
+const options = {
+  servers: whole(5000, 1, 60_000),
+  interval: whole(1000, 10, 3_600_000),
+  seconds: whole(20, 1, 3600),
+  rounds: whole(3, 1, 100),
+  json: flag,
+  out: text,
+}
+
+type Options = Values<typeof options>
+
+export const benchChecks = (args: readonly string[]): Promise<void> =>
+  runCommand({ name: 'checks', usage, options, run: compare }, args)
+
+async function compare(options: Options): Promise<number> {
+  const { servers, seconds, rounds, json, out = built('bench/checks') } = options
+  const load = { servers, intervalMs: options.interval }
   const keepalived = keepalivedVersion()
   const systems: { name: string; start: (load: Load) => Promise<Checking>; rounds: Figures[] }[] = [
     { name: OURS, start: startOurs, rounds: [] },
@@ -77,14 +89,14 @@ export async function benchChecks(args: string[]): Promise<number> {
     rows: systems.map((system) => medians(system.name, system.rounds)),
   }
   process.stdout.write(formatChecks(report))
-  mkdirSync(options.out, { recursive: true })
-  const save = (name: string, text: string) => writeFileSync(path.join(options.out, name), text)
+  mkdirSync(out, { recursive: true })
+  const save = (name: string, text: string) => writeFileSync(path.join(out, name), text)
   save('checks.json', `${JSON.stringify(report, undefined, 2)}\n`)
   save('checks.md', formatChecks(report))
   const failed = shortcomings(report)
   for (const line of failed) process.stderr.write(`FAILED ${line}\n`)
-  if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`)
-  return failed.length === 0 ? 0 : 1
+  printJson(report, json)
+  return failed.length === 0 ? exitStatus.held : exitStatus.failed
 }
 
 async function measure(
@@ -160,10 +172,4 @@ function countTimeWait(port: number): number {
     const [, local = '', remote = '', state] = row.trim().split(/\s+/)
     return state === '06' && (local.endsWith(suffix) || remote.endsWith(suffix))
   }).length
-}
-
-function whole(name: string, text: string, min: number, max: number): number {
-  const value = Number(text)
-  if (Number.isInteger(value) && value >= min && value <= max) return value
-  throw new Error(`--${name} ${text}: a whole number from ${min} to ${max}`)
 }

@@ -8,7 +8,7 @@ import { type Case, COMMANDS } from './cases.js'
 import { findCase, type Header, type Plan, type Raw, type Run } from './plan.js'
 import { asText, countChanges, finalTable, type Operation } from './workload.js'
 
-const plan = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as Plan
+const plan = JSON.parse(process.argv[2]!) as Plan
 const output = path.join(plan.folder, 'raw.jsonl')
 /** Drivers whose system calls are worth counting: few, and all of them their own. */
 const COUNTED = ['c-floor', 'c-ack', 'apply', 'applySync', 'pool', 'libnl']

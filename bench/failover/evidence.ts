@@ -2,13 +2,12 @@
 // of the guest share.
 
 import type { Server } from '../../lab/network/three-servers.js'
-import type { Query } from '../../lab/traffic/messages.js'
-import type { WitnessEntry } from '../../test/chaos/logs.js'
+import type { ClientName } from '../../lab/traffic/client-names.js'
+import type { Query } from '../../lab/traffic/queries.js'
+import type { WitnessEntry } from '../../lab/witness/entries.js'
+import type { Protocol } from '../../lab/witness/members.js'
 import type { FailureName } from './failures.js'
 import type { SystemName } from './systems.js'
-
-export const protocols = ['tcp', 'udp'] as const
-export type Protocol = (typeof protocols)[number]
 
 /** The victim gave no (good) answers over this protocol. */
 export interface Dead {
@@ -29,7 +28,7 @@ export interface Evidence {
   readonly endedAt: number
   readonly dead: readonly Dead[]
   readonly tables: readonly WitnessEntry[]
-  readonly queries: readonly Query[]
+  readonly queries: readonly Query<ClientName>[]
   /** What the system has said. */
   readonly output: string
 }

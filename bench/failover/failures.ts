@@ -1,6 +1,6 @@
 // What goes wrong: each failure is a short story, told to whichever system is in charge.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Protocol } from './evidence.js'
+import type { Protocol } from '../../lab/witness/members.js'
 
 /** What a failure can do. The victim is one of the three servers. */
 export interface Stage {

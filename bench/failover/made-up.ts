@@ -1,8 +1,9 @@
 // Raw logs of a trial that no kernel has written. The failure begins at 10,000 and is over at 18,000.
 
 import { addresses, type Server, servers } from '../../lab/network/three-servers.js'
-import { type ClientName, clientNames, type Query } from '../../lab/traffic/messages.js'
-import type { WitnessEntry } from '../../test/chaos/logs.js'
+import { type ClientName, clientNames } from '../../lab/traffic/client-names.js'
+import type { Query } from '../../lab/traffic/queries.js'
+import type { WitnessEntry } from '../../lab/witness/entries.js'
 import type { Dead, Evidence } from './evidence.js'
 
 export const failedAt = 10_000
@@ -31,16 +32,25 @@ export function table({ at, ...services }: Held, weight = 1): WitnessEntry {
     })
     return [`${protocol.toUpperCase()}  ${endpoint('192.0.2.53')} wrr`, ...rows]
   })
-  return { at, table: lines }
+  return { at, before: at - 1, looks: Math.round(at), table: lines }
 }
 
 /** Every client asks every 50 ms, and `lost` says which queries nobody answers. */
-export function queries(lost: (client: ClientName, sentAt: number) => boolean): Query[] {
+export function queries(
+  lost: (client: ClientName, sentAt: number) => boolean,
+): Query<ClientName>[] {
   return clientNames.flatMap((client, index) =>
-    Array.from({ length: 300 }, (_, n): Query => {
+    Array.from({ length: 300 }, (_, n): Query<ClientName> => {
       const sentAt = 5000 + n * 50 + index
       const server = lost(client, sentAt) ? undefined : ('dns1' as const)
-      return { client, sentAt, endedAt: sentAt + 3, ...(server && { server }) }
+      const number = index * 1000 + n
+      return {
+        client,
+        number,
+        sentAt,
+        endedAt: sentAt + (server ? 3 : 8000),
+        ...(server && { server }),
+      }
     }),
   )
 }
@@ -63,9 +73,9 @@ export function evidence(
     endedAt,
     dead: deadOn('tcp', 'udp'),
     tables: [
-      { at: 4000, table: [] },
+      { at: 4000, before: 4000, looks: 0, table: [] },
       ...[{ at: 4500, tcp: servers, udp: servers }, ...held].map((one) => table(one)),
-      { at: endedAt, looks: 1, longestGapMs: 2 },
+      { at: endedAt, looks: 16_000, longestGapMs: 2, end: true },
     ],
     queries: queries((_, sentAt) => sentAt >= failedAt && sentAt < 11_000),
     output: '',

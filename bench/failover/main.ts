@@ -2,9 +2,17 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
-import { built, compiled } from '../../lab/checkout.js'
-import { runInLab } from '../../lab/guest/host.js'
+import { built } from '../../lab/checkout.js'
+import {
+  busySentence,
+  exitStatus,
+  flag,
+  printJson,
+  runCommand,
+  runOnIpvs,
+  text,
+  type Values,
+} from '../../lab/command.js'
 import { keepalivedEnvironment } from '../keepalived.js'
 import { failures } from './failures.js'
 import type { Header, Plan } from './guest.js'
@@ -12,6 +20,7 @@ import { formatResult, type Result, type TrialResult } from './results.js'
 import { systemNames } from './systems.js'
 import { formatText, renew } from './table.js'
 import { timelinePicture } from './timeline.js'
+import { mostMissing } from './verdict.js'
 
 const usage = `The old way and ours side by side: keepalived with notify scripts that fork ipvsadm, keepalived with a virtual server for
 UDP, and this library, under the same failures and the same clients, in one boot of the lab.
@@ -24,10 +33,8 @@ UDP, and this library, under the same failures and the same clients, in one boot
     --list       the trials, and how long each takes
     --sabotage   the notify script runs under the name of ipvs: has to be noticed, and to fail
 
-Exit status 0: ours did what it has to. 1: it did not, and the last lines say what. docs/failover.md has a run that is kept.
+Exit status 0: ours did what it has to. 1: it did not, and the last lines say what. 75: this machine was too busy to tell. docs/failover.md has a run that is kept.
 `
-
-const guest = fileURLToPath(new URL('./guest.js', import.meta.url))
 
 interface Trial {
   readonly key: string
@@ -38,40 +45,36 @@ const all: readonly Trial[] = failures.flatMap(({ name, seconds }) =>
   systemNames.map((system) => ({ key: `${system}/${name}`, seconds })),
 )
 
-export async function failover(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      only: { type: 'string' },
-      out: { type: 'string' },
-      json: { type: 'boolean', default: false },
-      list: { type: 'boolean', default: false },
-      sabotage: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  })
-  if (values.help) {
-    process.stdout.write(usage)
-    return 0
-  }
-  const trials = pick(values.only)
-  if (values.list) {
+const options = { only: text, out: text, json: flag, list: flag, sabotage: flag }
+
+export const failover = (args: readonly string[]): Promise<void> =>
+  runCommand({ name: 'failover', usage, options, run: compare }, args)
+
+async function compare({ only, out, json, list, sabotage }: Options): Promise<number> {
+  const trials = pick(only)
+  if (list) {
     for (const { key, seconds } of trials) process.stdout.write(`${seconds} s  ${key}\n`)
-    return 0
+    return exitStatus.held
   }
-  if (values.out !== undefined && (trials.length < all.length || values.sabotage)) {
+  if (out !== undefined && (trials.length < all.length || sabotage)) {
     throw new Error('--out is for a whole run: leave out --only and --sabotage.')
   }
-  const { result, problems } = await runAll(trials, values.sabotage)
-  const people = values.json ? process.stderr : process.stdout
+  const { result, problems, doubts, missing } = await runAll(trials, sabotage)
+  const people = json ? process.stderr : process.stdout
   people.write(`\n${formatText(result)}\n`)
   for (const problem of problems) people.write(`FAILED ${problem}\n`)
-  const pictures = values.out ?? built('failover')
-  write(pictures, result, values.out !== undefined)
+  for (const doubt of doubts) people.write(`? ${doubt}\n`)
+  const busy = missing > mostMissing
+  if (busy && out !== undefined) throw new Error(`${busySentence(missing)} Nothing was written.`)
+  const pictures = out ?? built('failover')
+  write(pictures, result, out !== undefined)
   people.write(`Result and pictures: ${path.relative(process.cwd(), pictures) || '.'}\n`)
-  if (values.json) process.stdout.write(`${JSON.stringify({ rows: result.rows })}\n`)
-  return problems.length === 0 ? 0 : 1
+  if (busy) people.write(`${busySentence(missing)}\n`)
+  printJson({ rows: result.rows, missing }, json)
+  return problems.length > 0 ? exitStatus.failed : busy ? exitStatus.busy : exitStatus.held
 }
+
+type Options = Values<typeof options>
 
 function pick(only: string | undefined): readonly Trial[] {
   if (only === undefined) return all
@@ -92,18 +95,15 @@ async function runAll(trials: readonly Trial[], sabotage: boolean) {
   const plan: Plan = {
     trials: trials.map(({ key }) => key),
     file: path.join(folder, 'trials.jsonl'),
-    witness: compiled('witness'),
     sabotage,
   }
   const seconds = trials.reduce((sum, trial) => sum + trial.seconds, 0)
-  const minutes = Math.ceil(seconds / 60)
-  process.stderr.write(
-    `Booting a kernel with IPVS, then ${trials.length} trials: about ${minutes} min.\n`,
-  )
-  const status = await runInLab([process.execPath, guest, JSON.stringify(plan)], {
+  process.stderr.write(`${trials.length} trials: about ${Math.ceil(seconds / 60)} min.\n`)
+  const status = await runOnIpvs({
+    file: fileURLToPath(new URL('./guest.js', import.meta.url)),
+    plan,
+    seconds,
     env: keepalivedEnvironment(),
-    timeout: 3 * seconds * 1000 + 60_000,
-    terminal: false,
   })
   if (status !== 0) throw new Error(`The guest ended with exit status ${status}.`)
   const [first, ...lines] = readFileSync(plan.file, 'utf8').trim().split('\n')
@@ -117,7 +117,12 @@ async function runAll(trials: readonly Trial[], sabotage: boolean) {
     rows: results.flatMap(({ rows }) => rows),
     timelines: results.map(({ timeline }) => timeline),
   }
-  return { result, problems: results.flatMap((one) => one.problems) }
+  return {
+    result,
+    problems: results.flatMap((one) => one.problems),
+    doubts: results.flatMap((one) => one.doubts),
+    missing: Math.max(...results.map((one) => one.missing)),
+  }
 }
 
 function write(folder: string, result: Result, keep: boolean): void {

@@ -9,6 +9,9 @@ export interface TrialResult {
   readonly rows: readonly Row[]
   readonly timeline: Timeline
   readonly problems: readonly string[]
+  readonly doubts: readonly string[]
+  /** The part of the time that the machine has not given to the guest. */
+  readonly missing: number
   /** The longest time between two looks at the table. */
   readonly longestGapMs: number
   /** What the system has said. */

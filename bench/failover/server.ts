@@ -5,7 +5,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { createServer, type Server as TcpServer, type Socket as TcpSocket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addresses, port, type Server, vip } from '../../lab/network/three-servers.js'
-import { onOrders } from '../../lab/traffic/messages.js'
+import { onOrders, tellReady } from '../../lab/traffic/messages.js'
 
 /** Longer than any client waits. */
 const slowMs = 3000
@@ -100,4 +100,4 @@ if (process.argv[3] !== 'closed') {
   await openUdp()
   await openTcp()
 }
-process.stdout.write('ready\n')
+tellReady()

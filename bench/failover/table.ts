@@ -1,5 +1,6 @@
 // The tables of a result: for a terminal, and for docs/failover.md.
-import { clientNames } from '../../lab/traffic/messages.js'
+import { markdownTable, renewMeasured, textTable } from '../../lab/page/table.js'
+import { clientNames } from '../../lab/traffic/client-names.js'
 import { type Failure, failures } from './failures.js'
 import type { Result } from './results.js'
 import { systemNames } from './systems.js'
@@ -67,33 +68,23 @@ function linesOf({ rows, timelines }: Omit<Result, 'date'>): Line[] {
 /** For a terminal. */
 export function formatText(result: Omit<Result, 'date'>): string {
   const lines = linesOf(result)
-  const widths = head.map((cell, i) =>
-    Math.max(cell.length, ...lines.map(({ cells }) => cells[i]!.length)),
-  )
-  const line = (cells: readonly string[]) =>
-    `  ${cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')}`
-  const out = [line(head)]
+  const rows = lines.map(({ cells }) => cells)
+  const [first, ...texts] = textTable(head, rows).map((line) => `  ${line}`)
+  const out = [first!]
   let last: Failure | undefined
-  for (const { failure, cells } of lines) {
+  for (const [index, { failure }] of lines.entries()) {
     if (failure !== last) out.push('', failure.title)
     last = failure
-    out.push(line(cells))
+    out.push(texts[index]!)
   }
   return `${out.join('\n')}\n`
 }
 
-const begin = '<!-- measured: npm run bench -- failover --out docs -->'
-const end = '<!-- end of what was measured -->'
-
 /** The page with the tables and pictures of this result in place of those it has. */
-export function renew(page: string, result: Result): string {
-  const from = page.indexOf(begin)
-  const to = page.indexOf(end)
-  if (from < 0 || to < from) throw new Error(`The page has no lines "${begin}" and "${end}".`)
-  return `${page.slice(0, from + begin.length)}\n\n${measured(result)}\n${page.slice(to)}`
-}
+export const renew = (page: string, result: Result): string =>
+  renewMeasured(page, 'npm run bench -- failover --out docs', measured(result))
 
-function measured(result: Result): string {
+function measured(result: Result): string[] {
   const lines = linesOf(result)
   const sections = failures.flatMap((failure) => {
     const own = lines.filter((line) => line.failure === failure)
@@ -103,7 +94,7 @@ function measured(result: Result): string {
       '',
       failure.about,
       '',
-      ...markdown(
+      ...markdownTable(
         head,
         own.map(({ cells }) => cells),
       ),
@@ -121,7 +112,7 @@ function measured(result: Result): string {
     '',
     ...notAhead(result),
     '',
-  ].join('\n')
+  ]
 }
 
 /** What was measured of a row, and how a person reads it. */
@@ -195,7 +186,7 @@ function notAhead(result: Result): string[] {
   return [
     ...(worse.length === 0
       ? ['Ours has no worse figure in any row.']
-      : markdown(
+      : markdownTable(
           ['failure', 'figure', 'ours', 'better'],
           worse.map(({ failure, what, ours, other }) => [failure.title, what, ours, other]),
         )),
@@ -203,9 +194,4 @@ function notAhead(result: Result): string[] {
       ? []
       : ['', `Even, in every figure: ${same.map(({ title }) => title).join('; ')}.`]),
   ]
-}
-
-function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)]
 }

@@ -1,7 +1,7 @@
 // A picture of one failure, the systems one below the other: when the server was in the table, and which queries were lost.
 import { footer, margin, noteHeight, px, svg, text, width, wrap } from '../../lab/page/plot.js'
-import { type ClientName, clientNames } from '../../lab/traffic/messages.js'
-import { protocols } from './evidence.js'
+import { type ClientName, clientNames } from '../../lab/traffic/client-names.js'
+import { protocols } from '../../lab/witness/members.js'
 import { type FailureName, failures } from './failures.js'
 import type { Result } from './results.js'
 import { counts, found, provenance } from './table.js'

@@ -1,62 +1,58 @@
 // Plays one failure under one system: a network of its own, everybody started anew, and what was seen from outside.
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { endAll, runIn } from '../../lab/network/namespaces.js'
+import { nodeCommand, Program } from '../../lab/network/program.js'
 import {
-  addresses,
   buildNetwork,
-  endAll,
-  port,
-  run,
+  removeNetwork,
   type Server,
   servers,
   setLink,
-  vip,
 } from '../../lab/network/three-servers.js'
-import { Actor } from '../../lab/traffic/actor.js'
-import { type Message, now, type Query } from '../../lab/traffic/messages.js'
-import type { WitnessEntry } from '../../test/chaos/logs.js'
-import { readTable } from '../../test/chaos/table.js'
-import { type Dead, type Evidence, type Protocol, protocols } from './evidence.js'
+import type { ClientName } from '../../lab/traffic/client-names.js'
+import { now } from '../../lab/traffic/messages.js'
+import type { QueriesMessage, Query } from '../../lab/traffic/queries.js'
+import type { WitnessEntry } from '../../lab/witness/entries.js'
+import { membersOf, type Protocol, protocols } from '../../lab/witness/members.js'
+import { Witness } from '../../lab/witness/witness.js'
+import type { Dead, Evidence } from './evidence.js'
 import type { Failure, FailureName, Stage } from './failures.js'
-import { Program } from './program.js'
 import type { System } from './systems.js'
 
-const tablesFile = '/tmp/tables.jsonl'
 /** The systems' checks come once a second. */
 const halfIntervalMs = 500
 /** From the first query to the failure: every system has checked every server by then. */
 const steadyMs = 2500
 /** As long as it takes, but not longer. */
-const fullWithinMs = 15_000
+const fullWithinMs = 60_000
 const recoveredWithinMs = 5000
 
-const hosts = ['switch', 'client', 'director', ...servers]
-const serverProgram = fileURLToPath(new URL('./server.js', import.meta.url))
+const program = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
 export async function play(
   system: System,
   failure: Failure & { readonly name: FailureName },
-  witness: string,
 ): Promise<Evidence> {
   await buildNetwork()
-  const trial = new Trial(system, failure, witness)
+  const trial = new Trial(system, failure)
   try {
     return await trial.run()
   } finally {
     endAll()
-    await run('ip', ['-force', '-batch', '-'], hosts.map((name) => `netns del ${name}\n`).join(''))
+    await removeNetwork()
   }
 }
 
 class Trial implements Stage {
   readonly #system: System
   readonly #failure: Failure & { readonly name: FailureName }
-  readonly #witness: Program
+  readonly #witness: Witness
+  readonly #entries: WitnessEntry[] = []
   readonly #servers = new Map<Server, Program>()
   /** For the victim, whichever it will be. */
   readonly #spares = new Map<Server, Program>()
-  readonly #queries: Query[] = []
+  readonly #queries: Query<ClientName>[] = []
   readonly #dead: Dead[] = []
   #controller!: Program
   #output = ''
@@ -69,11 +65,12 @@ class Trial implements Stage {
   })
   readonly #checked = new Map<string, number>()
 
-  constructor(system: System, failure: Failure & { readonly name: FailureName }, witness: string) {
+  constructor(system: System, failure: Failure & { readonly name: FailureName }) {
     this.#system = system
     this.#failure = failure
     this.#failed.catch(() => {})
-    this.#witness = this.#start('director', [witness, tablesFile, '1'])
+    this.#witness = new Witness('director', 1, (entry) => this.#entries.push(entry))
+    this.#witness.failure.catch(this.#fail)
   }
 
   async run(): Promise<Evidence> {
@@ -81,29 +78,28 @@ class Trial implements Stage {
       this.#servers.set(server, this.#startServer(server))
       if (this.#failure.spare) this.#spares.set(server, this.#startServer(server, 'closed'))
     }
-    await Promise.race([this.#allSay('ready'), this.#failed])
-    const clients = new Actor<Message>(
-      new URL('../../lab/traffic/clients.js', import.meta.url),
+    const clients = this.#start(
       'client',
-      [],
-      (message) => {
-        if (message.type === 'queries') this.#queries.push(...message.queries)
+      nodeCommand(program('../../lab/traffic/clients.js')),
+      (line) => {
+        const message = JSON.parse(line) as QueriesMessage<ClientName>
+        this.#queries.push(...message.queries)
       },
     )
-    clients.failure.catch(this.#fail)
+    const all = [this.#witness, ...this.#servers.values(), ...this.#spares.values(), clients]
+    await this.#or(Promise.all(all.map(({ ready }) => ready)))
     await this.startController()
-    await Promise.race([clients.ready, this.#failed])
     if (!(await this.#full(fullWithinMs))) {
       throw new Error(`The table is not full after ${fullWithinMs} ms. ${this.#said()}`)
     }
     clients.order('go')
     const startedAt = now()
-    const times = await Promise.race([this.#perform(), this.#failed])
-    await clients.stop()
+    const times = await this.#or(this.#perform())
+    await clients.end()
     const endedAt = now()
     this.#output += this.#controller.output
     await this.#controller.end('SIGKILL')
-    await this.#witness.end('input')
+    await this.#witness.stop()
     return {
       system: this.#system.name,
       failure: this.#failure.name,
@@ -113,18 +109,18 @@ class Trial implements Stage {
       ...times,
       endedAt,
       dead: this.#dead,
-      tables: readTables(),
+      tables: this.#entries,
       queries: this.#queries,
       output: this.#output,
     }
   }
 
   async #perform(): Promise<{ restoredAt: number }> {
-    await sleep(steadyMs)
+    await this.#witness.time(steadyMs)
     // The server of the client that keeps its port, which has the most to lose.
     this.#victim =
-      this.#queries.findLast(({ client, server }) => client === 'UDP, one port' && server)
-        ?.server ?? this.#victim
+      (this.#queries.findLast(({ client, server }) => client === 'UDP, one port' && server)
+        ?.server as Server | undefined) ?? this.#victim
     await this.#checkOf(this.#victim)
     await sleep(halfIntervalMs)
     this.#failedAt = now()
@@ -143,38 +139,30 @@ class Trial implements Stage {
   }
 
   #startServer(server: Server, ...flags: string[]): Program {
-    const heard = (text: string) => {
-      for (const protocol of protocols) {
-        if (!text.includes(`check ${protocol}`)) continue
-        this.#checked.set(`${server} ${protocol}`, performance.now())
-      }
+    const heard = (line: string) => {
+      const protocol = protocols.find((one) => line === `check ${one}`)
+      if (protocol) this.#checked.set(`${server} ${protocol}`, performance.now())
     }
-    return this.#start(server, [process.execPath, serverProgram, server, ...flags], heard)
+    return this.#start(server, nodeCommand(program('./server.js'), [server, ...flags]), heard)
   }
 
-  #start(namespace: string, command: readonly string[], heard?: (text: string) => void): Program {
-    const program = new Program(namespace, command, heard)
-    program.failure.catch(this.#fail)
-    return program
+  #start(namespace: string, command: readonly string[], heard?: (line: string) => void): Program {
+    const started = new Program(namespace, command, heard)
+    started.failure.catch(this.#fail)
+    return started
   }
 
-  async #allSay(text: string): Promise<void> {
-    const programs = [this.#witness, ...this.#servers.values(), ...this.#spares.values()]
-    for (const program of programs) await program.says(text)
+  /** The work, unless some program ends although nobody wanted that. */
+  #or<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#failed])
   }
 
-  /** Every server is in both services, as the director's kernel shows it. */
-  async #full(limitMs: number): Promise<boolean> {
-    const file = `/proc/${this.#witness.pid}/net/ip_vs`
-    for (const start = now(); now() < start + limitMs; await sleep(20)) {
-      const table = readTable(readFileSync(file, 'utf8').trimEnd().split('\n').slice(3))
-      const isFull = protocols.every((protocol) => {
-        const found = table.get(`${protocol} ${vip}:${port}`)?.servers
-        return servers.every((server) => found?.has(`${addresses[server]}:${port}`))
-      })
-      if (isFull) return true
-    }
-    return false
+  /** Every server is in both services. */
+  #full(limitMs: number): Promise<boolean> {
+    return this.#witness.until(() => {
+      const members = membersOf(this.#witness.table)
+      return protocols.every((protocol) => members[protocol].length === servers.length)
+    }, limitMs)
   }
 
   #said(): string {
@@ -216,12 +204,12 @@ class Trial implements Stage {
   async startController(): Promise<void> {
     const { before, command } = this.#system
     // Services that are there already are an error that an init script does not mind.
-    if (before) await run('ip', ['netns', 'exec', 'director', ...before]).catch(() => {})
+    if (before) await runIn('director', before).catch(() => {})
     this.#controller = this.#start('director', command)
   }
 
   async ipvsadm(...words: string[]): Promise<void> {
-    await run('ip', ['netns', 'exec', 'director', 'ipvsadm', ...words])
+    await runIn('director', ['ipvsadm', ...words])
   }
 
   dead(...dead: Protocol[]): void {
@@ -241,9 +229,4 @@ class Trial implements Stage {
   begin(): void {
     this.#failedAt = now()
   }
-}
-
-function readTables(): WitnessEntry[] {
-  const lines = readFileSync(tablesFile, 'utf8').trim().split('\n')
-  return lines.map((line) => JSON.parse(line) as WitnessEntry)
 }

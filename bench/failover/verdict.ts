@@ -1,11 +1,19 @@
 // What a trial shows, from its raw logs: when the table was put right, how long TCP and UDP disagreed in it, and which
 // queries were lost. Knows nothing about how a system works.
 
-import { addresses, port, type Server, servers, vip } from '../../lab/network/three-servers.js'
-import { type ClientName, clientNames, type Query } from '../../lab/traffic/messages.js'
-import type { WitnessEntry } from '../../test/chaos/logs.js'
-import { readTable } from '../../test/chaos/table.js'
-import { type Evidence, type Protocol, protocols } from './evidence.js'
+import { servers } from '../../lab/network/three-servers.js'
+import { type ClientName, clientNames, patienceMs } from '../../lab/traffic/client-names.js'
+import { fateOf, lastWords, type Query } from '../../lab/traffic/queries.js'
+import { stolenTimes } from '../../lab/witness/entries.js'
+import {
+  isSplit,
+  type MembersEntry,
+  membersOver,
+  type Protocol,
+  protocols,
+} from '../../lab/witness/members.js'
+import { Steal } from '../../lab/witness/steal.js'
+import type { Evidence } from './evidence.js'
 import { type FailureName, failures } from './failures.js'
 import type { SystemName } from './systems.js'
 
@@ -52,34 +60,38 @@ export interface Verdict {
   readonly timeline: Timeline
   /** What makes the trial worthless, and what ours has promised and not kept; empty: all held. */
   readonly problems: readonly string[]
+  /** The same, where the machine may be to blame. */
+  readonly doubts: readonly string[]
+  /** The part of the time that the machine has not given to the guest. */
+  readonly missing: number
 }
+
+/** With more than this part of the time missing, a trial is worth nothing: checks time out for no fault of a server's. */
+export const mostMissing = 0.1
 
 export const binMs = 250
 /** What was sent so long before a change may have met it. */
 const inFlightMs = 50
 
-/** What the table was from then on, until the next. */
-interface State {
-  readonly at: number
-  readonly members: Readonly<Record<Protocol, readonly Server[]>>
-}
-
 export function judge(evidence: Evidence): Verdict {
   const { system, failure, victim, failedAt, restoredAt, endedAt, queries, dead } = evidence
-  const states = statesOf(evidence.tables)
+  const states = membersOver(evidence.tables)
+  const steal = new Steal(stolenTimes(evidence.tables))
+  const lostOf = (client: ClientName) => lostQueries(evidence.queries, client, steal)
   const to = failures.find(({ name }) => name === failure)!.to
   const wrong = {
     tcp: wrongSpells('tcp', states, evidence),
     udp: wrongSpells('udp', states, evidence),
   }
-  const detectMs = to === 'server' ? leftAfter(states, evidence) : wrongFor(states, evidence)
-  const split = spells(states, endedAt, ({ members }) => `${members.tcp}` !== `${members.udp}`)
-  const skewMs = round(lengthOf(clip(split, failedAt, endedAt)))
+  const detectMs =
+    to === 'server' ? leftAfter(states, evidence, steal) : wrongFor(states, evidence, steal)
+  const apart = spells(states, endedAt, ({ members }) => isSplit(members))
+  const skewMs = round(lengthOf(clip(apart, failedAt, endedAt), steal))
   const since = Math.min(failedAt, ...dead.map(({ from }) => from)) - inFlightMs
 
   const rows = clientNames.map((client): Row => {
     const protocol = client === 'TCP' ? 'tcp' : 'udp'
-    const lost = lostOf(queries, client).filter((sentAt) => sentAt >= failedAt - inFlightMs)
+    const lost = lostOf(client).filter((sentAt) => sentAt >= failedAt - inFlightMs)
     const isBefore = (sentAt: number) =>
       wrong[protocol].some(([from, to]) => sentAt + inFlightMs >= from && sentAt < to)
     const before = lost.filter(isBefore).length
@@ -89,18 +101,29 @@ export function judge(evidence: Evidence): Verdict {
     const lostAfter = neverRight ? null : lost.length - before
     return { system, failure, client, detectMs, skewMs, lostBefore: before, lostAfter }
   })
+  const missing = steal.share(evidence.startedAt, endedAt)
+  const busy = missing > mostMissing
+  const named = (text: string) => `${system}: ${failure}: ${text}`
+  const late = findProblems(evidence, since)
+  // A table that others have broken is split by them.
+  const split =
+    system === 'ipvs' && to === 'server' && skewMs > 0
+      ? [`TCP and UDP had different servers for ${skewMs} ms.`]
+      : []
   return {
     rows,
     timeline: draw(evidence, states),
-    problems: findProblems(evidence, since).map((text) => `${system}: ${failure}: ${text}`),
+    problems: (busy ? split : [...split, ...late]).map(named),
+    doubts: (busy ? late : []).map(named),
+    missing,
   }
 
   function findProblems({ startedAt }: Evidence, since: number): string[] {
     const problems: string[] = []
     for (const client of clientNames) {
-      const asked = queries.filter((query) => query.client === client && query.sentAt >= startedAt)
-      if (asked.length === 0) problems.push(`client "${client}" has not asked anything.`)
-      const early = asked.filter(({ server, sentAt }) => server === undefined && sentAt < since)
+      const isOwn = (query: Query) => query.client === client && query.sentAt >= startedAt
+      if (!queries.some(isOwn)) problems.push(`client "${client}" has not asked anything.`)
+      const early = lostOf(client).filter((sentAt) => sentAt >= startedAt && sentAt < since)
       if (early.length > 0) {
         problems.push(`client "${client}" lost ${early.length} queries before anything failed.`)
       }
@@ -120,17 +143,13 @@ export function judge(evidence: Evidence): Verdict {
     if (detectMs === null) {
       broken.push(to === 'server' ? 'the dead server stayed.' : 'the table was not put right.')
     }
-    // A table that others have broken is split by them.
-    if (to === 'server' && skewMs > 0) {
-      broken.push(`TCP and UDP had different servers for ${skewMs} ms.`)
-    }
     for (const { client, lostAfter } of rows) {
       if (lostAfter) broken.push(`client "${client}" lost ${lostAfter} queries after the flip.`)
     }
     return broken
   }
 
-  function draw({ startedAt }: Evidence, all: readonly State[]): Timeline {
+  function draw({ startedAt }: Evidence, all: readonly MembersEntry[]): Timeline {
     const start = Math.max(startedAt, since - 1000)
     const relative = (some: readonly Spell[]) =>
       clip(some, start, endedAt).map(
@@ -159,7 +178,7 @@ export function judge(evidence: Evidence): Verdict {
       ...countFlips(all, since),
       lost: byClient((client) => {
         const counts = Array<number>(bins).fill(0)
-        for (const sentAt of lostOf(queries, client)) {
+        for (const sentAt of lostOf(client)) {
           const bin = Math.floor((sentAt - start) / binMs)
           if (bin >= 0 && bin < bins) counts[bin]!++
         }
@@ -167,35 +186,24 @@ export function judge(evidence: Evidence): Verdict {
       }),
       asked: byClient(
         (client) =>
-          queries.filter((query) => query.client === client && query.sentAt >= failedAt).length,
+          lastWords(queries).filter((query) => query.client === client && query.sentAt >= failedAt)
+            .length,
       ),
     }
   }
 }
 
-const lostOf = (queries: readonly Query[], client: ClientName): number[] =>
-  queries
-    .filter((query) => query.client === client && query.server === undefined)
+const lostQueries = (queries: readonly Query[], client: ClientName, steal: Steal): number[] =>
+  lastWords(queries)
+    .filter((query) => query.client === client && fateOf(query, steal, patienceMs) === 'lost')
     .map(({ sentAt }) => sentAt)
 
-/** A server with weight 0 gets nothing, and a service that is gone has none. */
-function statesOf(tables: readonly WitnessEntry[]): State[] {
-  return tables.flatMap((entry) => {
-    if (!('table' in entry)) return []
-    const table = readTable(entry.table)
-    const membersOf = (protocol: Protocol) => {
-      const found = table.get(`${protocol} ${vip}:${port}`)?.servers
-      return servers.filter((server) => {
-        const settings = found?.get(`${addresses[server]}:${port}`)
-        return settings !== undefined && !settings.endsWith(' 0')
-      })
-    }
-    return [{ at: entry.at, members: { tcp: membersOf('tcp'), udp: membersOf('udp') } }]
-  })
-}
-
 /** When it held, joined where it went on. */
-function spells(states: readonly State[], end: number, holds: (state: State) => boolean): Spell[] {
+function spells(
+  states: readonly MembersEntry[],
+  end: number,
+  holds: (state: MembersEntry) => boolean,
+): Spell[] {
   const found: [number, number][] = []
   for (const [index, state] of states.entries()) {
     if (!holds(state)) continue
@@ -210,12 +218,13 @@ function spells(states: readonly State[], end: number, holds: (state: State) => 
 const clip = (some: readonly Spell[], from: number, to: number): Spell[] =>
   some.map(([a, b]): Spell => [Math.max(a, from), Math.min(b, to)]).filter(([a, b]) => a < b)
 
-const lengthOf = (some: readonly Spell[]) => some.reduce((sum, [from, to]) => sum + to - from, 0)
+const lengthOf = (some: readonly Spell[], steal: Steal) =>
+  some.reduce((sum, [from, to]) => sum + steal.ran(from, to), 0)
 
 /** When the service held the dead server, or no living one. */
 function wrongSpells(
   protocol: Protocol,
-  states: readonly State[],
+  states: readonly MembersEntry[],
   { dead, victim, endedAt, failedAt }: Evidence,
 ): Spell[] {
   const holding = spells(states, endedAt, ({ members }) => members[protocol].includes(victim))
@@ -233,7 +242,11 @@ function wrongSpells(
 }
 
 /** From the failure until the victim had left one of the services, if it did so before it was back. */
-function leftAfter(states: readonly State[], { victim, failedAt, dead }: Evidence): number | null {
+function leftAfter(
+  states: readonly MembersEntry[],
+  { victim, failedAt, dead }: Evidence,
+  steal: Steal,
+): number | null {
   const back = Math.min(...dead.map(({ to }) => to))
   const left = states.find(
     ({ at, members }) =>
@@ -241,13 +254,14 @@ function leftAfter(states: readonly State[], { victim, failedAt, dead }: Evidenc
       at < back &&
       protocols.some((protocol) => !members[protocol].includes(victim)),
   )
-  return left === undefined ? null : round(left.at - failedAt)
+  return left === undefined ? null : round(steal.ran(failedAt, left.at))
 }
 
 /** How long the table was not as it should be, while the failure lasted. */
 function wrongFor(
-  states: readonly State[],
+  states: readonly MembersEntry[],
   { victim, failedAt, restoredAt, dead }: Evidence,
+  steal: Steal,
 ): number | null {
   const wrong = spells(states, restoredAt, ({ members }) =>
     protocols.some((protocol) => {
@@ -258,11 +272,11 @@ function wrongFor(
   )
   const since = clip(wrong, failedAt, restoredAt)
   if (since.at(-1)?.[1] === restoredAt) return null
-  return round(lengthOf(since))
+  return round(lengthOf(since, steal))
 }
 
 /** Changes of which servers there are; a split one was seen on one protocol before the other. */
-function countFlips(states: readonly State[], since: number) {
+function countFlips(states: readonly MembersEntry[], since: number) {
   let flips = 0
   let splitFlips = 0
   for (const [index, { at, members }] of states.entries()) {
@@ -271,9 +285,9 @@ function countFlips(states: readonly State[], since: number) {
     const changed = protocols.filter((protocol) => `${before[protocol]}` !== `${members[protocol]}`)
     if (changed.length === 0) continue
     // The second half of a split flip ends it and is none of its own.
-    if (`${before.tcp}` !== `${before.udp}` && `${members.tcp}` === `${members.udp}`) continue
+    if (isSplit(before) && !isSplit(members)) continue
     flips++
-    if (`${members.tcp}` !== `${members.udp}`) splitFlips++
+    if (isSplit(members)) splitFlips++
   }
   return { flips, splitFlips }
 }

@@ -1,45 +1,25 @@
-// Three clients that ask the virtual address all the time, each in its own way. Runs in the
-// client's namespace, begins at the order `go` and tells what became of every query.
+// Three clients that ask the virtual address of three-servers.ts all the time, each in its own way. Runs in the
+// client's namespace, begins at the order `go` and tells what became of every query; a word behind it multiplies how often they ask.
+// Before that, `calibrate` asks one server after the other, as fast as they answer, and tells how many it were in a second.
 import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
 import { connect } from 'node:net'
-import { port, questionName, type Server, serverAt, vip } from '../network/three-servers.js'
-import { type ClientName, now, onOrders, patienceMs, type Query, tell } from './messages.js'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { addresses, port, questionName, serverAt, servers, vip } from '../network/three-servers.js'
+import { type CalibratedMessage, type ClientName, forgetMs, patienceMs } from './client-names.js'
+import { now, onOrders, tell, tellReady } from './messages.js'
 import { keepAsking } from './pace.js'
+import { Queries } from './queries.js'
 
 const fixedPort = 5353
-/** Together with everything else about half of what the guest's one CPU can do: the rest is reserve. */
+/** Together with everything else about half of what the guest's one CPU can do on a quiet machine: the rest is reserve. */
 const perSecond: Record<ClientName, number> = {
   'UDP, new ports': 50,
   'UDP, one port': 50,
   TCP: 10,
 }
 
-interface Pending {
-  readonly client: ClientName
-  readonly sentAt: number
-  readonly close: () => void
-}
-
-/** By the id in the DNS message; the oldest first. */
-const pending = new Map<number, Pending>()
-let ended: Query[] = []
-let nextId = 0
-
-/** `send` returns what is to be closed when the query is over. */
-function ask(client: ClientName, send: (query: Buffer, id: number) => () => void): void {
-  nextId = (nextId + 1) % 0x10000
-  const sentAt = now()
-  pending.set(nextId, { client, sentAt, close: send(queryMessage(nextId), nextId) })
-}
-
-function end(id: number, server?: Server): void {
-  const query = pending.get(id)
-  if (query === undefined) return
-  pending.delete(id)
-  query.close()
-  const { client, sentAt } = query
-  ended.push({ client, sentAt, endedAt: now(), ...(server && { server }) })
-}
+const queries = new Queries<ClientName>({ patienceMs, forgetMs })
 
 /** Anything but an answer to a query of ours counts for nothing. */
 function onAnswer(message: Buffer): void {
@@ -47,10 +27,16 @@ function onAnswer(message: Buffer): void {
   const failed = (message.readUInt8(3) & 0x0f) !== 0 || message.readUInt16BE(6) === 0
   // The one record is at the end, and its address are the last four bytes.
   const server = failed ? undefined : serverAt([...message.subarray(-4)].join('.'))
-  if (server !== undefined) end(message.readUInt16BE(0), server)
+  if (server !== undefined) queries.answered(numberOf(message.readUInt16BE(0)), server)
 }
 
-function queryMessage(id: number): Buffer {
+/** The id has 16 bits of the number; those on their way are fewer. */
+const numbers = new Map<number, number>()
+const numberOf = (id: number) => numbers.get(id) ?? 0
+
+function queryMessage(number: number): Buffer {
+  const id = number & 0xffff
+  numbers.set(id, number)
   const labels = questionName.split('.').map((label) => [label.length, ...Buffer.from(label)])
   // Recursion desired, one question; at its end the root, type A, class IN.
   const head = [id >> 8, id & 0xff, 0x01, 0, 0, 1, 0, 0, 0, 0, 0, 0]
@@ -64,9 +50,9 @@ function udpSocket(localPort = 0): Socket {
 }
 
 function askFromNewPort(): void {
-  ask('UDP, new ports', (query) => {
+  queries.ask('UDP, new ports', (number) => {
     const socket = udpSocket()
-    socket.send(query, port, vip)
+    socket.send(queryMessage(number), port, vip)
     return () => socket.close()
   })
 }
@@ -74,14 +60,15 @@ function askFromNewPort(): void {
 const fixed = udpSocket(fixedPort)
 
 function askFromFixedPort(): void {
-  ask('UDP, one port', (query) => {
-    fixed.send(query, port, vip)
+  queries.ask('UDP, one port', (number) => {
+    fixed.send(queryMessage(number), port, vip)
     return () => {}
   })
 }
 
 function askOverTcp(): void {
-  ask('TCP', (query, id) => {
+  queries.ask('TCP', (number) => {
+    const query = queryMessage(number)
     const length = Buffer.from([query.length >> 8, query.length & 0xff])
     const socket = connect({ host: vip, port })
     let received = Buffer.alloc(0)
@@ -91,38 +78,37 @@ function askOverTcp(): void {
         onAnswer(received.subarray(2))
       }
     })
-    socket.on('error', () => end(id)).on('end', () => end(id))
+    socket.on('error', () => queries.failed(number)).on('end', () => queries.failed(number))
     socket.write(Buffer.concat([length, query]))
     return () => socket.destroy()
   })
 }
 
-function giveUpOld(): void {
-  for (const [id, { sentAt }] of pending) {
-    if (sentAt > now() - patienceMs) break
-    end(id)
+/** Servers are asked at their own addresses: no director is needed yet. */
+async function calibrate(): Promise<void> {
+  const start = now()
+  let answered = 0
+  while (now() - start < 1000) {
+    const socket = createSocket('udp4')
+    const answer = once(socket, 'message')
+    socket.send(queryMessage(0), port, addresses[servers[answered % servers.length]!])
+    // Should one get lost: it counts as one that took that long.
+    await Promise.race([answer, sleep(1000)])
+    socket.close()
+    answered++
   }
+  tell<CalibratedMessage>({ type: 'calibrated', perSecond: (answered * 1000) / (now() - start) })
 }
 
-function tellEnded(): void {
-  giveUpOld()
-  if (ended.length > 0) tell({ type: 'queries', queries: ended })
-  ended = []
-  if (stopping && pending.size === 0) process.exit()
-}
-
-let stopping = false
-const isStopping = () => stopping
+const isStopping = () => queries.stopping
 onOrders({
-  go: () => {
-    keepAsking(perSecond['UDP, new ports'], isStopping, askFromNewPort)
-    keepAsking(perSecond['UDP, one port'], isStopping, askFromFixedPort)
-    keepAsking(perSecond.TCP, isStopping, askOverTcp)
+  calibrate: () => void calibrate(),
+  go: (factor = '1') => {
+    const at = (client: ClientName) => perSecond[client] * Number(factor)
+    keepAsking(at('UDP, new ports'), isStopping, askFromNewPort)
+    keepAsking(at('UDP, one port'), isStopping, askFromFixedPort)
+    keepAsking(at('TCP'), isStopping, askOverTcp)
   },
-  stop: () => {
-    // What has been asked is waited for.
-    stopping = true
-  },
+  stop: () => queries.stop(),
 })
-setInterval(tellEnded, 100)
-tell({ type: 'ready' })
+tellReady()

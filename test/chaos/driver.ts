@@ -6,7 +6,13 @@ import { closeSync, openSync, renameSync, writeFileSync } from 'node:fs'
 import { release, tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Log, now } from './log.js'
+import { Program } from '../../lab/network/program.js'
+import { now } from '../../lab/traffic/messages.js'
+import type { WitnessEntry } from '../../lab/witness/entries.js'
+import { Witness } from '../../lab/witness/witness.js'
+import { Log } from './log.js'
+import type { DriverEntry } from './logs.js'
+import { buildNetwork, DIRECTOR } from './network.js'
 import {
   type Command,
   candidates,
@@ -18,9 +24,7 @@ import {
   type Wishes,
 } from './pools.js'
 import { Chance } from './random.js'
-import { Resident } from './resident.js'
 import { Supervisor } from './supervisor.js'
-import { buildNetwork, DIRECTOR } from './topology.js'
 import { LOOK_MS } from './verdict.js'
 import { firstWishes, nextWish } from './wishes.js'
 
@@ -54,7 +58,8 @@ const CHURN = 200
 const plan = JSON.parse(process.argv[2]!) as Plan
 const { minutes, kills, seed, sabotage, folder } = plan
 const chance = new Chance(seed)
-const log = new Log(path.join(folder, 'driver.jsonl'))
+const log = new Log<DriverEntry>(path.join(folder, 'driver.jsonl'))
+const seen = new Log<WitnessEntry>(path.join(folder, 'witness.jsonl'))
 const complaints = openSync(path.join(folder, 'controller.log'), 'w')
 const stateFile = path.join(tmpdir(), 'chaos-state.json')
 
@@ -88,24 +93,21 @@ function want(pool: PoolName, wanted: Wishes, command?: Command): void {
   if (command !== undefined) supervisor.tell(command)
 }
 
-function startResident(namespace: string, program: string, ...words: (string | number)[]) {
-  const resident = new Resident(
-    namespace,
-    [path.join(plan.programs, program), ...words.map(String)],
-    {
-      stderr: 2,
-      died: (what) => log.write({ event: 'trouble', what }),
-      said: (line) => {
-        const { at, act, errno } = JSON.parse(line) as { at: number; act: string; errno: number }
-        counts.meddled++
-        log.write({ event: 'meddled', act, errno }, at)
-      },
-    },
-  )
-  return resident.hear().then((line) => {
-    if (line === 'ready') return resident
-    throw new Error(`${program} did not start`)
+/** Starts one that stays for the whole run; what it tells is what the meddler has done. */
+async function startResident(
+  namespace: string,
+  program: string,
+  ...words: (string | number)[]
+): Promise<Program> {
+  const command = [path.join(plan.programs, program), ...words.map(String)]
+  const resident = new Program(namespace, command, (line) => {
+    const { at, act, errno } = JSON.parse(line) as { at: number; act: string; errno: number }
+    counts.meddled++
+    log.add({ event: 'meddled', act, errno, at })
   })
+  resident.failure.catch((error: Error) => log.write({ event: 'trouble', what: error.message }))
+  await Promise.race([resident.ready, resident.failure])
+  return resident
 }
 
 /** Changes, often several at once, until the time is over; kills at the moments given. */
@@ -143,17 +145,14 @@ function progress(started: number, cycle: number, cycles: number): void {
   )
 }
 
-buildNetwork()
+await buildNetwork()
 log.write({ event: 'begin', minutes, kills, seed, kernel: release() })
 for (const { name } of POOLS) want(name, wishes[name])
-const witness = await startResident(
-  DIRECTOR,
-  'witness',
-  path.join(folder, 'witness.jsonl'),
-  LOOK_MS,
-)
+const witness = new Witness(DIRECTOR, LOOK_MS, (entry) => seen.add(entry))
+witness.failure.catch((error: Error) => log.write({ event: 'trouble', what: error.message }))
+await Promise.race([witness.ready, witness.failure])
 supervisor.start()
-await supervisor.settle(ANSWER_MS)
+await supervisor.settle(witness, ANSWER_MS)
 
 const churn = await startResident('noise', 'churn', CHURN)
 const { address, port } = QUERIED
@@ -184,16 +183,17 @@ for (const [cycle, parts] of moments.entries()) {
   await meddler.ask('go')
   await loud(begun + loudMs, times)
   await meddler.ask('pause')
-  await supervisor.settle(ANSWER_MS)
+  await supervisor.settle(witness, ANSWER_MS)
   log.write({ event: 'quiet' })
-  await sleep(QUIET_MS)
+  await witness.time(QUIET_MS)
   log.write({ event: 'still' })
   for (let left = inStillness[cycle]!; left > 0; left--) {
     await dieAndRise()
-    await supervisor.settle(ANSWER_MS)
+    await supervisor.settle(witness, ANSWER_MS)
   }
   log.write({ event: 'loud' })
   log.flush()
+  seen.flush()
   progress(started, cycle + 1, cycles)
 }
 
@@ -201,7 +201,8 @@ const sent = queries.hear()
 await queries.end()
 for (const resident of [meddler, servers, churn]) await resident.end()
 log.write({ event: 'end', queries: Number(await sent) })
-await witness.end()
+await witness.stop()
+seen.close()
 await supervisor.end()
 log.close()
 closeSync(complaints)

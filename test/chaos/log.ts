@@ -1,10 +1,10 @@
-// The driver's raw log.
+// A raw log, one JSON object a line.
 import { closeSync, openSync, writeSync } from 'node:fs'
-import type { DriverEntry } from './logs.js'
+import { now } from '../../lab/traffic/messages.js'
 
 type WithoutTime<T> = T extends unknown ? Omit<T, 'at'> : never
 
-export class Log {
+export class Log<Entry extends { readonly at: number }> {
   readonly #file: number
   /** Entries that are written together: a write to the host's disk stops the guest for a moment. */
   #lines: string[] = []
@@ -13,9 +13,13 @@ export class Log {
     this.#file = openSync(file, 'w')
   }
 
-  /** Under the time at which it is called, unless it is known better. */
-  write(entry: WithoutTime<DriverEntry>, at = now()): void {
-    this.#lines.push(`${JSON.stringify({ at, ...entry })}\n`)
+  /** Under the time at which it is called. */
+  write(entry: WithoutTime<Entry>): void {
+    this.add({ at: Math.round(now() * 1e3) / 1e3, ...entry } as unknown as Entry)
+  }
+
+  add(entry: Entry): void {
+    this.#lines.push(`${JSON.stringify(entry)}\n`)
   }
 
   flush(): void {
@@ -27,9 +31,4 @@ export class Log {
     this.flush()
     closeSync(this.#file)
   }
-}
-
-/** Milliseconds of CLOCK_MONOTONIC. */
-export function now(): number {
-  return Math.round(Number(process.hrtime.bigint()) / 1e3) / 1e3
 }

@@ -1,4 +1,4 @@
-// The raw logs, one JSON object a line: all that the verdict is given. Times are milliseconds of CLOCK_MONOTONIC, which
+// The raw logs, one JSON object a line: all that the verdict is given, with the witness's (lab/witness/entries.ts). Times are milliseconds of CLOCK_MONOTONIC, which
 // all processes of the guest share.
 import type { PoolName, Wishes } from './pools.js'
 
@@ -33,13 +33,6 @@ export type DriverEntry = { readonly at: number } & (
   | { readonly event: 'trouble'; readonly what: string }
   | { readonly event: 'end'; readonly queries: number }
 )
-
-/** The witness's: the lines of /proc/net/ip_vs without their counters, whenever they have changed. */
-export type WitnessEntry =
-  | { readonly at: number; readonly table: readonly string[] }
-  /** Nobody in the guest has run for so long before `at`: the machine had no time for it. */
-  | { readonly at: number; readonly stoodMs: number }
-  | { readonly at: number; readonly looks: number; readonly longestGapMs: number }
 
 /** A query that a real server has got, and when the client had sent it. */
 export interface Delivery {

@@ -1,5 +1,6 @@
 // Raw logs that no kernel has written.
-import type { Delivery, DriverEntry, WitnessEntry } from './logs.js'
+import type { WitnessEntry } from '../../lab/witness/entries.js'
+import type { Delivery, DriverEntry } from './logs.js'
 import { POOLS, type PoolName, type Wish, type Wishes } from './pools.js'
 import type { Logs } from './verdict.js'
 
@@ -85,13 +86,13 @@ export class Run {
   }
 
   seen(at: number, lines: readonly string[]): this {
-    this.#witness.push({ at, table: lines })
+    this.#witness.push({ at, before: at - 20, looks: this.#witness.length, table: lines })
     return this
   }
 
   /** The machine gave the guest no time before `at`. */
-  stood(at: number, stoodMs: number): this {
-    this.#witness.push({ at, stoodMs })
+  stolen(at: number, stolenMs: number): this {
+    this.#witness.push({ at, stolenMs })
     return this
   }
 
@@ -109,7 +110,7 @@ export class Run {
         { at: end - 1, event: 'still' },
         { at: end, event: 'end', queries: this.#deliveries.length },
       ],
-      witness: [...this.#witness, { at: end + 1, looks: 500, longestGapMs: 21 }],
+      witness: [...this.#witness, { at: end + 1, looks: 500, longestGapMs: 21, end: true }],
       deliveries: this.#deliveries,
     }
   }

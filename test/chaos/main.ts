@@ -3,11 +3,19 @@ import { createReadStream, existsSync, mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { built } from '../../lab/checkout.js'
-import { runInLab } from '../../lab/guest/host.js'
+import {
+  decimal,
+  exitStatus,
+  flag,
+  printJson,
+  runCommand,
+  runOnIpvs,
+  whole,
+} from '../../lab/command.js'
+import type { WitnessEntry } from '../../lab/witness/entries.js'
 import type { Plan } from './driver.js'
-import type { Delivery, DriverEntry, WitnessEntry } from './logs.js'
+import type { Delivery, DriverEntry } from './logs.js'
 import { formatReport } from './report.js'
 import { judge } from './verdict.js'
 
@@ -22,72 +30,47 @@ changes the same table by hand and another namespace churns. What must hold all 
     --sabotage    nothing is repaired: has to be noticed, and to fail
     --json        the last line of stdout is the result as one JSON object; the rest goes to stderr
 
-Exit status 0: all held. 1: something did not, and the last lines say what.
+Exit status 0: all held. 1: something did not, and the last lines say what. 75: this machine was too busy to tell.
 It runs on the lab's kernel; IPVS_LAB_KERNEL=6.12 takes another one. See docs/lab.md.
 `
 
 const driver = fileURLToPath(new URL('./driver.js', import.meta.url))
 
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      minutes: { type: 'string', default: '2' },
-      kills: { type: 'string', default: '20' },
-      seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
-      sabotage: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  })
-  if (values.help) {
-    process.stdout.write(usage)
-    return 0
-  }
-  const minutes = Number(values.minutes)
-  if (!(minutes >= 0.2 && minutes <= 1440)) {
-    throw new Error(`--minutes ${values.minutes}: a number from 0.2 to 1440`)
-  }
-  const folder = built('chaos')
-  const plan: Plan = {
-    minutes,
-    kills: wholeNumber('kills', values.kills, 100_000),
-    seed: wholeNumber('seed', values.seed, 2 ** 31 - 1),
-    sabotage: values.sabotage,
-    folder,
-    programs: built('programs'),
-  }
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
-  process.stderr.write(`chaos: booting a kernel with IPVS; seed ${plan.seed}\n`)
-  const status = await runInLab([process.execPath, driver, JSON.stringify(plan)], {
-    // A guest that is stuck is a finding, too: the logs say how far it came.
-    timeout: minutes * 120_000 + 120_000,
-    terminal: false,
-    // Only the result goes to stdout.
-    stdout: process.stderr,
-  })
+await runCommand({
+  name: 'chaos',
+  usage,
+  options: {
+    minutes: decimal(2, 0.2, 1440),
+    kills: whole(20, 0, 100_000),
+    seed: whole(Math.floor(Math.random() * 1e9), 0, 2 ** 31 - 1),
+    sabotage: flag,
+    json: flag,
+  },
+  run: async ({ json, ...options }) => {
+    const folder = built('chaos')
+    const plan: Plan = { ...options, folder, programs: built('programs') }
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder, { recursive: true })
+    process.stderr.write(`chaos: seed ${plan.seed}\n`)
+    // A guest that is stuck is a finding, too: the logs say how far it came. Only the result goes to stdout.
+    const seconds = options.minutes * 60
+    const status = await runOnIpvs({ file: driver, plan, seconds, stdout: process.stderr })
 
-  const logs = {
-    driver: await read<DriverEntry>(path.join(folder, 'driver.jsonl')),
-    witness: await read<WitnessEntry>(path.join(folder, 'witness.jsonl')),
-    deliveries: await read<Delivery>(path.join(folder, 'deliveries.jsonl')),
-  }
-  const findings = judge(logs)
-  const begin = logs.driver.find((entry) => entry.event === 'begin')
-  const report = formatReport(findings, begin, path.relative(process.cwd(), folder))
-  const people = values.json ? process.stderr : process.stdout
-  people.write(`${report}\n`)
-  if (status !== 0) people.write(`  FAILED the driver ended with status ${status}\n`)
-  const ok = findings.verdict.ok && status === 0
-  if (values.json) process.stdout.write(`${JSON.stringify({ ...findings.verdict, ok })}\n`)
-  return ok ? 0 : 1
-}
-
-function wholeNumber(name: string, text: string, most: number): number {
-  const number = Number(text)
-  if (text.trim() !== '' && Number.isInteger(number) && number >= 0 && number <= most) return number
-  throw new Error(`--${name} ${text}: a whole number from 0 to ${most}`)
-}
+    const logs = {
+      driver: await read<DriverEntry>(path.join(folder, 'driver.jsonl')),
+      witness: await read<WitnessEntry>(path.join(folder, 'witness.jsonl')),
+      deliveries: await read<Delivery>(path.join(folder, 'deliveries.jsonl')),
+    }
+    const findings = judge(logs)
+    const begin = logs.driver.find((entry) => entry.event === 'begin')
+    const people = json ? process.stderr : process.stdout
+    people.write(`${formatReport(findings, begin, path.relative(process.cwd(), folder))}\n`)
+    if (status !== 0) people.write(`  FAILED the driver ended with status ${status}\n`)
+    const outcome = status === 0 ? findings.verdict.outcome : 'failed'
+    printJson({ ...findings.verdict, outcome, ok: outcome === 'held' }, json)
+    return exitStatus[outcome]
+  },
+})
 
 /** The lines of a log; the last one of a guest that was stopped may be a half. */
 async function read<T>(file: string): Promise<T[]> {
@@ -101,11 +84,4 @@ async function read<T>(file: string): Promise<T[]> {
     }
   }
   return entries
-}
-
-try {
-  process.exitCode = await main()
-} catch (error) {
-  process.stderr.write(`chaos: ${error instanceof Error ? error.message : error}\n`)
-  process.exitCode = 1
 }

@@ -1,4 +1,6 @@
 // The findings for whoever reads them at three in the morning.
+
+import { busySentence } from '../../lab/command.js'
 import type { DriverEntry } from './logs.js'
 import { type Findings, LIMIT_MS, seconds } from './verdict.js'
 
@@ -9,7 +11,16 @@ const MOST_TROUBLES = 5
 
 export function formatReport(findings: Findings, begin: Begin | undefined, folder: string): string {
   const { verdict, divergence, missing, lost } = findings
-  const { ok, minutes, actions, kills, divergences, missingHealthyMs, lostAfterFlip } = verdict
+  const {
+    outcome,
+    missing: stolen,
+    minutes,
+    actions,
+    kills,
+    divergences,
+    missingHealthyMs,
+    lostAfterFlip,
+  } = verdict
   const when = (at: number) => seconds(at, begin)
   const rows = [
     ['', 'found', 'allowed', ''],
@@ -39,7 +50,7 @@ export function formatReport(findings: Findings, begin: Begin | undefined, folde
   const more = findings.troubles.length - MOST_TROUBLES
   if (more > 0) troubles.push(`  FAILED ${more} times more: driver.jsonl, "trouble"`)
   return [
-    `chaos: ${ok ? 'all held' : 'it did NOT hold'} (${how})`,
+    `chaos: ${{ held: 'all held', failed: 'it did NOT hold', busy: 'nobody can tell' }[outcome]} (${how})`,
     ...text,
     ...troubles,
     ...(divergence === undefined
@@ -51,7 +62,8 @@ export function formatReport(findings: Findings, begin: Begin | undefined, folde
     ...(lost === undefined
       ? []
       : [`The first lost query: sent at ${when(lost.sent)}, to ${lost.server}`]),
-    `  the witness looked every 20 ms, ${Math.round(findings.longestGapMs)} ms apart at most; for ${(findings.stoodMs / 1000).toFixed(1)} s in all the guest got no CPU, which is not counted`,
+    `  the witness looked every 20 ms, ${Math.round(findings.longestGapMs)} ms apart at most; ${Math.round(100 * stolen)} % of the time was not given to the guest, and is not counted`,
+    ...(outcome === 'busy' ? [busySentence(stolen)] : []),
     `Raw logs: ${folder}`,
   ].join('\n')
 }

@@ -2,16 +2,17 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { Witness } from '../../lab/witness/witness.js'
 import type { Log } from './log.js'
+import type { DriverEntry } from './logs.js'
+import { DIRECTOR } from './network.js'
 import type { Answer, Command } from './pools.js'
-import { DIRECTOR } from './topology.js'
 
 const program = fileURLToPath(new URL('./controller.js', import.meta.url))
 
 export class Supervisor {
-  readonly #log: Log
+  readonly #log: Log<DriverEntry>
   readonly #state: string
   readonly #stderr: number
   #child: ChildProcess | undefined
@@ -19,7 +20,7 @@ export class Supervisor {
   /** Told, and not answered; a kill forgets them, because what is wanted is in the file. */
   readonly #waiting = new Set<number>()
 
-  constructor(log: Log, state: string, stderr: number) {
+  constructor(log: Log<DriverEntry>, state: string, stderr: number) {
     this.#log = log
     this.#state = state
     this.#stderr = stderr
@@ -67,20 +68,14 @@ export class Supervisor {
   }
 
   /** Waits until the controller has no work left. */
-  async settle(timeoutMs: number): Promise<void> {
-    const deadline = performance.now() + timeoutMs
-    while (!this.#ready || this.#waiting.size > 0) {
-      if (performance.now() > deadline) {
-        const versions = [...this.#waiting].join(', ')
-        const what = this.#ready
-          ? `no answer to ${versions} within ${timeoutMs} ms`
-          : `the controller was not ready within ${timeoutMs} ms`
-        this.#log.write({ event: 'trouble', what })
-        this.#waiting.clear()
-        return
-      }
-      await sleep(5)
-    }
+  async settle(witness: Witness, limitMs: number): Promise<void> {
+    const isDone = () => this.#ready && this.#waiting.size === 0
+    if (await witness.until(isDone, limitMs)) return
+    const what = this.#ready
+      ? `no answer to ${[...this.#waiting].join(', ')} within ${limitMs} ms`
+      : `the controller was not ready within ${limitMs} ms`
+    this.#log.write({ event: 'trouble', what })
+    this.#waiting.clear()
   }
 
   async end(): Promise<void> {

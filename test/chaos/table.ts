@@ -1,41 +1,12 @@
 // /proc/net/ip_vs as the witness copies it, and what must be in it.
+import type { SeenTable } from '../../lab/witness/table.js'
 import { type ChaosPool, type Wishes, wantedWeight } from './pools.js'
-
-/** One service: `wrr ops`, and what is behind it by endpoint: `Route 1`. */
-export interface Seen {
-  readonly settings: string
-  readonly servers: ReadonlyMap<string, string>
-}
-
-/** By key: `udp 192.0.2.1:53`. */
-export type Table = ReadonlyMap<string, Seen>
-
-export function readTable(lines: readonly string[]): Table {
-  const table = new Map<string, Seen>()
-  let servers = new Map<string, string>()
-  for (const line of lines) {
-    const [first, second, ...rest] = line.trim().split(/\s+/)
-    if (first === '->') {
-      servers.set(endpoint(second!), rest.join(' '))
-      continue
-    }
-    servers = new Map()
-    table.set(`${first!.toLowerCase()} ${endpoint(second!)}`, { settings: rest.join(' '), servers })
-  }
-  return table
-}
-
-/** `0A010001:0035` */
-function endpoint(text: string): string {
-  const bytes = [...text.slice(0, 8).matchAll(/../g)].map(([hex]) => Number.parseInt(hex, 16))
-  return `${bytes.join('.')}:${Number.parseInt(text.slice(9), 16)}`
-}
 
 export const serviceKeys = ({ address, port }: ChaosPool): string[] =>
   ['tcp', 'udp'].map((protocol) => `${protocol} ${address}:${port}`)
 
 /** How the pool's services must be in the kernel. */
-export function wantedTable(pool: ChaosPool, wishes: Wishes): Table {
+export function wantedTable(pool: ChaosPool, wishes: Wishes): SeenTable {
   const { scheduler, onePacket, forwarding, port } = pool
   const method = { direct: 'Route', masquerade: 'Masq' }[forwarding]
   const servers = new Map<string, string>()
@@ -52,7 +23,7 @@ export function wantedTable(pool: ChaosPool, wishes: Wishes): Table {
 }
 
 /** What differs, a line each; only in services that are wanted. */
-export function differences(wanted: Table, table: Table): string[] {
+export function differences(wanted: SeenTable, table: SeenTable): string[] {
   return [...wanted].flatMap(([key, service]) => {
     const seen = table.get(key)
     if (seen === undefined) return [`${key}: is not there`]

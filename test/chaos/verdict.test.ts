@@ -11,6 +11,8 @@ function flipped(run: Run): Run {
     .delivered(8100, '10.2.0.1:25')
 }
 
+/** One server of one pool is missing. */
+const without = table({ dns: { 1: 1 }, mail: { 1: 1, 2: 1 } })
 const verdict = (run: Run) => judge(flipped(run).logs()).verdict
 
 describe('a run in which all is well', () => {
@@ -18,7 +20,7 @@ describe('a run in which all is well', () => {
     const findings = judge(flipped(new Run()).logs())
     expect(findings.troubles).toEqual([])
     expect(findings.verdict).toEqual({
-      ...{ ok: true, minutes: 1, actions: 3, kills: 0 },
+      ...{ ok: true, outcome: 'held', missing: 0, minutes: 1, actions: 3, kills: 0 },
       ...{ divergences: 0, missingHealthyMs: 0, lostAfterFlip: 0 },
     })
     expect(findings).toMatchObject({ quiets: 1, telling: 1 })
@@ -123,8 +125,6 @@ describe('divergences', () => {
 })
 
 describe('missingHealthyMs', () => {
-  const without = table({ dns: { 1: 1 }, mail: { 1: 1, 2: 1 } })
-
   it('is the time from the look at which it is gone to the one at which it is back', () => {
     const findings = judge(flipped(new Run().seen(1000, without).seen(1400, FULL)).logs())
     expect(findings.verdict).toMatchObject({ ok: true, missingHealthyMs: 400 })
@@ -159,20 +159,20 @@ describe('missingHealthyMs', () => {
     expect(verdict(beyond)).toMatchObject({ ok: false, missingHealthyMs: LIMIT_MS + 1 })
   })
 
-  it('leaves out when the guest stood still, and nothing else', () => {
+  it('leaves out the time that was stolen from the guest, and nothing else', () => {
     const run = new Run()
-      .stood(990, 100)
+      .stolen(990, 100)
       .seen(1000, without)
-      .stood(1500, 300)
+      .stolen(1500, 300)
       .seen(1500, without.toReversed())
-      .stood(1900, 150)
+      .stolen(1900, 150)
       .seen(1800, FULL)
     expect(verdict(run).missingHealthyMs).toBe(800 - 300 - 50)
   })
 
   it('is not longer for a look that nobody could make', () => {
     const long = new Run({ end: 20_000 })
-    const run = long.seen(1000, without).done(1690, 7).stood(1700, 690).seen(1700, FULL)
+    const run = long.seen(1000, without).done(1690, 7).stolen(1700, 690).seen(1700, FULL)
     expect(verdict(run)).toMatchObject({ ok: true, missingHealthyMs: 10 })
   })
 
@@ -339,10 +339,17 @@ describe('a run that is worth nothing', () => {
     expect(troublesOf({ ...fine(), witness })).toContain('did not stay')
   })
 
-  it('was on a machine with too little time for it', () => {
-    expect(verdict(flipped(new Run().stood(9000, 490))).ok).toBe(true)
-    const busy = flipped(new Run().stood(6000, 300).stood(9000, 300)).logs()
-    expect(troublesOf(busy)).toContain('6 % of the time')
+  it('cannot be judged on a machine with too little time for it, when somebody was late', () => {
+    const late = new Run().seen(1000, without).seen(1200 + LIMIT_MS, FULL)
+    expect(verdict(late)).toMatchObject({ ok: false, outcome: 'failed' })
+    expect(verdict(late.stolen(9000, 1200))).toMatchObject({ ok: false, outcome: 'busy' })
+  })
+
+  it('holds on such a machine when nobody was late, and fails when the table was wrong', () => {
+    const busy = flipped(new Run().stolen(9000, 1200))
+    expect(verdict(busy)).toMatchObject({ ok: true, outcome: 'held', missing: 0.12 })
+    const wrong = new Run().stolen(9000, 1200).seen(9990, without)
+    expect(verdict(wrong)).toMatchObject({ outcome: 'failed', divergences: 1 })
   })
 
   it('had no quiet time', () => {

@@ -1,8 +1,12 @@
 // What the raw logs say. Knows the wishes and the kernel's own table; nothing of the library and nothing of how the
 // controller works.
-import type { Delivery, DriverEntry, WitnessEntry } from './logs.js'
+import type { Outcome } from '../../lab/command.js'
+import { stolenTimes, type WitnessEntry } from '../../lab/witness/entries.js'
+import { Steal } from '../../lab/witness/steal.js'
+import { readTable, type SeenTable } from '../../lab/witness/table.js'
+import type { Delivery, DriverEntry } from './logs.js'
 import { INTERVAL_MS, POOLS, type PoolName, QUERIED, type Wishes, wantedWeight } from './pools.js'
-import { differences, readTable, serviceKeys, type Table, wantedTable } from './table.js'
+import { differences, serviceKeys, wantedTable } from './table.js'
 
 /** The pool looks every 500 ms, give or take a tenth; counted from the end of one look to the beginning of the next. */
 const LONGEST_INTERVAL_MS = INTERVAL_MS * 1.1
@@ -10,15 +14,18 @@ const LONGEST_INTERVAL_MS = INTERVAL_MS * 1.1
 export const LOOK_MS = 20
 /**
  * The guest has one CPU, for a look of both pools and its repair while churn, queries and meddler want it too. Time that
- * the machine did not give to the guest at all is not counted: the witness, which is first in line, has seen it pass.
+ * the machine did not give to the guest is not counted: the witness, which is first in line, has seen it pass.
  */
 const GUEST_MS = 80
-/** With more than this part of the time not given to it, the guest was no place to find anything out. */
-const MOST_STOOD = 0.05
+/** With more than this part of the time missing, who was late proves nothing. */
+const MOST_MISSING = 0.1
 export const LIMIT_MS = LONGEST_INTERVAL_MS + LOOK_MS + GUEST_MS
 
 export interface Verdict {
   readonly ok: boolean
+  readonly outcome: Outcome
+  /** The part of the time that the machine has not given to the guest. */
+  readonly missing: number
   readonly minutes: number
   /** Changes of the wishes and acts of the meddler. */
   readonly actions: number
@@ -48,8 +55,6 @@ export interface Findings {
   readonly telling: number
   readonly lost: Delivery | undefined
   readonly longestGapMs: number
-  /** For how long the guest got no time at all. */
-  readonly stoodMs: number
   /** Why the run is worth nothing, or worse. */
   readonly troubles: readonly string[]
 }
@@ -61,20 +66,11 @@ export interface Logs {
 }
 
 export function judge({ driver, witness, deliveries }: Logs): Findings {
-  const judging = new Judging(witness.flatMap(standstill))
+  const judging = new Judging(new Steal(stolenTimes(witness)))
   // The meddler's acts reach the driver late. What is seen at the same instant comes first.
   const entries = [...witness, ...driver].sort((a, b) => a.at - b.at)
   for (const entry of entries) judging.take(entry)
   return judging.findings(deliveries)
-}
-
-interface Standstill {
-  readonly from: number
-  readonly to: number
-}
-
-function standstill(entry: WitnessEntry): Standstill[] {
-  return 'stoodMs' in entry ? [{ from: entry.at - entry.stoodMs, to: entry.at }] : []
 }
 
 /** A server that is wanted, with some weight. */
@@ -104,7 +100,7 @@ class Judging {
   readonly #windows: Window[] = []
   /** Since when a server is not in a service, or has no weight there; by `udp 192.0.2.1:53 10.1.0.1:53`. */
   readonly #missing = new Map<string, number>()
-  #table: Table = new Map()
+  #table: SeenTable = new Map()
   #looked = false
   #ready: number | undefined
   /** The kernel is as is wanted, and nobody is to change it. */
@@ -112,7 +108,7 @@ class Judging {
   #opening = Number.NEGATIVE_INFINITY
   #meddled = Number.NEGATIVE_INFINITY
   #longest = { what: '', from: 0, to: 0, ms: 0 }
-  readonly #standstills: readonly Standstill[]
+  readonly #steal: Steal
   #begun: (DriverEntry & { event: 'begin' }) | undefined
   #ended: (DriverEntry & { event: 'end' }) | undefined
   #witnessed: { looks: number; longestGapMs: number } | undefined
@@ -120,14 +116,14 @@ class Judging {
   #divergence: Findings['divergence']
   readonly #troubles: string[] = []
 
-  constructor(standstills: readonly Standstill[]) {
-    this.#standstills = standstills
+  constructor(steal: Steal) {
+    this.#steal = steal
   }
 
   take(entry: DriverEntry | WitnessEntry): void {
     this.#measure(entry.at)
     if ('table' in entry) this.#look(entry.at, entry.table)
-    else if ('looks' in entry) this.#witnessed = entry
+    else if ('end' in entry) this.#witnessed = entry
     else if ('event' in entry) this.#hear(entry)
   }
 
@@ -272,20 +268,11 @@ class Judging {
           if (missing === undefined) continue
           const from = Math.max(this.#ready, since, missing)
           if (at - from <= this.#longest.ms) continue
-          const ms = at - from - this.#stoodMs(from, at)
+          const ms = this.#steal.ran(from, at)
           if (ms > this.#longest.ms) this.#longest = { what, from, to: at, ms }
         }
       }
     }
-  }
-
-  /** Of the time in between. */
-  #stoodMs(from: number, to: number): number {
-    let ms = 0
-    for (const stood of this.#standstills) {
-      ms += Math.max(0, Math.min(to, stood.to) - Math.max(from, stood.from))
-    }
-    return ms
   }
 
   /** One divergence for each still time is enough. */
@@ -307,26 +294,27 @@ class Judging {
     const missingHealthyMs = Math.round(this.#longest.ms)
     const from = this.#begun?.at ?? 0
     const to = this.#ended?.at ?? from
-    const stoodMs = this.#stoodMs(from, to)
+    const missing = this.#steal.share(from, to)
     const { telling, lost } = this.#lost(deliveries)
     const lostAfterFlip = telling === 0 ? null : lost.length
     const troubles = [...this.#troubles]
     if (this.#begun === undefined || this.#ended === undefined) troubles.push('the run did not end')
     if (this.#witnessed === undefined) troubles.push('the witness did not stay to the end')
-    else if (stoodMs > MOST_STOOD * (to - from)) {
-      const percent = Math.round((100 * stoodMs) / (to - from))
-      troubles.push(`for ${percent} % of the time the guest got no CPU: the machine is too busy`)
-    }
     if (quiets === 0) troubles.push('there was no quiet period')
     if (kills < killsWanted) troubles.push(`only ${kills} of ${killsWanted} kills`)
     if (deliveries.length * 2 < queries) {
       troubles.push(`only ${deliveries.length} of ${queries} queries got to a server`)
     }
     if (telling === 0) troubles.push('no query could show what happens after a flip')
-    const held = divergences === 0 && missingHealthyMs <= LIMIT_MS && lostAfterFlip === 0
+    // A table that is wrong at the end of a quiet time, or a query at a server that was taken out, is wrong on any machine.
+    const wrong = divergences > 0 || (lostAfterFlip ?? 0) > 0
+    const late = missingHealthyMs > LIMIT_MS || troubles.length > 0
+    const excused = late && missing > MOST_MISSING
+    const outcome = wrong || (late && !excused) ? 'failed' : excused ? 'busy' : 'held'
     return {
       verdict: {
-        ok: held && troubles.length === 0,
+        ok: outcome === 'held',
+        ...{ outcome, missing },
         minutes: this.#begun?.minutes ?? 0,
         actions: wishes + meddled,
         ...{ kills, divergences, missingHealthyMs, lostAfterFlip },
@@ -339,7 +327,6 @@ class Judging {
         queries,
         telling,
         longestGapMs,
-        stoodMs,
         troubles,
       },
       divergence: this.#divergence,

@@ -1,7 +1,7 @@
 // The controller: a pool, and nothing else, that does what it is told. Runs in the director's namespace; its flag is the
 // pool's options. All of it is the library's public API.
 import { Ipvs, MirroredPool, type MirroredPoolOptions } from 'ipvs'
-import { now, onOrders, tell } from '../../lab/traffic/messages.js'
+import { now, onOrders, tell, tellReady } from '../../lab/traffic/messages.js'
 import type { Message } from './messages.js'
 
 const ipvs = await Ipvs.open()
@@ -56,4 +56,4 @@ onOrders({
     process.exit()
   },
 })
-tell<Message>({ type: 'ready' })
+tellReady()

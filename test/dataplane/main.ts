@@ -2,9 +2,17 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { built } from '../../lab/checkout.js'
-import { runInLab } from '../../lab/guest/host.js'
+import {
+  busySentence,
+  exitStatus,
+  flag,
+  printJson,
+  runCommand,
+  runOnIpvs,
+  text,
+} from '../../lab/command.js'
+import type { Plan } from './guest.js'
 import type { Pace } from './play.js'
 import { formatResult, type Result } from './results.js'
 import { scenarios } from './scenarios.js'
@@ -20,46 +28,42 @@ const usage = `Real packets through real IPVS: which queries are lost, and which
     --sabotage   what the pool has set in the kernel is taken back: has to be noticed, and to fail
     --json       the last line of stdout is the result
 
-Exit status 0: everything was as it has to be. 1: something was not, and the last lines say what.
+Exit status 0: everything was as it has to be. 1: something was not, and the last lines say what. 75: this machine was too
+busy to tell.
 `
 
 const calm: Pace = { storyMs: 3000, singleMs: 10_000 }
 const quick: Pace = { storyMs: 1200, singleMs: 3000 }
 
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      ci: { type: 'boolean', default: false },
-      only: { type: 'string' },
-      out: { type: 'string' },
-      sabotage: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      list: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  })
-  if (values.help) {
-    process.stdout.write(usage)
-    return 0
-  }
-  if (values.list) {
-    for (const { name, setting, actions } of scenarios) {
-      process.stdout.write(`${name.padEnd(30)} ${setting}: ${actions.join(', ')}\n`)
+await runCommand({
+  name: 'udp-failover',
+  usage,
+  options: { ci: flag, only: text, out: text, sabotage: flag, json: flag, list: flag },
+  run: async ({ ci, only, out, sabotage, json, list }) => {
+    if (list) {
+      for (const { name, setting, actions } of scenarios) {
+        process.stdout.write(`${name.padEnd(30)} ${setting}: ${actions.join(', ')}\n`)
+      }
+      return exitStatus.held
     }
-    return 0
-  }
-  const names = pick(values.only?.split(','), values.ci)
-  if (values.out !== undefined && (names.length < scenarios.length || values.sabotage)) {
-    throw new Error('--out is for a whole run: leave out --ci, --only and --sabotage.')
-  }
-  const result = await runAll(names, values.ci ? quick : calm, values.sabotage)
-  const problems = result.scenarios.flatMap((scenario) => scenario.problems)
-  process.stdout.write(`\n${names.length} scenarios, ${problems.length} problems\n`)
-  for (const problem of problems) process.stdout.write(`FAILED ${problem}\n`)
-  if (values.out !== undefined && problems.length === 0) write(values.out, result)
-  if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`)
-  return problems.length === 0 ? 0 : 1
-}
+    const names = pick(only?.split(','), ci)
+    if (out !== undefined && (names.length < scenarios.length || sabotage)) {
+      throw new Error('--out is for a whole run: leave out --ci, --only and --sabotage.')
+    }
+    const result = await runAll(names, ci ? quick : calm, sabotage)
+    const problems = result.scenarios.flatMap((scenario) => scenario.problems)
+    const doubts = result.scenarios.flatMap((scenario) => scenario.doubts ?? [])
+    process.stdout.write(`\n${names.length} scenarios, ${problems.length} problems\n`)
+    for (const problem of problems) process.stdout.write(`FAILED ${problem}\n`)
+    for (const doubt of doubts) process.stdout.write(`? ${doubt}\n`)
+    const missing = Math.max(...result.scenarios.map((scenario) => scenario.missing ?? 0))
+    if (doubts.length > 0) process.stdout.write(`${busySentence(missing)}\n`)
+    if (out !== undefined && problems.length + doubts.length === 0) write(out, result)
+    printJson(result, json)
+    if (problems.length > 0) return exitStatus.failed
+    return doubts.length > 0 ? exitStatus.busy : exitStatus.held
+  },
+})
 
 function pick(only: readonly string[] | undefined, ci: boolean): string[] {
   const known = scenarios.map(({ name }) => name)
@@ -75,12 +79,12 @@ async function runAll(names: readonly string[], pace: Pace, sabotage: boolean): 
   const folder = built('dataplane')
   mkdirSync(folder, { recursive: true })
   const file = path.join(folder, `result-${process.pid}.json`)
-  const guest = fileURLToPath(new URL('./guest.js', import.meta.url))
-  const flags = [file, JSON.stringify(pace), sabotage ? 'sabotage' : '', ...names]
-  const status = await runInLab([process.execPath, guest, ...flags], {
-    // A minute for a story, and half a minute to boot.
-    timeout: names.length * 60_000 + 30_000,
-    terminal: false,
+  const plan: Plan = { file, pace, sabotage, names }
+  const status = await runOnIpvs({
+    file: fileURLToPath(new URL('./guest.js', import.meta.url)),
+    plan,
+    // Half a minute for a story.
+    seconds: names.length * 30,
   })
   if (status !== 0) throw new Error(`It ended with exit status ${status}.`)
   const result = JSON.parse(readFileSync(file, 'utf8')) as Result
@@ -94,11 +98,4 @@ function write(folder: string, result: Result): void {
   writeFileSync(path.join(folder, 'udp-failover.json'), formatResult(result))
   writeFileSync(page, renewed)
   process.stdout.write(`Written: ${page}\n`)
-}
-
-try {
-  process.exitCode = await main()
-} catch (error) {
-  process.stderr.write(`udp-failover: ${error instanceof Error ? error.message : error}\n`)
-  process.exitCode = 1
 }

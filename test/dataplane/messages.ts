@@ -1,25 +1,17 @@
-// What the programs here tell each other, and what is known about each query in the end.
+// What the programs here tell each other.
+import type { QueriesMessage } from '../../lab/traffic/queries.js'
 
 export const udpClients = ['UDP, one port', 'UDP, new ports'] as const
 export type UdpClient = (typeof udpClients)[number]
 export const streams = ['TCP stream 1', 'TCP stream 2'] as const
 export type Stream = (typeof streams)[number]
 
+export type Client = UdpClient | Stream
+
 /** A query without an answer after this is lost. */
 export const patienceMs = 500
-/** An answer that comes even later than that is not waited for. */
-export const forgetMs = 2000
-
-/** From traffic.ts: a numbered query that was answered, or is not waited for any more. */
-export interface Query {
-  readonly client: UdpClient | Stream
-  readonly number: number
-  readonly sentAt: number
-  /** Also if it was too late. */
-  readonly answeredAt?: number
-  /** Who answered. */
-  readonly server?: string
-}
+/** An answer that comes even later than that is not waited for: how busy the machine is, only the witness knows. */
+export const forgetMs = 4000
 
 /** From traffic.ts: a stream's connection has ended, or got no answers any more. A new one follows. */
 export interface Break {
@@ -47,9 +39,4 @@ export interface Refused {
   readonly text: string
 }
 
-export type Message =
-  | { readonly type: 'ready' }
-  | { readonly type: 'queries'; readonly queries: readonly Query[] }
-  | ({ readonly type: 'break' } & Break)
-  | Done
-  | Refused
+export type Message = QueriesMessage<Client> | ({ readonly type: 'break' } & Break) | Done | Refused

@@ -7,7 +7,7 @@
 //
 // direct and tunnel: the servers have the virtual address too and answer the client themselves. masquerade: the
 // answers have to come back through the director, so that it can change their source.
-import { run } from '../../lab/network/three-servers.js'
+import { ip, removeNamespaces, set } from '../../lab/network/namespaces.js'
 import type { Scenario } from './scenarios.js'
 
 export const vip = '198.51.100.53'
@@ -30,39 +30,25 @@ export const listensAt = (server: Server, forwarding: Forwarding) =>
 
 export async function buildNetwork(forwarding: Forwarding): Promise<void> {
   const hosts = namespaces.slice(1)
-  await ip(
-    [],
-    [
-      ...namespaces.map((name) => `netns add ${name}`),
-      'link add br0 netns switch type bridge',
-      ...hosts.map(
-        (name) => `link add ${name} netns switch type veth peer name eth0 netns ${name}`,
-      ),
-    ],
-  )
-  await ip(
-    ['-n', 'switch'],
-    ['link set br0 up', ...hosts.map((name) => `link set ${name} master br0 up`)],
-  )
-  await ip(
-    ['-n', 'client'],
-    [
-      'link set lo up',
-      `address add ${client}/24 dev eth0`,
-      'link set eth0 up',
-      'route add 192.0.2.0/24 dev eth0',
-    ],
-  )
-  await ip(
-    ['-n', 'director'],
-    [
-      'link set lo up',
-      'address add 198.51.100.1/24 dev eth0',
-      'address add 192.0.2.1/24 dev eth0',
-      `address add ${vip}/32 dev eth0`,
-      'link set eth0 up',
-    ],
-  )
+  await ip(undefined, [
+    ...namespaces.map((name) => `netns add ${name}`),
+    'link add br0 netns switch type bridge',
+    ...hosts.map((name) => `link add ${name} netns switch type veth peer name eth0 netns ${name}`),
+  ])
+  await ip('switch', ['link set br0 up', ...hosts.map((name) => `link set ${name} master br0 up`)])
+  await ip('client', [
+    'link set lo up',
+    `address add ${client}/24 dev eth0`,
+    'link set eth0 up',
+    'route add 192.0.2.0/24 dev eth0',
+  ])
+  await ip('director', [
+    'link set lo up',
+    'address add 198.51.100.1/24 dev eth0',
+    'address add 192.0.2.1/24 dev eth0',
+    `address add ${vip}/32 dev eth0`,
+    'link set eth0 up',
+  ])
   // Both nets are on its one wire: it is not to tell anybody of a shorter way.
   await set('director', 'echo 1 >ip_forward; for f in conf/*/send_redirects; do echo 0 >$f; done')
   for (const server of servers) await buildServer(server, forwarding)
@@ -70,23 +56,20 @@ export async function buildNetwork(forwarding: Forwarding): Promise<void> {
 
 async function buildServer(server: Server, forwarding: Forwarding): Promise<void> {
   const back = forwarding === 'masquerade' ? 'via 192.0.2.1' : 'dev eth0'
-  await ip(
-    ['-n', server],
-    [
-      'link set lo up',
-      `address add ${addresses[server]}/24 dev eth0`,
-      ...(forwarding === 'direct' ? [`address add ${vip}/32 dev lo`] : []),
-      ...(forwarding === 'tunnel'
-        ? [
-            `link add ipip1 type ipip local ${addresses[server]}`,
-            'link set ipip1 up',
-            `address add ${vip}/32 dev ipip1`,
-          ]
-        : []),
-      'link set eth0 up',
-      `route add 198.51.100.0/24 ${back}`,
-    ],
-  )
+  await ip(server, [
+    'link set lo up',
+    `address add ${addresses[server]}/24 dev eth0`,
+    ...(forwarding === 'direct' ? [`address add ${vip}/32 dev lo`] : []),
+    ...(forwarding === 'tunnel'
+      ? [
+          `link add ipip1 type ipip local ${addresses[server]}`,
+          'link set ipip1 up',
+          `address add ${vip}/32 dev ipip1`,
+        ]
+      : []),
+    'link set eth0 up',
+    `route add 198.51.100.0/24 ${back}`,
+  ])
   // The virtual address is the director's in ARP. A client behind a tunnel is not where its route says.
   await set(
     server,
@@ -94,19 +77,4 @@ async function buildServer(server: Server, forwarding: Forwarding): Promise<void
   )
 }
 
-export async function removeNetwork(): Promise<void> {
-  await ip(
-    ['-force'],
-    namespaces.map((name) => `netns del ${name}`),
-  ).catch(() => {})
-}
-
-/** Writes settings of a namespace; the script runs in its /proc/sys/net/ipv4. */
-export async function set(namespace: string, script: string): Promise<void> {
-  const words = ['sh', '-e', '-c', `cd /proc/sys/net/ipv4; ${script}`]
-  await run('ip', ['netns', 'exec', namespace, ...words])
-}
-
-async function ip(flags: string[], lines: string[]): Promise<void> {
-  await run('ip', [...flags, '-batch', '-'], `${lines.join('\n')}\n`)
-}
+export const removeNetwork = () => removeNamespaces(namespaces)

@@ -4,16 +4,20 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import type { MirroredPoolOptions } from 'ipvs'
-import { endAll, run } from '../../lab/network/three-servers.js'
-import { Actor } from '../../lab/traffic/actor.js'
+import { endAll, runIn, set } from '../../lab/network/namespaces.js'
+import { nodeCommand, Program } from '../../lab/network/program.js'
 import { now } from '../../lab/traffic/messages.js'
+import type { Query } from '../../lab/traffic/queries.js'
+import type { Steal } from '../../lab/witness/steal.js'
+import { Witness } from '../../lab/witness/witness.js'
 import { STRACE } from '../kernel/strace.js'
 import {
   type Break,
+  type Client,
   type Done,
   type Message,
-  type Query,
   type Stream,
   streams,
 } from './messages.js'
@@ -25,7 +29,6 @@ import {
   removeNetwork,
   type Server,
   servers,
-  set,
   vip,
 } from './network.js'
 import type { Action, Scenario } from './scenarios.js'
@@ -34,7 +37,7 @@ import { mutatingMessages } from './sent.js'
 /** Between a server's death and the word to the pool: what a health check takes. */
 const detectionMs = 300
 const drainMs = 2500
-const readyMs = 15_000
+const readyMs = 60_000
 
 export interface Pace {
   /** How long each phase goes on after the promise has resolved: in stories, and where one thing happens only. */
@@ -60,8 +63,9 @@ export interface Phase {
 export interface Evidence {
   readonly scenario: Scenario
   readonly phases: readonly Phase[]
-  readonly queries: readonly Query[]
+  readonly queries: readonly Query<Client>[]
   readonly breaks: readonly Break[]
+  readonly steal: Steal
   /** Why the pool was not opened. */
   readonly refused?: string
   /** What the restarted controller sent that could change something, by strace. */
@@ -84,7 +88,7 @@ export async function play(scenario: Scenario, pace: Pace, sabotage = false): Pr
 async function prepareKernel({ sysctls = {}, udpTimeoutSeconds }: Scenario): Promise<void> {
   const lines = Object.entries(sysctls).map(([name, value]) => `echo ${value} >vs/${name}`)
   await set('director', lines.join('; '))
-  const ipvsadm = (words: string[]) => run('ip', ['netns', 'exec', 'director', 'ipvsadm', ...words])
+  const ipvsadm = (words: string[]) => runIn('director', ['ipvsadm', ...words])
   if (udpTimeoutSeconds !== undefined) await ipvsadm(['--set', '0', '0', `${udpTimeoutSeconds}`])
   if (sysctls.conntrack === 1) {
     // Connections are tracked where something needs it: a netfilter rule, or FTP behind masquerading.
@@ -98,12 +102,13 @@ class Play {
   readonly #pace: Pace
   readonly #sabotage: boolean
   readonly #folder = mkdtempSync(path.join(tmpdir(), 'ipvs-dataplane-'))
-  readonly #actors: Actor<Message>[] = []
-  readonly #servers = new Map<Server, Actor<Message>>()
-  #director!: Actor<Message>
+  readonly #programs: Program[] = []
+  readonly #servers = new Map<Server, Program>()
+  #director!: Program
   #warnings: readonly string[] = []
   readonly #phases: Phase[] = []
-  readonly #queries: Query[] = []
+  readonly #queries: Query<Client>[] = []
+  readonly #witness = new Witness('director', 20)
   readonly #breaks: Break[] = []
   #refused: string | undefined
   #onDone: (done: Done) => void = () => {}
@@ -119,6 +124,7 @@ class Play {
     this.#pace = pace
     this.#sabotage = sabotage
     this.#failed.catch(() => {})
+    this.#witness.failure.catch(this.#fail)
   }
 
   async run(): Promise<Evidence> {
@@ -129,19 +135,22 @@ class Play {
     }
     const traffic = this.#start('traffic', 'client', [])
     this.#director = this.#startDirector()
-    await Promise.race([Promise.all(this.#actors.map(({ ready }) => ready)), this.#failed])
+    const all = [this.#witness, ...this.#programs]
+    await Promise.race([Promise.all(all.map(({ ready }) => ready)), this.#failed])
     if (this.#refused === undefined) {
       traffic.order('go')
       await Promise.race([this.#perform(), this.#failed])
     }
     // The client first: it waits for what it has asked.
-    for (const actor of [traffic, this.#director, ...this.#servers.values()]) await actor.stop()
+    for (const program of [traffic, this.#director, ...this.#servers.values()]) await program.end()
+    await this.#witness.stop()
     const restarted = this.#phases.some(({ action }) => action === 'restart')
     return {
       scenario: this.#scenario,
       phases: this.#phases,
       queries: this.#queries,
       breaks: this.#breaks,
+      steal: this.#witness.steal,
       ...(this.#refused !== undefined && { refused: this.#refused }),
       ...(restarted && { sent: mutatingMessages(readFileSync(this.#trace, 'utf8')) }),
     }
@@ -157,12 +166,10 @@ class Play {
   }
 
   async #perform(): Promise<void> {
-    const answered = () =>
-      streams.every((stream) => this.#lastServer(stream)) && this.#lastServer('UDP, one port')
-    const start = now()
-    while (!answered()) {
-      if (now() - start > readyMs) throw new Error('Not every client gets answers.')
-      await sleep(50)
+    const clients = [...streams, 'UDP, one port'] as const
+    const answered = () => clients.every((client) => this.#lastServer(client) !== undefined)
+    if (!(await this.#witness.until(answered, readyMs))) {
+      throw new Error('Not every client gets answers.')
     }
     this.#warnings = (await this.#do('look')).warnings
     if (this.#scenario.sysctls?.conntrack === 1) {
@@ -186,7 +193,7 @@ class Play {
     const { startedAt, resolvedAt, warnings, note } = await this.#act(action, server)
     this.#warnings = warnings
     const single = this.#scenario.actions.length === 1
-    await sleep(single ? this.#pace.singleMs : this.#pace.storyMs)
+    await this.#witness.time(single ? this.#pace.singleMs : this.#pace.storyMs)
     const to = now()
     const times = { from, startedAt, resolvedAt, to }
     this.#phases.push({ action, server, ...times, warnings, streamsOn, note })
@@ -232,7 +239,7 @@ class Play {
 
   async #restart(): Promise<Omit<Done, 'type' | 'order'>> {
     const startedAt = now()
-    await this.#director.stop()
+    await this.#director.end()
     this.#director = this.#startDirector([...STRACE, '-e', 'trace=network', '-o', this.#trace])
     await this.#director.ready
     return { ...(await this.#do('reconcile')), startedAt }
@@ -246,7 +253,7 @@ class Play {
     })
   }
 
-  #startDirector(under: readonly string[] = []): Actor<Message> {
+  #startDirector(under: readonly string[] = []): Program {
     const options = {
       ...this.#scenario.pool,
       address: vip,
@@ -265,13 +272,14 @@ class Play {
     namespace: string,
     flags: string[],
     under: readonly string[] = [],
-  ): Actor<Message> {
-    const file = new URL(`./${program}.js`, import.meta.url)
-    const take = (message: Message) => this.#take(message)
-    const actor = new Actor<Message>(file, namespace, flags, take, under)
-    this.#actors.push(actor)
-    actor.failure.catch(this.#fail)
-    return actor
+  ): Program {
+    const file = fileURLToPath(new URL(`./${program}.js`, import.meta.url))
+    const started = new Program(namespace, nodeCommand(file, flags, under), (line) =>
+      this.#take(JSON.parse(line) as Message),
+    )
+    this.#programs.push(started)
+    started.failure.catch(this.#fail)
+    return started
   }
 
   #take(message: Message): void {

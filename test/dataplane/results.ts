@@ -9,6 +9,9 @@ export interface ScenarioResult
   readonly refused?: string
   readonly rows: readonly Row[]
   readonly problems: readonly string[]
+  /** What may be the machine's fault, and the part of the time that was missing; such a run is not kept. */
+  readonly doubts?: readonly string[]
+  readonly missing?: number
 }
 
 export interface Result {

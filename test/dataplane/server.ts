@@ -2,7 +2,7 @@
 // comes is read and forgotten. Flags: its name, and the address it listens at.
 import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
-import { onOrders, tell } from '../../lab/traffic/messages.js'
+import { onOrders, tellReady } from '../../lab/traffic/messages.js'
 import { port } from './network.js'
 
 const [name, address] = process.argv.slice(2) as [string, string]
@@ -34,4 +34,4 @@ onOrders({
   },
   stop: () => process.exit(),
 })
-udp.bind(port, address, () => tcp.listen(port, address, () => tell({ type: 'ready' })))
+udp.bind(port, address, () => tcp.listen(port, address, () => tellReady()))

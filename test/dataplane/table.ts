@@ -1,11 +1,9 @@
 // The tables of docs/udp-failover.md, from a run's result.
+import { renewMeasured, markdownTable as table } from '../../lab/page/table.js'
 import { type UdpClient, udpClients } from './messages.js'
 import type { Result, ScenarioResult } from './results.js'
 import type { Action } from './scenarios.js'
 import type { Count, Row } from './verdict.js'
-
-const begin = '<!-- measured: npm run udp-failover -- --out docs -->'
-const end = '<!-- end of what was measured -->'
 
 /** In the order of the columns. */
 const titles: readonly (readonly [Action, string])[] = [
@@ -20,14 +18,10 @@ const titles: readonly (readonly [Action, string])[] = [
 ]
 
 /** The page with the tables of this result in place of those it has. */
-export function renew(page: string, result: Result): string {
-  const from = page.indexOf(begin)
-  const to = page.indexOf(end)
-  if (from < 0 || to < from) throw new Error(`The page has no lines "${begin}" and "${end}".`)
-  return `${page.slice(0, from + begin.length)}\n\n${tables(result)}\n${page.slice(to)}`
-}
+export const renew = (page: string, result: Result): string =>
+  renewMeasured(page, 'npm run udp-failover -- --out docs', tables(result))
 
-function tables(result: Result): string {
+function tables(result: Result): string[] {
   const { kernel, node, date, scenarios } = result
   const good = scenarios.filter(({ supported }) => supported)
   const seconds = (some: readonly ScenarioResult[]) => {
@@ -55,7 +49,7 @@ function tables(result: Result): string {
     '',
     ...streamTable(good),
     '',
-  ].join('\n')
+  ]
 }
 
 function goodTable(scenarios: readonly ScenarioResult[]): string[] {
@@ -132,11 +126,6 @@ function says({ rows, refused }: ScenarioResult): string {
   if (refused !== undefined) return `refuses: ${refused.split(':')[0]}`
   const codes = new Set(rows.flatMap(({ warnings }) => warnings))
   return codes.size === 0 ? 'ok' : `warns ${[...codes].map((code) => `\`${code}\``).join(', ')}`
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)]
 }
 
 /** One line for each client of a row, for people who watch. */

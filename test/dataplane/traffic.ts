@@ -2,20 +2,20 @@
 // begins at the order `go` and tells what became of every query.
 import { createSocket, type Socket } from 'node:dgram'
 import { connect, type Socket as TcpSocket } from 'node:net'
-import { now, onOrders, tell } from '../../lab/traffic/messages.js'
+import { now, onOrders, tell, tellReady } from '../../lab/traffic/messages.js'
 import { keepAsking } from '../../lab/traffic/pace.js'
+import { Queries } from '../../lab/traffic/queries.js'
 import {
+  type Client,
   forgetMs,
   type Message,
   patienceMs,
-  type Query,
   type Stream,
   streams,
-  type UdpClient,
 } from './messages.js'
 import { port, vip } from './network.js'
 
-const perSecond: Record<UdpClient | Stream, number> = {
+const perSecond: Record<Client, number> = {
   'UDP, one port': 100,
   'UDP, new ports': 20,
   'TCP stream 1': 10,
@@ -23,39 +23,13 @@ const perSecond: Record<UdpClient | Stream, number> = {
 }
 const fixedPort = 5353
 
-interface Pending {
-  readonly client: UdpClient | Stream
-  readonly sentAt: number
-  readonly close: () => void
-}
-
-/** By number; the oldest first. */
-const pending = new Map<number, Pending>()
-let ended: Query[] = []
-let last = 0
-
-/** `send` returns what is to be closed when the query is over. */
-function ask(client: UdpClient | Stream, send: (number: number) => () => void): number {
-  const number = ++last
-  // Before it is sent: what counts as sent after a moment really was.
-  const sentAt = now()
-  pending.set(number, { client, sentAt, close: send(number) })
-  return number
-}
+const queries = new Queries<Client>({ patienceMs, forgetMs })
 
 /** An answer is the server's name and the number. */
 function onAnswer(answer: string): number {
   const [server = '', number = ''] = answer.trim().split(' ')
-  end(Number(number), { answeredAt: now(), server })
+  queries.answered(Number(number), server)
   return Number(number)
-}
-
-function end(number: number, answer: Pick<Query, 'answeredAt' | 'server'> = {}): void {
-  const query = pending.get(number)
-  if (query === undefined) return
-  pending.delete(number)
-  query.close()
-  ended.push({ client: query.client, number, sentAt: query.sentAt, ...answer })
 }
 
 function udpSocket(localPort = 0): Socket {
@@ -66,14 +40,14 @@ function udpSocket(localPort = 0): Socket {
 const fixed = udpSocket(fixedPort)
 
 function askFromFixedPort(): void {
-  ask('UDP, one port', (number) => {
+  queries.ask('UDP, one port', (number) => {
     fixed.send(String(number), port, vip)
     return () => {}
   })
 }
 
 function askFromNewPort(): void {
-  ask('UDP, new ports', (number) => {
+  queries.ask('UDP, new ports', (number) => {
     const socket = udpSocket()
     socket.send(String(number), port, vip)
     return () => socket.close()
@@ -112,7 +86,7 @@ class Connection {
     })
     socket.on('close', () => {
       clearTimeout(tooLong)
-      if (stopping) return
+      if (queries.stopping) return
       if (this.#connected) {
         if (this.#isOverdue()) why = `no answer for ${patienceMs} ms`
         tell<Message>({ type: 'break', client: this.#client, at: now(), why })
@@ -129,7 +103,7 @@ class Connection {
       this.#socket?.destroy()
       return
     }
-    const number = ask(this.#client, (number) => {
+    const number = queries.ask(this.#client, (number) => {
       this.#socket?.write(`${number}\n`)
       return () => {}
     })
@@ -142,20 +116,7 @@ class Connection {
   }
 }
 
-function tellEnded(): void {
-  // Once stopped, nothing is asked any more that could be answered late.
-  const limit = stopping ? patienceMs + 100 : forgetMs
-  for (const [number, { sentAt }] of pending) {
-    if (sentAt > now() - limit) break
-    end(number)
-  }
-  if (ended.length > 0) tell<Message>({ type: 'queries', queries: ended })
-  ended = []
-  if (stopping && pending.size === 0) process.exit()
-}
-
-let stopping = false
-const isStopping = () => stopping
+const isStopping = () => queries.stopping
 onOrders({
   go: () => {
     keepAsking(perSecond['UDP, one port'], isStopping, askFromFixedPort)
@@ -166,10 +127,6 @@ onOrders({
       keepAsking(perSecond[stream], isStopping, () => connection.askOnce())
     }
   },
-  stop: () => {
-    // What has been asked is waited for.
-    stopping = true
-  },
+  stop: () => queries.stop(),
 })
-setInterval(tellEnded, 100)
-tell<Message>({ type: 'ready' })
+tellReady()

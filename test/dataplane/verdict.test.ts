@@ -1,6 +1,8 @@
 // Every promise of the verdict can be broken: made-up logs in which one thing went wrong are found out.
 import { expect, test } from 'vitest'
-import type { Query, Stream, UdpClient } from './messages.js'
+import type { Query } from '../../lab/traffic/queries.js'
+import { Steal } from '../../lab/witness/steal.js'
+import type { Client, Stream, UdpClient } from './messages.js'
 import type { Evidence, Phase } from './play.js'
 import { type Action, type Scenario, scenarios } from './scenarios.js'
 import { judge } from './verdict.js'
@@ -29,14 +31,15 @@ interface Log {
   readonly delayMs?: number
 }
 
-function queries({ server, delayMs = 2 }: Log): Query[] {
+function queries({ server, delayMs = 2 }: Log): Query<Client>[] {
   const clients = ['UDP, one port', 'UDP, new ports', 'TCP stream 1', 'TCP stream 2'] as const
   return clients.flatMap((client, index) =>
     Array.from({ length: 150 }, (_, n) => {
       const sentAt = n * 20 + index
       const who = server({ client, at: sentAt })
-      const answer = who === undefined ? {} : { answeredAt: sentAt + delayMs, server: who }
-      return { client, number: index * 1000 + n, sentAt, ...answer }
+      const number = index * 1000 + n
+      if (who === undefined) return { client, number, sentAt, endedAt: sentAt + 4000 }
+      return { client, number, sentAt, endedAt: sentAt + delayMs, server: who }
     }),
   )
 }
@@ -51,6 +54,7 @@ const failure = (log: Log['server'], scenario = named('masquerade'), about: Part
     phases: [phase('fail', about)],
     queries: queries({ server: log }),
     breaks: [],
+    steal: new Steal(),
   }).problems
 
 const other = (action: Action, about: Partial<Evidence> & { log?: Log['server'] } = {}) =>
@@ -59,6 +63,7 @@ const other = (action: Action, about: Partial<Evidence> & { log?: Log['server'] 
     phases: [phase(action)],
     queries: queries({ server: about.log ?? steady }),
     breaks: [],
+    steal: new Steal(),
     ...about,
   }).problems
 
@@ -92,7 +97,12 @@ test('with conntrack=1 a tick may be lost, and nothing later', () => {
 })
 
 test('an answer after half a second is none', () => {
-  const late = { scenario: named('masquerade'), phases: [phase('recover')], breaks: [] }
+  const late = {
+    scenario: named('masquerade'),
+    phases: [phase('recover')],
+    breaks: [],
+    steal: new Steal(),
+  }
   const { problems } = judge({ ...late, queries: queries({ server: steady, delayMs: 501 }) })
   expect(problems.length).toBeGreaterThan(1)
 })
@@ -144,8 +154,10 @@ test.each<[string, RegExp, readonly string[]]>([
   [
     'a pool that should have been refused',
     /not refused/,
-    judge({ scenario: named('one-packet-masquerade'), phases: [], queries: [], breaks: [] })
-      .problems,
+    judge({
+      ...{ scenario: named('one-packet-masquerade'), steal: new Steal() },
+      ...{ phases: [], queries: [], breaks: [] },
+    }).problems,
   ],
   ['a pool that should not', /refused: no/, other('weight', { refused: 'no' })],
 ])('%s is a problem', (_, text, problems) => {
@@ -156,7 +168,41 @@ test('one-packet scheduling that spreads under wlc would be news', () => {
   const scenario = named('one-packet-least-connections')
   const warnings = ['one-packet-scheduler']
   const phases = [phase('steady', { server: undefined, warnings })]
-  const lopsided = { scenario, phases, breaks: [] }
+  const lopsided = { scenario, phases, breaks: [], steal: new Steal() }
   expect(judge({ ...lopsided, queries: queries({ server: () => 's1' }) }).problems).toEqual([])
   expect(judge({ ...lopsided, queries: queries({ server: steady }) }).problems.length).toBe(1)
+})
+
+/** The machine gave the guest no time between these two. */
+const stolen = (from: number, to: number) => new Steal([{ from, to }])
+const lost = (from: number, to: number): Log['server'] => {
+  return (query) => (query.at >= from && query.at < to ? undefined : steady(query))
+}
+
+test('what is late while the machine has no time is nobody’s fault', () => {
+  const { outcome, rows } = judge({
+    ...{ scenario: named('masquerade'), phases: [phase('weight')], breaks: [] },
+    queries: queries({ server: lost(2000, 2400) }),
+    steal: stolen(1990, 2990),
+  })
+  // Those that got no time are not counted at all.
+  expect(rows[0]?.after['UDP, one port']).toMatchObject({ lost: 0 })
+  expect(outcome).not.toBe('failed')
+})
+
+test('what is lost in the middle of it, and got time, is lost: more than the half is, however busy', () => {
+  const about = { scenario: named('masquerade'), phases: [phase('weight')], breaks: [] }
+  const few = { ...about, queries: queries({ server: lost(2000, 2100) }) }
+  expect(judge({ ...few, steal: new Steal() }).outcome).toBe('failed')
+  expect(judge({ ...few, steal: stolen(200, 600) }).outcome).toBe('busy')
+  const most = { ...about, queries: queries({ server: lost(1100, 3000) }) }
+  expect(judge({ ...most, steal: stolen(200, 600) }).outcome).toBe('failed')
+})
+
+test('a stream that breaks on a busy machine says nothing', () => {
+  const breaks = [{ client: 'TCP stream 2' as const, at: 1200, why: '' }]
+  const about = { scenario: named('masquerade'), phases: [phase('weight')], breaks }
+  const seen = { ...about, queries: queries({ server: steady }) }
+  expect(judge({ ...seen, steal: new Steal() }).outcome).toBe('failed')
+  expect(judge({ ...seen, steal: stolen(700, 1200) }).outcome).toBe('busy')
 })

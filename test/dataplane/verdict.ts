@@ -1,8 +1,10 @@
 // What the queries say, counted from their raw log: what was lost in each phase, and whether that is what had to be.
 // Knows when the pool's promises resolved, and nothing else about it.
+import type { Outcome } from '../../lab/command.js'
+import { fateOf, lastWords, type Query } from '../../lab/traffic/queries.js'
 import {
+  type Client,
   patienceMs,
-  type Query,
   type Stream,
   streams,
   type UdpClient,
@@ -49,9 +51,17 @@ export interface Row {
 export interface Verdict {
   readonly rows: readonly Row[]
   readonly refused?: string
+  readonly outcome: Outcome
   /** What did not hold; empty: all held. */
   readonly problems: readonly string[]
+  /** What did not hold, or could not be seen, and may be the machine's fault. */
+  readonly doubts: readonly string[]
+  /** The part of the time that the machine has not given to the guest. */
+  readonly missing: number
 }
+
+/** With more than this part of a phase's time missing, who was late proves nothing. */
+const mostMissing = 0.1
 
 /** `all` of the queries: but for the first ones, which may have found a way. */
 const nearlyAll = 0.95
@@ -65,14 +75,20 @@ const tickMs = 20
 const backMs = 2000
 
 export function judge(evidence: Evidence): Verdict {
-  const { scenario, phases, refused, sent } = evidence
+  const { scenario, phases, refused, sent, steal } = evidence
   const rows = phases.map((phase) => count(phase, evidence))
   const problems: string[] = []
   const problem = (text: string) => problems.push(`${scenario.name}: ${text}`)
   if (scenario.says === 'refuses' && refused === undefined) problem('the pool was not refused.')
   if (scenario.says !== 'refuses' && refused !== undefined) problem(`refused: ${refused}`)
+  const doubts: string[] = []
   for (const [index, row] of rows.entries()) {
-    const about = (text: string) => problem(`${row.action}: ${text}`)
+    const { from, to } = phases[index]!
+    const busy = steal.share(from, to) > mostMissing
+    const about: Finding = (text, however = false) => {
+      const line = `${scenario.name}: ${row.action}: ${text}`
+      ;(busy && !however ? doubts : problems).push(line)
+    }
     checkCounts(row, scenario, about)
     if (isSupported(scenario)) checkSupported(row, phases[index]!, scenario, about)
   }
@@ -80,15 +96,26 @@ export function judge(evidence: Evidence): Verdict {
   if (sent !== undefined && sent.length > 0) {
     problem(`restart: the new controller sent commands ${sent.join(', ')} that change something.`)
   }
-  return { rows, ...(refused !== undefined && { refused }), problems }
+  const outcome = problems.length > 0 ? 'failed' : doubts.length > 0 ? 'busy' : 'held'
+  const missing = steal.share(phases[0]?.from ?? 0, phases.at(-1)?.to ?? 0)
+  return { rows, ...(refused !== undefined && { refused }), outcome, problems, doubts, missing }
 }
 
-const answeredInTime = ({ sentAt, answeredAt }: Query) =>
-  answeredAt !== undefined && answeredAt - sentAt <= patienceMs
+/** Says what is wrong; `however` busy the machine was. */
+type Finding = (text: string, however?: boolean) => void
 
-function count(phase: Phase, { scenario, queries, breaks }: Evidence): Row {
+function count(phase: Phase, { scenario, queries: told, breaks, steal }: Evidence): Row {
+  const queries = lastWords(told)
+  // Of a query that the machine has given no time, nobody knows: it is not counted.
   const of = (client: UdpClient, from: number, to: number) =>
-    queries.filter((query) => query.client === client && query.sentAt >= from && query.sentAt < to)
+    queries.filter(
+      (query) =>
+        query.client === client &&
+        query.sentAt >= from &&
+        query.sentAt < to &&
+        fateOf(query, steal, patienceMs) !== 'unknown',
+    )
+  const answeredInTime = (query: Query) => fateOf(query, steal, patienceMs) === 'answered'
   const counted = (some: readonly Query[]): Count => {
     const lost = some.filter((query) => !answeredInTime(query))
     if (lost.length === 0) return { sent: some.length, lost: 0 }
@@ -123,10 +150,14 @@ function count(phase: Phase, { scenario, queries, breaks }: Evidence): Row {
   }
 }
 
-function answersAfter(stream: Stream, { resolvedAt, to }: Phase, queries: readonly Query[]) {
-  const answers = queries.flatMap(({ client, sentAt, answeredAt }) =>
-    client === stream && sentAt >= resolvedAt && answeredAt !== undefined && answeredAt < to
-      ? [answeredAt]
+function answersAfter(
+  stream: Stream,
+  { resolvedAt, to }: Phase,
+  queries: readonly Query<Client>[],
+) {
+  const answers = queries.flatMap(({ client, sentAt, endedAt, server }) =>
+    client === stream && sentAt >= resolvedAt && server !== undefined && endedAt < to
+      ? [endedAt]
       : [],
   )
   return answers.length === 0 ? null : round(Math.min(...answers) - resolvedAt)
@@ -135,18 +166,20 @@ function answersAfter(stream: Stream, { resolvedAt, to }: Phase, queries: readon
 const round = (value: number) => Math.round(value * 10) / 10
 
 /** What was lost after the promise had resolved, and what the pool says. */
-function checkCounts(row: Row, { losses, says }: Scenario, about: (text: string) => void): void {
+function checkCounts(row: Row, { losses, says }: Scenario, about: Finding): void {
   for (const client of udpClients) {
     const { sent, lost, lostToMs } = row.after[client]
     const wanted = losses[client]
     if (sent === 0) about(`client "${client}" has not asked anything.`)
     else if (!isLoss(wanted, row.after[client])) {
       const last = lost === 0 ? '' : ` (the last after ${lostToMs} ms)`
-      about(`client "${client}" lost ${lost} of ${sent} sent after it${last}; should be ${wanted}.`)
+      const text = `client "${client}" lost ${lost} of ${sent} sent after it${last}; should be ${wanted}.`
+      // Some may be late on a busy machine; not every second one.
+      about(text, lost * 2 >= sent)
     }
   }
   if (`${row.warnings}` !== `${says}`) {
-    about(`the pool warns [${row.warnings}]; should be [${says}].`)
+    about(`the pool warns [${row.warnings}]; should be [${says}].`, true)
   }
 }
 
@@ -158,12 +191,7 @@ function isLoss(wanted: Loss, { sent, lost, lostFromMs = 0, lostToMs = 0 }: Coun
 }
 
 /** Where nothing may be lost: what happened has really happened, and hurt nobody else. */
-function checkSupported(
-  row: Row,
-  phase: Phase,
-  { losses }: Scenario,
-  about: (text: string) => void,
-): void {
+function checkSupported(row: Row, phase: Phase, { losses }: Scenario, about: Finding): void {
   const { action, server } = phase
   const before = udpClients.reduce((sum, client) => sum + row.before[client].lost, 0)
   if (action === 'fail') {
@@ -186,12 +214,7 @@ function checkSupported(
   }
 }
 
-function checkServer(
-  row: Row,
-  action: Action,
-  server: Server,
-  about: (text: string) => void,
-): void {
+function checkServer(row: Row, action: Action, server: Server, about: Finding): void {
   const newOnes = row.answeredBy['UDP, new ports'][server]!
   const answers = udpClients.reduce((sum, client) => sum + row.answeredBy[client][server]!, 0)
   if ((action === 'fail' || action === 'drain') && answers > 0) {
