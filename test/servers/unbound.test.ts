@@ -20,7 +20,6 @@ describe('unbound', () => {
   it('answers over both protocols', async () => {
     expect(await ask()).toBe('healthy: udp NOERROR, 2 answers; tcp NOERROR, 2 answers')
     expect(await ask({ answer: ['192.0.2.2', '192.0.2.1'] })).toMatch(/^healthy/)
-    for (let i = 0; i < 100; i++) expect(await ask()).toMatch(/^healthy/)
   })
 
   it('gives the wrong answer', async () => {
