@@ -1,7 +1,9 @@
 // Real servers to check, from Debian, into .cache/servers; and namespaces in which they can be started.
+// npm run servers -- COMMAND ARG... runs a command there.
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { run, setup } from '../setup.mjs'
 import { unpackDebs } from './debs.mjs'
 import { cacheDir, checkout, NotAllowedError, SetupError, step } from './step.mjs'
 
@@ -98,4 +100,16 @@ function writeEtc(users) {
     path.join(files, 'hosts'),
     '127.0.0.1 localhost\n::1 localhost\n10.99.0.1 checker.test\n',
   )
+}
+
+if (process.argv[1] === import.meta.filename) {
+  try {
+    const [program, ...args] = amongServers(process.argv.slice(2))
+    await setup({ tolerant: true })
+    await fetchServers({ install: true })
+    process.exitCode = await run(program, args)
+  } catch (error) {
+    process.stderr.write(`${error instanceof SetupError ? error.message : error.stack}\n`)
+    process.exitCode = 1
+  }
 }
