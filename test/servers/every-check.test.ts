@@ -69,7 +69,7 @@ describe.each(all)(
     })
 
     it('is silent while the server is stopped, healthy when it goes on', async () => {
-      server().freeze()
+      await server().freeze()
       expect(await judge(check, member, 200)).toBe(
         `${label} HOST: no answer within 200 ms${silent}`,
       )
@@ -105,7 +105,7 @@ it('a checker sees all of them up, silent, back, and gone', async () => {
   checker.start()
   try {
     await expect.poll(states, within).toEqual(every('up'))
-    for (const server of servers.values()) server.freeze()
+    await Promise.all([...servers.values()].map((server) => server.freeze()))
     await expect.poll(states, within).toEqual(every('down'))
     for (const { verdict } of target.reports.slice(-watched.length))
       expect(verdict.reason).toMatch(/no answer within 250 ms/)

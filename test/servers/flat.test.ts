@@ -120,7 +120,7 @@ describe('memory, descriptors and sockets', () => {
       redisPlan({ port: frozenPort, lines: ['tcp-backlog 4096'] }),
     ]
     servers.push(...(await Promise.all(plans.map((plan) => Server.start(plan)))))
-    servers.at(-1)?.freeze()
+    await servers.at(-1)?.freeze()
   })
   afterAll(async () => {
     await Promise.all(servers.map((server) => server.remove()))

@@ -67,7 +67,7 @@ describe('nginx', () => {
     const tcp = checks.tcp()
     const both = checks.all(tcp, checks.http())
     expect(await judge(both, plain)).toMatch(/^healthy/)
-    server.freeze()
+    await server.freeze()
     expect(await judge(tcp, plain)).toBe('healthy: connected')
     expect(await judge(both, plain, 200)).toMatch(/http HOST: no answer within 200 ms/)
     expect(await judge(checks.any(tcp, checks.http()), plain)).toMatch(/^healthy: .*connected/)

@@ -38,7 +38,7 @@ describe('redis-server', () => {
       args: ({ address, port: at }) => ['-e', '-h', address, '-p', String(at), 'ping'],
     })
     expect(await judge(check, member)).toMatch(/^healthy: .*PONG/)
-    server.freeze()
+    await server.freeze()
     expect(await judge(check, member, 200)).toMatch(/no answer within 200 ms/)
     server.thaw()
     expect(await judge(check, memberAt(1))).toMatch(/^exec redis-cli for HOST: .*refused/)

@@ -64,7 +64,7 @@ describe('unbound', () => {
   })
 
   it('is silent while it is stopped, healthy when it goes on', async () => {
-    server.freeze()
+    await server.freeze()
     expect(await ask({}, 200)).toBe(
       'dns udp HOST: no answer within 200 ms; dns tcp HOST: no answer within 200 ms',
     )
