@@ -20,6 +20,11 @@ export default class Skips implements Reporter {
         return `  ${module.relativeModuleId} > ${test.fullName}: ${note ?? 'no reason given'}`
       }),
     )
+    const all = modules.flatMap((module) => [...module.children.allTests()])
+    if (this.#asked !== undefined && !all.some(isAsked)) {
+      process.stdout.write(`\nNo test is called ${this.#asked}.\n`)
+      process.exitCode = 1
+    }
     if (skipped.length === 0) return
     process.stdout.write(`\n${skipped.length} skipped:\n${skipped.join('\n')}\n`)
     if (process.env.IPVS_SKIPS_FAIL !== '1') return

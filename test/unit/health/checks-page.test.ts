@@ -59,7 +59,9 @@ test('the page has no row for a check that is not there', () => {
 test.each(builtin)('the page says which servers %s was tried with', (name) => {
   const known = servers.filter((server) => server.checks.some((check) => check.name === name))
   const row = rows.find(({ names }) => names.includes(name))
-  expect(row?.cells.at(-1)).toBe(known.map((server) => server.name).join(', '))
+  expect(row?.cells.at(-1), `the last cell of the row for ${name}`).toBe(
+    known.map((server) => server.name).join(', '),
+  )
 })
 
 describe('the examples of the page', () => {
