@@ -1,31 +1,34 @@
 // Real servers to check, from Debian, into .cache/servers; and namespaces in which they can be started.
+// npm run servers -- COMMAND ARG... runs a command there.
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { run, setup } from '../setup.mjs'
 import { unpackDebs } from './debs.mjs'
-import { cacheDir, NotAllowedError, SetupError, step } from './step.mjs'
-
-/** Each package, and a file that shows it is there. */
-const packages = {
-  unbound: '/usr/sbin/unbound',
-  slapd: '/usr/sbin/slapd',
-  'mariadb-server-core': '/usr/sbin/mariadbd',
-  postfix: '/usr/lib/postfix/sbin/master',
-  'dovecot-imapd': '/usr/lib/dovecot/imap-login',
-  'dovecot-pop3d': '/usr/lib/dovecot/pop3-login',
-  nginx: '/usr/sbin/nginx',
-  'redis-server': '/usr/bin/redis-server',
-  iproute2: '/usr/bin/ip',
-}
+import { cacheDir, checkout, NotAllowedError, SetupError, step } from './step.mjs'
 
 const folder = path.join(cacheDir, 'servers')
 const root = path.join(folder, 'root')
-const byHand = `By hand, as root on Debian 12 or newer: apt-get install ${Object.keys(packages).join(' ')}`
+const files = path.join(folder, 'etc')
 
-/** @param {{ install: boolean }} options whether anything may be fetched */
+/**
+ * Fetches what the machine lacks of the servers in test/servers/known-servers.ts, which setup() has compiled, and names the
+ * users that they insist on.
+ *
+ * @param {{ install: boolean }} options whether anything may be fetched
+ */
 export async function fetchServers({ install }) {
-  if (missingPackages(['/', root]).length === 0) return
-  const missing = missingPackages(['/'])
+  const compiled = path.join(checkout, 'build/tools/test/servers/known-servers.js')
+  const { servers } = await import(compiled)
+  writeEtc(servers.flatMap(({ users = [] }) => users))
+  // Each package, and a file that shows it is there.
+  const packages = Object.assign({ iproute2: '/usr/bin/ip' }, ...servers.map((one) => one.packages))
+  const names = Object.keys(packages)
+  const missingIn = (roots) =>
+    names.filter((name) => !roots.some((at) => existsSync(path.join(at, packages[name]))))
+  if (missingIn(['/', root]).length === 0) return
+  const byHand = `By hand, as root on Debian 12 or newer: apt-get install ${names.join(' ')}`
+  const missing = missingIn(['/'])
   if (!install) throw new SetupError(`The servers to check are not here. ${byHand}`)
   mkdirSync(folder, { recursive: true })
   await step(`Fetching servers to check from Debian (${missing.join(', ')})`, async () => {
@@ -37,21 +40,6 @@ export async function fetchServers({ install }) {
     }
   })
 }
-
-const missingPackages = (roots) =>
-  Object.keys(packages).filter(
-    (name) => !roots.some((at) => existsSync(path.join(at, packages[name]))),
-  )
-
-/**
- * Users the servers insist on, made for the namespace alone. Postfix wants a group that nobody has for its own.
- */
-const users = [
-  ['postfix', 64_101],
-  ['postdrop', 64_102],
-  ['dovecot', 64_103],
-  ['dovenull', 64_104],
-]
 
 /**
  * Network with a loopback only, processes that all end with the first one, and mounts that nobody else sees: the
@@ -86,29 +74,42 @@ export function amongServers(command) {
       `${need} and, in a container, its capability SYS_ADMIN: ${error?.message ?? stderr.trim()}`,
     )
   }
-  const files = path.join(folder, 'etc')
-  writeFiles(files)
   return ['unshare', ...namespaces, 'sh', '-c', script, 'sh', files, root, ...command]
 }
 
-function writeFiles(files) {
+/** What the namespaces have in place of three files of the machine: each user has a group of its name. */
+function writeEtc(users) {
   mkdirSync(files, { recursive: true })
+  // Postfix wants a group that nobody has for its own: each gets a number of its own.
+  const ids = users.map((name, index) => [name, 64_101 + index])
   const append = (name, lines) => {
     const own = readFileSync(path.join('/etc', name), 'utf8').trimEnd().split('\n')
-    const others = own.filter((line) => !users.some(([user]) => line.startsWith(`${user}:`)))
+    const others = own.filter((line) => !users.some((user) => line.startsWith(`${user}:`)))
     writeFileSync(path.join(files, name), `${[...others, ...lines].join('\n')}\n`)
   }
   append(
     'passwd',
-    users.map(([user, id]) => `${user}:x:${id}:${id}::/nonexistent:/usr/sbin/nologin`),
+    ids.map(([name, id]) => `${name}:x:${id}:${id}::/nonexistent:/usr/sbin/nologin`),
   )
   append(
     'group',
-    users.map(([user, id]) => `${user}:x:${id}:`),
+    ids.map(([name, id]) => `${name}:x:${id}:`),
   )
   // A name for the address above: only of hosts whose name it could find does MariaDB count the errors.
   writeFileSync(
     path.join(files, 'hosts'),
     '127.0.0.1 localhost\n::1 localhost\n10.99.0.1 checker.test\n',
   )
+}
+
+if (process.argv[1] === import.meta.filename) {
+  try {
+    const [program, ...args] = amongServers(process.argv.slice(2))
+    await setup({ tolerant: true })
+    await fetchServers({ install: true })
+    process.exitCode = await run(program, args)
+  } catch (error) {
+    process.stderr.write(`${error instanceof SetupError ? error.message : error.stack}\n`)
+    process.exitCode = 1
+  }
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checks } from '../../src/health/checks/index.js'
 import { expired, good, trust } from './certificates.js'
-import { behaves, judge, memberAt } from './judge.js'
+import { judge, memberAt } from './judge.js'
 import { dovecotPlan } from './plans.js'
 import { Server } from './server.js'
 
@@ -19,26 +19,6 @@ describe('dovecot', () => {
     server = await Server.start(dovecotPlan({ ports, tls: good }))
   })
   afterAll(() => server?.remove())
-
-  behaves({
-    server: () => server,
-    check: checks.imap(),
-    member: imap,
-    label: 'imap HOST',
-    healthy: imapReady,
-    silent: ' (waiting for * OK)',
-    partly: /so far /,
-  })
-
-  behaves({
-    server: () => server,
-    check: checks.pop3(),
-    member: pop3,
-    label: 'pop3 HOST',
-    healthy: pop3Ready,
-    silent: ' (waiting for +OK)',
-    partly: /so far /,
-  })
 
   it('answers over TLS, from the start and after STARTTLS', async () => {
     expect(await judge(checks.imap({ tls: trust }), imaps)).toMatch(imapReady)

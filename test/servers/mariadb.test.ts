@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checks } from '../../src/health/checks/index.js'
-import { behaves, judge, memberAt } from './judge.js'
+import { judge, memberAt } from './judge.js'
 import { mariadbPlan } from './plans.js'
 import { Server } from './server.js'
 
@@ -18,16 +18,6 @@ describe('mariadbd', () => {
     server = await Server.start(mariadbPlan({ port, options }))
   })
   afterAll(() => server?.remove())
-
-  behaves({
-    server: () => server,
-    check: checks.mysql(),
-    member,
-    label: 'mysql HOST',
-    healthy: greeting,
-    silent: ' (waiting for a handshake)',
-    partly: /so far /,
-  })
 
   it('never blocks our host, which it does to those who only look', async () => {
     const at = memberAt(port, counted)

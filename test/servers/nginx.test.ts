@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checks } from '../../src/health/checks/index.js'
 import { authority, expired, good, trust } from './certificates.js'
-import { behaves, judge, memberAt } from './judge.js'
+import { judge, memberAt } from './judge.js'
 import { nginxPlan } from './plans.js'
 import { Server } from './server.js'
 
@@ -15,36 +15,6 @@ describe('nginx', () => {
     server = await Server.start(nginxPlan({ port, tlsPort, tls: good }))
   })
   afterAll(() => server?.remove())
-
-  behaves({
-    server: () => server,
-    check: checks.http({ body: 'fine' }),
-    member: plain,
-    label: 'http HOST',
-    healthy: /^healthy: status 200$/,
-    silent: '',
-    partly: /./,
-  })
-
-  behaves({
-    server: () => server,
-    check: checks.http({ tls: trust, body: /^fine$/m }),
-    member: secure,
-    label: 'https HOST',
-    healthy: /^healthy: status 200$/,
-    silent: ' (no TLS handshake)',
-    partly: /no TLS handshake/,
-  })
-
-  behaves({
-    server: () => server,
-    check: checks.tls(trust),
-    member: secure,
-    label: 'tls HOST',
-    healthy: /^healthy: TLSv1\.3, TLS_\w+, 30 days left$/,
-    silent: ' (no TLS handshake)',
-    partly: /no TLS handshake/,
-  })
 
   it('gives the wrong answer', async () => {
     expect(await judge(checks.http({ path: '/broken' }), plain)).toMatch(
@@ -97,7 +67,7 @@ describe('nginx', () => {
     const tcp = checks.tcp()
     const both = checks.all(tcp, checks.http())
     expect(await judge(both, plain)).toMatch(/^healthy/)
-    server.freeze()
+    await server.freeze()
     expect(await judge(tcp, plain)).toBe('healthy: connected')
     expect(await judge(both, plain, 200)).toMatch(/http HOST: no answer within 200 ms/)
     expect(await judge(checks.any(tcp, checks.http()), plain)).toMatch(/^healthy: .*connected/)

@@ -1,4 +1,5 @@
-// How each server is run: the least configuration that works, all of it in the server's own folder.
+// How servers are run that have variants in tests of their own: the least configuration that works, all of it in the
+// server's own folder.
 import { execFileSync } from 'node:child_process'
 import { chownSync, mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -45,6 +46,8 @@ server:
   use-syslog: no
   do-daemonize: no
   num-threads: 1
+  # Of ten, the default, it resets those that wait when a slow machine has all of them open.
+  incoming-num-tcp: 100
   module-config: "iterator"
   access-control: 127.0.0.0/8 allow
   access-control: 127.0.0.66/32 refuse

@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checks } from '../../src/health/checks/index.js'
 import { expired, good, trust } from './certificates.js'
-import { behaves, judge, memberAt } from './judge.js'
+import { judge, memberAt } from './judge.js'
 import { postfixPlan } from './plans.js'
 import { Server } from './server.js'
 
@@ -17,16 +17,6 @@ describe('postfix', () => {
   afterAll(() => server?.remove())
 
   const greeting = /^healthy: greeting "220 mail\.test ESMTP Postfix/
-  behaves({
-    server: () => server,
-    check: checks.smtp(),
-    member,
-    label: 'smtp HOST',
-    healthy: greeting,
-    silent: ' (waiting for 220)',
-    partly: /so far /,
-  })
-
   it('answers over TLS, from the start and after STARTTLS', async () => {
     expect(await judge(checks.smtp({ tls: trust }), memberAt(tlsPort))).toMatch(greeting)
     expect(await judge(checks.smtp({ startTls: trust }), member)).toMatch(greeting)

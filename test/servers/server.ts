@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import {
   chmodSync,
   closeSync,
+  existsSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -87,8 +88,15 @@ export class Server {
   }
 
   /** The kernel still accepts connections for it; nobody answers. */
-  freeze(): void {
-    for (const pid of this.#tree()) signal(pid, 'SIGSTOP')
+  async freeze(): Promise<void> {
+    const tree = this.#tree()
+    for (const pid of tree) signal(pid, 'SIGSTOP')
+    // A thread on another CPU goes on for a moment.
+    const limit = Date.now() + endMs
+    while (!tree.every(isStopped)) {
+      if (Date.now() > limit) throw new Error(`${this.#plan.name} does not stop`)
+      await sleep(1)
+    }
   }
 
   thaw(): void {
@@ -135,6 +143,17 @@ function signal(pid: number, name: NodeJS.Signals): void {
     process.kill(pid, name)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+/** All its threads are stopped, or have ended. */
+function isStopped(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((task) =>
+      /\) [TZX] [^)]*$/.test(readFileSync(`/proc/${pid}/task/${task}/stat`, 'latin1')),
+    )
+  } catch {
+    return !existsSync(`/proc/${pid}`)
   }
 }
 

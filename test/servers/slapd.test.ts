@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checks } from '../../src/health/checks/index.js'
 import { expired, good, trust } from './certificates.js'
-import { behaves, judge, memberAt } from './judge.js'
+import { judge, memberAt } from './judge.js'
 import { slapdPlan } from './plans.js'
 import { Server } from './server.js'
 
@@ -14,16 +14,6 @@ describe('slapd', () => {
     server = await Server.start(slapdPlan({ port, tls, lines: [] }))
   })
   afterAll(() => server?.remove())
-
-  behaves({
-    server: () => server,
-    check: checks.ldap(),
-    member,
-    label: 'ldap HOST',
-    healthy: /^healthy: success$/,
-    silent: ' (waiting for an answer to the search)',
-    partly: /so far /,
-  })
 
   it('answers over TLS, from the start and after StartTLS', async () => {
     expect(await judge(checks.ldap({ tls: trust }), memberAt(tls.port))).toBe('healthy: success')

@@ -20,7 +20,6 @@ describe('unbound', () => {
   it('answers over both protocols', async () => {
     expect(await ask()).toBe('healthy: udp NOERROR, 2 answers; tcp NOERROR, 2 answers')
     expect(await ask({ answer: ['192.0.2.2', '192.0.2.1'] })).toMatch(/^healthy/)
-    for (let i = 0; i < 100; i++) expect(await ask()).toMatch(/^healthy/)
   })
 
   it('gives the wrong answer', async () => {
@@ -65,7 +64,7 @@ describe('unbound', () => {
   })
 
   it('is silent while it is stopped, healthy when it goes on', async () => {
-    server.freeze()
+    await server.freeze()
     expect(await ask({}, 200)).toBe(
       'dns udp HOST: no answer within 200 ms; dns tcp HOST: no answer within 200 ms',
     )

@@ -4,6 +4,8 @@ import { exec } from 'ipvs/checks/exec'
 import { describe, expect, it, test } from 'vitest'
 import { endpointOptionNames } from '../../../src/health/checks/endpoint.js'
 import { checks, HealthChecker } from '../../../src/health/index.js'
+import { servers } from '../../servers/known-servers.js'
+import { builtin, optionNames } from './builtin.js'
 import { makeCertificate } from './certificate.js'
 import { TestTarget } from './target.js'
 
@@ -23,47 +25,43 @@ function documented(heading: string): string[] {
     .flatMap((line) => [...line.split('|')[1]!.matchAll(/`(\w+)`/g)].map(([, name]) => name!))
 }
 
-/** The names in the error about one that does not exist. */
-function accepted(make: (options: never) => unknown): string[] {
-  try {
-    make({ noSuchOption: 1 } as never)
-  } catch (error) {
-    const [, names = ''] =
-      /no such option, only (.*); received/.exec((error as Error).message) ?? []
-    return [...names.matchAll(/"(\w+)"/g)].map(([, name]) => name!)
-  }
-  return []
-}
-
 const common = 'What all checks over the network have'
 
 test.each([
-  ['tcp', checks.tcp, [common]],
-  ['udp', checks.udp, [common, 'udp']],
-  ['dns', checks.dns, [common, 'dns']],
-  ['http', checks.http, [common, 'http']],
-  ['tls', checks.tls, [common, 'tls']],
-  ['expect', checks.expect, [common, 'expect']],
-  ['smtp', checks.smtp, [common, 'smtp']],
-  ['pop3', checks.pop3, [common, 'pop3']],
-  ['imap', checks.imap, [common, 'imap']],
-  ['mysql', checks.mysql, [common, 'mysql']],
-  ['ldap', checks.ldap, [common, 'ldap']],
-  ['redis', checks.redis, [common, 'redis']],
-  ['exec', exec, ['exec']],
-  ['the option tls', (tls: never) => checks.http({ tls }), ['TLS options']],
+  ...builtin.map(([name, make]) => [name, make, [common, name]] as const),
+  ['exec', exec, ['exec']] as const,
+  ['the option tls', (tls: never) => checks.http({ tls }), ['TLS options']] as const,
 ])('the page has the options of %s, all of them and no others', (_name, make, headings) => {
-  const names = accepted(make)
+  const names = optionNames(make)
   expect(names.length).toBeGreaterThan(2)
   expect(headings.flatMap(documented).sort()).toEqual(names.sort())
 })
 
-test('the page names every check', () => {
-  const names = [...page.matchAll(/^\| \[(.*)\]\(#/gm)].flatMap(([, cell]) =>
-    [...cell!.matchAll(/`(\w+)`/g)].map(([, name]) => name!),
-  )
-  expect(names.sort()).toEqual([...Object.keys(checks), 'exec'].sort())
+/** The rows of its first table: the checks named in the first cell, and the other cells. */
+const rows = [...page.matchAll(/^\| (\[.*\]\(#.*\)) \| (.*) \|$/gm)].map(([, cell, rest]) => ({
+  names: [...cell!.matchAll(/`(\w+)`/g)].map(([, name]) => name!),
+  cells: rest!.split(' | '),
+}))
+
+test.each(builtin)('the page has a row and a section for %s', (name) => {
+  const missing = [
+    rows.some(({ names }) => names.includes(name)) ? [] : `a row for ${name} in its first table`,
+    section(name) === '' ? `a section "## ${name}"` : [],
+  ].flat()
+  expect(missing, 'what docs/checks.md lacks').toEqual([])
+})
+
+test('the page has no row for a check that is not there', () => {
+  expect(rows.flatMap(({ names }) => names).sort()).toEqual([...Object.keys(checks), 'exec'].sort())
   expect(documented(common)).toEqual([...endpointOptionNames])
+})
+
+test.each(builtin)('the page says which servers %s was tried with', (name) => {
+  const known = servers.filter((server) => server.checks.some((check) => check.name === name))
+  const row = rows.find(({ names }) => names.includes(name))
+  expect(row?.cells.at(-1), `the last cell of the row for ${name}`).toBe(
+    known.map((server) => server.name).join(', '),
+  )
 })
 
 describe('the examples of the page', () => {

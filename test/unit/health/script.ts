@@ -4,10 +4,12 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Check, HealthMember } from '../../../src/health/types.js'
 import { run, serve } from './loopback.js'
 
+export type Bytes = string | Uint8Array
+
 /** Each is sent in answer to what the client sends; the first one at once if the server speaks first. */
 export interface Script {
   readonly first: boolean
-  readonly turns: readonly (string | Uint8Array)[]
+  readonly turns: readonly Bytes[]
 }
 
 /** How the bytes of a turn are handed to the network. Default: in one piece. */
@@ -48,6 +50,9 @@ async function write(socket: Socket, pieces: readonly Buffer[]): Promise<void> {
 /** A dialogue takes several turns of both sides: it gets more time than one question. */
 export const judge = (check: Check, member: HealthMember, timeoutMs = 2000) =>
   run(check, member, timeoutMs)
+
+/** Bytes from their hexadecimal digits; whatever else is in the text is for the reader. */
+export const hex = (digits: string) => Buffer.from(digits.replace(/[^0-9a-f]/g, ''), 'hex')
 
 /** Cut into pieces of these sizes, over and over. */
 export function pieces(bytes: Buffer, sizes: readonly number[]): Buffer[] {

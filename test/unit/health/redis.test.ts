@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { checks } from '../../../src/health/checks/index.js'
+import { behavesAsDialogue } from './dialogue.js'
+import { judge, scripted } from './script.js'
+
+behavesAsDialogue('redis', {
+  check: checks.redis(),
+  healthy: { first: false, turns: ['+PONG\r\n'] },
+  detail: 'answered "+PONG"',
+  sent: '*1\r\n$4\r\nPING\r\n',
+  awaited: '+PONG to PING',
+  wrong: [
+    [
+      ['-LOADING Redis is loading the dataset in memory\r\n'],
+      'answered "-LOADING Redis is loading the dataset in memory" to PING, expected +PONG',
+    ],
+    [
+      ['-NOAUTH Authentication required.\r\n'],
+      'answered "-NOAUTH Authentication required." to PING, expected +PONG',
+    ],
+    [['+PONGO\r\n'], 'answered "+PONGO" to PING, expected +PONG'],
+    [['HTTP/1.1 400 Bad Request\r\n'], 'expected +PONG'],
+  ],
+})
+
+describe('checks.redis', () => {
+  it('logs in first when told, and never shows the password', async () => {
+    const server = await scripted({ first: false, turns: ['+OK\r\n', '+PONG\r\n'] })
+    const check = checks.redis({ user: 'probe', password: 'hünter\r\n2' })
+    expect(await judge(check, server.member)).toBe('healthy: answered "+PONG"')
+    expect(server.sent().toString()).toBe(
+      '*3\r\n$4\r\nAUTH\r\n$5\r\nprobe\r\n$10\r\nhünter\r\n2\r\n*1\r\n$4\r\nPING\r\n',
+    )
+    const wrong = await scripted({ first: false, turns: ['-WRONGPASS invalid\r\n'] })
+    expect(await judge(check, wrong.member)).toBe(
+      'redis HOST: answered "-WRONGPASS invalid" to AUTH, expected +OK',
+    )
+  })
+
+  it('takes the errors it is told to take', async () => {
+    const check = checks.redis({ accept: ['NOAUTH', 'LOADING'] })
+    for (const [turn, healthy] of [
+      ['-NOAUTH Authentication required.\r\n', true],
+      ['-LOADING soon\r\n', true],
+      ['-MASTERDOWN alone\r\n', false],
+      ['-NOAUTHX\r\n', false],
+    ] as const) {
+      const { member } = await scripted({ first: false, turns: [turn] })
+      expect((await judge(check, member)).startsWith('healthy')).toBe(healthy)
+    }
+  })
+
+  it.each([
+    [{ password: '' }, 'options.password'],
+    [{ user: 'a' }, 'options.user'],
+    [{ accept: 'NOAUTH' }, 'options.accept'],
+    [{ accept: ['-NOAUTH'] }, 'options.accept'],
+  ])('refuses %j', (options, option) => {
+    expect(() => checks.redis(options as never)).toThrow(expect.objectContaining({ option }))
+  })
+})
