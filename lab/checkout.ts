@@ -1,8 +1,10 @@
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The checkout: this file runs as build/tools/lab/checkout.js. */
-export const checkout = fileURLToPath(new URL('../../../', import.meta.url)).replace(/\/$/, '')
+// Compiled, this file is build/tools/lab/checkout.js; tests run it as it is.
+const up = import.meta.url.includes('/build/tools/') ? '../../../' : '../'
+
+export const checkout = fileURLToPath(new URL(up, import.meta.url)).replace(/\/$/, '')
 
 /** What is made in a run: `build/` is in no commit. */
 export const built = (...names: string[]) => path.join(checkout, 'build', ...names)

@@ -57,9 +57,10 @@ export async function setup({
 }
 
 /** Runs it with our terminal; ^C goes to both, and we stay to pass on its exit status. */
-export function run(command, args, options = {}) {
+export function run(command, args, options = {}, started = () => {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: 'inherit', ...options })
+    started(child)
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
     const pass = (signal) => signal !== 'SIGINT' && child.kill(signal)
     for (const signal of signals) process.on(signal, pass)

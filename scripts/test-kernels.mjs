@@ -28,7 +28,12 @@ async function testOn(release, files) {
       ...['sh', '-c', 'uname -r >"$1" && shift && exec "$@"', 'sh', uname],
       ...[path.join(checkout, 'node_modules/.bin/vitest'), 'run'],
       ...['--project', 'kernel', '--project', 'dataplane'],
-      ...['--reporter=default', '--reporter=./test/skips.ts', '--reporter=json'],
+      ...[
+        '--reporter=default',
+        '--reporter=./test/skips.ts',
+        '--reporter=./test/busy.ts',
+        '--reporter=json',
+      ],
       `--outputFile.json=${report}`,
       ...files,
     ])

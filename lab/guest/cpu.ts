@@ -15,7 +15,8 @@ export async function idleCpu(): Promise<number> {
   return busy[0]!.cpu
 }
 
-function allowedCpus(): number[] {
+/** Those this process may run on. */
+export function allowedCpus(): number[] {
   const status = readFileSync('/proc/self/status', 'utf8')
   const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(status)?.[1] ?? '0'
   return list.split(',').flatMap((range) => {

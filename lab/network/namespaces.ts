@@ -40,13 +40,13 @@ export async function removeNamespaces(names: readonly string[]): Promise<void> 
 }
 
 // As `ip netns exec` does, without the mounts that make it slow.
-const inside = (namespace: string, words: readonly string[]) => [
-  `--net=/run/netns/${namespace}`,
+const inside = (namespace: string | undefined, words: readonly string[]) => [
+  ...(namespace === undefined ? [] : [`--net=/run/netns/${namespace}`]),
   ...words,
 ]
 
-/** Starts a program in a namespace; `nsenter` becomes the program, so the pid is its own. */
-export function startIn(namespace: string, words: readonly string[]): ChildProcess {
+/** Starts a program in a namespace, or in ours; `nsenter` becomes the program, so the pid is its own. */
+export function startIn(namespace: string | undefined, words: readonly string[]): ChildProcess {
   const child = spawn('nsenter', inside(namespace, words), {
     // A group of its own, see endGroup().
     detached: true,

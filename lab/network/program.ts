@@ -21,13 +21,13 @@ export class Program {
 
   /** @param heard gets each line of its standard output, but for `ready` and what answers {@link ask} */
   constructor(
-    namespace: string,
+    namespace: string | undefined,
     command: readonly string[],
     heard: (line: string) => void = () => {},
   ) {
     const [program, script = ''] = command as [string, string]
     const file = program === process.execPath ? script : program
-    this.#name = `${path.basename(file, '.js')} (in namespace "${namespace}")`
+    this.#name = `${path.basename(file, '.js')}${namespace === undefined ? '' : ` (in namespace "${namespace}")`}`
     this.#child = startIn(namespace, command)
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#output += text

@@ -18,8 +18,15 @@ export class Witness {
   #table: SeenTable = new Map()
   #end: EndEntry | undefined
 
-  /** @param tableMs how often it looks at the table; at the clock it looks every 2 ms, or as often */
-  constructor(namespace: string, tableMs: number, heard: (entry: WitnessEntry) => void = () => {}) {
+  /**
+   * @param namespace whose table it looks at; ours if left out
+   * @param tableMs how often it looks at the table; at the clock it looks every 2 ms, or as often
+   */
+  constructor(
+    namespace: string | undefined,
+    tableMs: number,
+    heard: (entry: WitnessEntry) => void = () => {},
+  ) {
     const command = [compiled('witness'), String(tableMs), String(Math.min(2, tableMs))]
     this.#program = new Program(namespace, command, (line) => {
       const entry = JSON.parse(line) as WitnessEntry

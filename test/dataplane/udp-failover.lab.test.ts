@@ -1,32 +1,12 @@
 // Real packets: what clients lose when servers fail, drain and come back. `npm run udp-failover` is all of it.
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { runInside } from '../../lab/guest/inside.js'
 import { kernelSuite } from '../kernel/namespace.js'
 import type { Result } from './results.js'
 import { scenarios } from './scenarios.js'
 
-const main = fileURLToPath(new URL('../../build/tools/test/dataplane/main.js', import.meta.url))
-
-interface Run {
-  readonly status: number | null
-  readonly result: Result
-  /** One line for each phase. */
-  readonly said: string
-}
-
-function play(name: string, ...flags: string[]): Promise<Run> {
-  const args = [main, '--ci', '--json', '--only', name, ...flags]
-  // We are inside the lab already: its kernel is "the host's" here.
-  const env = { ...process.env, IPVS_KERNEL: 'host' }
-  return new Promise((resolve, reject) => {
-    const child = execFile(process.execPath, args, { env }, (_error, stdout, stderr) => {
-      const last = stdout.trimEnd().split('\n').at(-1) ?? ''
-      if (!last.startsWith('{')) reject(new Error(`no result; it said:\n${stderr}`))
-      else resolve({ status: child.exitCode, result: JSON.parse(last), said: stderr })
-    })
-  })
-}
+const play = (name: string, ...flags: string[]) =>
+  runInside<Result>('test/dataplane/main.js', ['--ci', '--json', '--only', name, ...flags])
 
 kernelSuite('UDP failover', () => {
   test.each(scenarios.filter(({ ci }) => ci))('$name', async ({ name, actions }) => {

@@ -1,0 +1,56 @@
+// The gates of `npm test`: what each runs and where, and which changes concern it.
+
+/**
+ * `in: 'lab'`: on a kernel that has IPVS, as root (docs/lab.md); such a gate takes a CPU for itself. `in: 'servers'`: in namespaces of their own, among
+ * Debian's servers (steps/servers.mjs); as root. Gates that take longest come first: two run side by side.
+ * `concerns`: paths whose change may break it; `npm test -- --changed` looks at them.
+ */
+export const gates = [
+  {
+    name: 'kernel',
+    commands: [['vitest', 'run', '--project', 'kernel']],
+    // Halves, a guest for each.
+    shards: 2,
+    in: 'lab',
+    concerns: /^(src|native|test\/(kernel|contract)|lab|binding\.gyp)/,
+  },
+  // Real packets through a director that fails over.
+  {
+    name: 'dataplane',
+    commands: [['vitest', 'run', '--project', 'dataplane']],
+    in: 'lab',
+    concerns: /^(src|native|test\/dataplane|lab|demo|bench\/failover|binding\.gyp)/,
+  },
+  // Health checks of real servers.
+  {
+    name: 'servers',
+    commands: [['vitest', 'run', '--project', 'servers']],
+    in: 'servers',
+    concerns: /^(src\/(health|address)|test\/servers|scripts\/steps\/servers)/,
+  },
+  {
+    name: 'unit',
+    commands: [['vitest', 'run', '--project', 'unit']],
+    concerns: /./,
+  },
+  // The wire core by itself, under AddressSanitizer and UndefinedBehaviorSanitizer.
+  {
+    name: 'native',
+    commands: [['npm', 'run', '--silent', 'test:native']],
+    concerns: /^(native|CMakeLists)/,
+  },
+  {
+    name: 'package',
+    commands: [['vitest', 'run', '--project', 'package']],
+    concerns: /^(src|native|test\/package|package|binding\.gyp|scripts\/install)/,
+  },
+  {
+    name: 'typecheck',
+    commands: [
+      ['tsc', '-b'],
+      ['tsc', '-p', 'test'],
+    ],
+    concerns: /\.(ts|json)$/,
+  },
+  { name: 'lint', commands: [['biome', 'check', '--error-on-warnings', '.']], concerns: /./ },
+]
