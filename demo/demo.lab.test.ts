@@ -1,7 +1,7 @@
 // The demo must notice when it is cheated: its verdict comes from outside the controller.
 import { expect, test } from 'vitest'
 import { runInside } from '../lab/guest/inside.js'
-import { kernelSuite } from '../test/kernel/namespace.js'
+import { kernelSuite } from '../lab/guest/suite.js'
 
 interface Phase {
   readonly name: string

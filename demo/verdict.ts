@@ -238,7 +238,10 @@ class Judging {
         const text = `client "${client}" lost ${lost} queries, and nothing had failed.`
         this.#blame(`${name}: ${text}`, late)
       }
-      if (unknown > 0) this.#doubts.push(`${name}: client "${client}": ${unknown} late queries.`)
+      // They are taken out; but what is left must be enough to tell.
+      if (unknown * 4 > asked) {
+        this.#doubts.push(`${name}: client "${client}": ${unknown} of ${asked} late.`)
+      }
       if (asked === 0) {
         const enough = this.#evidence.steal.ran(from, to) >= this.#evidence.dwellMs * 0.9
         this.#blame(`${name}: client "${client}" has not asked anything.`, !enough)

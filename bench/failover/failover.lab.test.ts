@@ -2,7 +2,7 @@
 // `npm run bench -- failover` is all of it.
 import { expect, test } from 'vitest'
 import { runInside } from '../../lab/guest/inside.js'
-import { kernelSuite } from '../../test/kernel/namespace.js'
+import { kernelSuite } from '../../lab/guest/suite.js'
 import type { Row } from './verdict.js'
 
 const play = (...flags: string[]) =>

@@ -1,6 +1,5 @@
 // Flapping: a member that goes down again and again has to stay down for a while, each time longer.
 import { checkInteger, checkOptions } from '../validate.js'
-import type { Watched } from './watched.js'
 
 /** Keeps a member down that flaps, for a time that doubles. All times are whole milliseconds. */
 export interface HoldDownOptions {
@@ -70,23 +69,4 @@ export class Flapping {
     this.until = now + holdMs
     return holdMs
   }
-}
-
-/**
- * Whether a member that flaps, and would be up, may be held down: not if in one of its targets more members were held
- * like that than are up. If all flap it is not their fault, and few would break down under the load of all.
- */
-export function mayHold(member: Watched, all: Iterable<Watched>, now: number): boolean {
-  const counts = new Map([...member.owners.keys()].map((target) => [target, { up: 0, held: 1 }]))
-  for (const other of all) {
-    if (other === member) continue
-    const isUp = other.state.state === 'up'
-    if (!isUp && !(other.isHeld(now) && other.state.risen)) continue
-    for (const [target, count] of counts) {
-      if (!other.owners.has(target)) continue
-      if (isUp) count.up++
-      else count.held++
-    }
-  }
-  return [...counts.values()].every(({ up, held }) => held <= up)
 }

@@ -1,7 +1,7 @@
 // What a result means for its member: the state, the verdict for the targets, the events.
 import type { Announce } from './announce.js'
 import type { AttemptResult } from './attempt.js'
-import { mayHold } from './hold-down.js'
+import { mayHold } from './may-hold.js'
 import type { Decision } from './member-state.js'
 import type { Settings } from './options.js'
 import type { Reports } from './reports.js'

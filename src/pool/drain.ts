@@ -1,10 +1,10 @@
 // Drains: a server gets no new connections, and is taken out when what it has is over, or after a while.
 import { isNotFound, typeError } from '../errors.js'
+import { endpointKey } from '../servers.js'
 import type { DestinationStatus } from '../types.js'
 import { checkInteger, checkOptions } from '../validate.js'
 import { carries } from './front.js'
 import type { Member, Seat } from './member.js'
-import { endpointKey } from './servers.js'
 import type { DrainOptions, DrainOutcome, DrainProgress, DrainResult, PoolClient } from './types.js'
 
 /** No more often than the kernel's own estimators look (ip_vs_est.c). */

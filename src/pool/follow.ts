@@ -1,10 +1,10 @@
 // Keeps a pool's servers as a source says they are.
 import { inspect } from 'node:util'
 import { typeError } from '../errors.js'
+import type { PoolServer } from '../servers.js'
+import { endpointKey, readServer } from '../servers.js'
 import { checkSignal, pause, unlessAborted } from '../sources/source.js'
 import { checkInteger, checkOptions } from '../validate.js'
-import { endpointKey, readServer } from './servers.js'
-import type { PoolServer } from './types.js'
 
 /** Servers as a source gives them. */
 export type ServerList = readonly (string | PoolServer)[]

@@ -1,13 +1,13 @@
 // A server of the pool and its seats: one destination in each front.
 import { AF_INET6 } from '../address.js'
 import type { HealthState } from '../health/types.js'
+import { endpointKey, type ServerSpec } from '../servers.js'
 import type { Destination, DestinationId } from '../types.js'
 import { type CheckedDestination, checkDestination } from '../validate.js'
 import { desiredWeight, effectiveWeight, type Intent } from './desired.js'
 import type { Front } from './front.js'
 import type { Settings } from './options.js'
 import { type Candidate, type Duty, dutyOf } from './roster.js'
-import { endpointKey, type ServerSpec } from './servers.js'
 import type { AdminState, Held, PoolServerState } from './types.js'
 
 export type Known = Destination | 'absent' | 'unknown'

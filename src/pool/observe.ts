@@ -1,8 +1,8 @@
 // Reads the pool's services and destinations, and takes what was read into what is known.
 import { IpvsError } from '../errors.js'
+import { endpointKey } from '../servers.js'
 import type { Destination, DestinationStatus, Service, ServiceStatus } from '../types.js'
 import type { Front } from './front.js'
-import { endpointKey } from './servers.js'
 import type { PoolClient } from './types.js'
 
 /** One front as the kernel shows it. */

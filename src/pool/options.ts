@@ -1,5 +1,6 @@
 // The pool's options: defaults, and the refusal of what nothing good can come of.
 import { rangeError, typeError } from '../errors.js'
+import { readServer, type ServerSpec } from '../servers.js'
 import type {
   ForwardingMethod,
   Persistence,
@@ -20,7 +21,6 @@ import { carries, type Front, type FrontId, readFronts } from './front.js'
 import type { DriftPolicy } from './leave.js'
 import type { NamespaceSettings } from './namespace.js'
 import { type Rules, readRules } from './rules.js'
-import { readServer, type ServerSpec } from './servers.js'
 import type { DownAction, MirroredPoolOptions } from './types.js'
 
 type Fields = Readonly<Record<string, unknown>>

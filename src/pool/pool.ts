@@ -2,6 +2,8 @@
 import { EventEmitter } from 'node:events'
 import { IpvsError, isArgumentError, rangeError } from '../errors.js'
 import type { HealthMember, HealthTarget, Verdict } from '../health/types.js'
+import type { PoolServer } from '../servers.js'
+import { endpointKey, readServer, type ServerSpec } from '../servers.js'
 import type { Sysctls } from '../system/sysctls.js'
 import type { Change } from '../types.js'
 import { checkBoolean, checkInteger, checkName, checkOptions } from '../validate.js'
@@ -19,7 +21,6 @@ import { readOptions, readServers, type Settings } from './options.js'
 import { claim } from './owners.js'
 import { Policy } from './policy.js'
 import { Rounds } from './rounds.js'
-import { endpointKey, readServer, type ServerSpec } from './servers.js'
 import { listServers, serverStatus } from './status.js'
 import type {
   AdminState,
@@ -29,7 +30,6 @@ import type {
   MirroredPoolOptions,
   PoolCause,
   PoolClient,
-  PoolServer,
   PoolStatus,
   PoolWarningCode,
 } from './types.js'

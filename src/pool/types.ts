@@ -1,7 +1,9 @@
 // What callers of MirroredPool give and get: options, events, status.
+
 import type { Ipvs } from '../client.js'
 import type { FieldDifference } from '../diff.js'
 import type { HealthState } from '../health/types.js'
+import type { PoolServer } from '../servers.js'
 import type {
   Destination,
   Family,
@@ -48,24 +50,6 @@ export type PoolFront =
       readonly port?: never
       readonly protocols?: never
     }
-
-/** A server of the pool. */
-export interface PoolServer {
-  readonly address: string
-  /** Default: each front's own port; 0 behind a firewall mark. Another port needs forwarding `masquerade` or `local`. */
-  readonly port?: number | undefined
-  /**
-   * The server's address in the other family, for fronts of that family: one server, one verdict, one batch for all.
-   * Checks and keys use `address`. Without it a server fits fronts of the other family with forwarding `tunnel` only.
-   */
-  readonly secondAddress?: string | undefined
-  /** Weight while it is up and ready, 0 to 2147483647. Default 1. */
-  readonly weight?: number | undefined
-  /** No new connections above this many; 0 (the default) means no limit. */
-  readonly upperThreshold?: number | undefined
-  /** New connections again below this many; 0 (the default) lets the kernel use 75 % of the upper one. */
-  readonly lowerThreshold?: number | undefined
-}
 
 /**
  * What happens to a server that is down: `remove` takes it out; `quiesce` sets its weight to 0, so that what is

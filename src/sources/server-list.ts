@@ -1,7 +1,7 @@
 // The formats of a file with servers: one per line, or a JSON array.
 import { rangeError } from '../errors.js'
-import { endpointKey, readServer, type ServerSpec } from '../pool/servers.js'
-import type { PoolServer } from '../pool/types.js'
+import type { PoolServer } from '../servers.js'
+import { endpointKey, readServer, type ServerSpec } from '../servers.js'
 import { checkInteger } from '../validate.js'
 
 const MAX_WEIGHT = 0x7fffffff

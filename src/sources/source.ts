@@ -1,6 +1,6 @@
 // What all sources of servers have in common: every iteration starts afresh, and it ends at once when told to.
 import { typeError } from '../errors.js'
-import type { PoolServer } from '../pool/types.js'
+import type { PoolServer } from '../servers.js'
 
 /**
  * The servers there are, then the servers there are after each change. Each iteration starts afresh. What goes wrong

@@ -10,6 +10,7 @@ import type {
   CheckedService,
   CheckedServiceId,
 } from '../validate.js'
+import type { MemoryDestination, MemoryService } from './memory-objects.js'
 import { type Amounts, Counters, TICK_MS } from './memory-stats.js'
 import { Trash } from './memory-trash.js'
 
@@ -20,23 +21,6 @@ const HASHED = 0x2
 /** The client names every bit in the mask of its flags (native/ipvs_codec.cc: PutService). */
 const EVERY_FLAG = 0xffffffff
 const TUNNEL = 2
-
-export interface MemoryService {
-  fields: CheckedService
-  readonly counters: Counters
-  /** Oldest first; the kernel's lists are newest first. */
-  readonly destinations: Map<string, MemoryDestination>
-}
-
-export interface MemoryDestination {
-  fields: CheckedDestination
-  readonly counters: Counters
-  /** The one it belongs to, or belonged to. */
-  service: MemoryService
-  active: number
-  inactive: number
-  persistent: number
-}
 
 export interface TableOptions {
   readonly schedulers: readonly string[]

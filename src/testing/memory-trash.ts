@@ -1,7 +1,7 @@
 // Deleted destinations live on for a while, and come back if they are added again (ip_vs_ctl.c: ip_vs_trash_get_dest).
 import { isSameAddress } from '../address.js'
 import type { CheckedDestinationId, CheckedServiceId } from '../validate.js'
-import type { MemoryDestination } from './memory-table.js'
+import type { MemoryDestination } from './memory-objects.js'
 
 const SWEEP_MS = 60_000
 const IDLE_MS = 120_000

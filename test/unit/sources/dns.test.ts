@@ -1,7 +1,7 @@
 import { Resolver } from 'node:dns/promises'
 import type { Answer } from 'dns-packet'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import type { PoolServer } from '../../../src/pool/types.js'
+import type { PoolServer } from '../../../src/servers.js'
 import { type ResolveServersOptions, resolveServers } from '../../../src/sources/index.js'
 import { answer, type LoopbackServer, serve } from '../health/loopback.js'
 

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { PoolServer } from '../../../src/pool/types.js'
+import type { PoolServer } from '../../../src/servers.js'
 import { type WatchServersOptions, watchServers } from '../../../src/sources/index.js'
 
 // The real one, unless a test says otherwise.

@@ -1,7 +1,25 @@
 // Servers as callers spell them.
-import { parseAddress } from '../address.js'
-import { rangeError } from '../errors.js'
-import { checkInteger, checkOptions } from '../validate.js'
+import { parseAddress } from './address.js'
+import { rangeError } from './errors.js'
+import { checkInteger, checkOptions } from './validate.js'
+
+/** A server of the pool. */
+export interface PoolServer {
+  readonly address: string
+  /** Default: each front's own port; 0 behind a firewall mark. Another port needs forwarding `masquerade` or `local`. */
+  readonly port?: number | undefined
+  /**
+   * The server's address in the other family, for fronts of that family: one server, one verdict, one batch for all.
+   * Checks and keys use `address`. Without it a server fits fronts of the other family with forwarding `tunnel` only.
+   */
+  readonly secondAddress?: string | undefined
+  /** Weight while it is up and ready, 0 to 2147483647. Default 1. */
+  readonly weight?: number | undefined
+  /** No new connections above this many; 0 (the default) means no limit. */
+  readonly upperThreshold?: number | undefined
+  /** New connections again below this many; 0 (the default) lets the kernel use 75 % of the upper one. */
+  readonly lowerThreshold?: number | undefined
+}
 
 /** A server, read. The weights are checked where they meet a front. */
 export interface ServerSpec {
