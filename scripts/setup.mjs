@@ -9,7 +9,7 @@ import { buildAddon } from './steps/addon.mjs'
 import { compileTypeScript, installBenchPackages, installPackages } from './steps/javascript.mjs'
 import { fetchKeepalived } from './steps/keepalived.mjs'
 import { checkRelease, fetchKernel } from './steps/kernels.mjs'
-import { fetchLab } from './steps/lab.mjs'
+import { checkMachine, fetchLab } from './steps/lab.mjs'
 import { withLock } from './steps/lock.mjs'
 import { buildPrograms } from './steps/programs.mjs'
 import { checkout, SetupError } from './steps/step.mjs'
@@ -38,6 +38,7 @@ export async function setup({
     if (!tolerant || !(error instanceof SetupError)) throw error
     process.stderr.write(`${error.message}\n\nGoing on all the same.\n`)
   }
+  if (purposes.includes(purpose)) checkMachine()
   await withLock(async () => {
     await installPackages()
     if (purposes.includes(purpose)) {

@@ -22,14 +22,17 @@ const root = path.join(lab, 'root')
 const stamp = path.join(lab, 'fetched.json')
 const byHand = `By hand, as root on Debian 12 or newer (x86-64): apt-get install ${Object.keys(packages).join(' ')}`
 
+/** Before anything is fetched: is there a lab for this machine? */
+export function checkMachine({ platform, arch } = process) {
+  if ((platform === 'linux' && arch === 'x64') || process.env.IPVS_KERNEL === 'host') return
+  throw new SetupError(
+    `There is no lab for this machine: its kernel exists for x86-64 Linux only, and this is ${platform} ${arch}. ` +
+      `Where this machine's own kernel has IPVS, use it, as root: IPVS_KERNEL=host npm run demo (docs/lab.md).`,
+  )
+}
+
 export async function fetchLab() {
-  if (upToDate()) return
-  if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new SetupError(
-      `The lab's kernel exists for x86-64 Linux only; this is ${process.platform} ${process.arch}. ` +
-        `Where this machine's own kernel has IPVS, use IPVS_KERNEL=host (as root).`,
-    )
-  }
+  if (process.env.IPVS_KERNEL === 'host' || upToDate()) return
   rmSync(stamp, { force: true })
   const missing = missingPackages(programFolders())
   if (missing.length > 0) {

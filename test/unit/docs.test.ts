@@ -1,4 +1,5 @@
 // What CONTRIBUTING.md and the pages in docs/ point at is there.
+import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { Ipvs } from '../../src/client.js'
@@ -10,7 +11,7 @@ const read = (name: string) => readFileSync(new URL(name, root), 'utf8')
 
 test.each(pages)('%s names no file that is not there', (name) => {
   const files = read(name).matchAll(
-    /`((?:src|test|native|lab|scripts|docs|demo|bench|chaos|dataplane|failover)\/[\w./-]+\.\w+)`/g,
+    /`((?:src|test|native|lab|scripts|docs|demo|bench)\/[\w./-]+\.\w+)`/g,
   )
   const links = read(name).matchAll(/\]\((?!https?:|#)([^)#]+)/g)
   for (const [, path] of files) {
@@ -33,6 +34,14 @@ test('CONTRIBUTING.md names no folder and no command that is not there', () => {
   for (const [, folder] of folders) expect(existsSync(new URL(folder!, root)), folder).toBe(true)
   for (const [, script] of page.matchAll(/npm run ([a-z:-]+)/g))
     expect(Object.keys(manifest.scripts)).toContain(script)
+})
+
+test('npm run help has a line for every command, and the index one for every page', () => {
+  const help = new URL('scripts/help.mjs', root)
+  expect(execFileSync(process.execPath, [help.pathname], { encoding: 'utf8' })).toContain('demo')
+  for (const name of docs.filter((page) => page !== 'README.md')) {
+    expect(read('docs/README.md')).toContain(`(${name})`)
+  }
 })
 
 /** linux/ip_vs.h without what is only a bound or padding, and SET_INFO, which the kernel only sends as an answer. */
