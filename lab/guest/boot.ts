@@ -233,6 +233,9 @@ function guestEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   }
 }
 
+/** Debian's name of the folder that has this machine's libraries. */
+const multiarch = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu'
+
 /** Search paths with the fetched tools last: what the machine has itself comes first. */
 export function labTools(env: NodeJS.ProcessEnv): { PATH: string; LD_LIBRARY_PATH: string } {
   const root = path.join(cache, 'root')
@@ -245,7 +248,7 @@ export function labTools(env: NodeJS.ProcessEnv): { PATH: string; LD_LIBRARY_PAT
     ].join(':'),
     LD_LIBRARY_PATH: [
       ...(env.LD_LIBRARY_PATH ? [env.LD_LIBRARY_PATH] : []),
-      ...under(['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu', 'usr/lib', 'lib']),
+      ...under([`usr/lib/${multiarch}`, `lib/${multiarch}`, 'usr/lib', 'lib']),
     ].join(':'),
   }
 }

@@ -32,7 +32,7 @@ export function checkMachine({ platform, arch } = process) {
 }
 
 export async function fetchLab() {
-  if (process.env.IPVS_KERNEL === 'host' || upToDate()) return
+  if (upToDate()) return
   rmSync(stamp, { force: true })
   const missing = missingPackages(programFolders())
   if (missing.length > 0) {
@@ -40,16 +40,18 @@ export async function fetchLab() {
       unpackDebs('lab', root, missing, byHand),
     )
   }
-  link()
-  writeFileSync(stamp, `${JSON.stringify({ fetched: missing, version: kernelVersion() })}\n`)
+  if (hasKernel()) link()
+  const version = hasKernel() ? kernelVersion() : 'none'
+  writeFileSync(stamp, `${JSON.stringify({ fetched: missing, version })}\n`)
 }
 
 /** Looks at the programs too: one may have been removed from the machine since. */
 function upToDate() {
   return (
     existsSync(stamp) &&
-    existsSync(path.join(lab, 'linux.uml')) &&
-    existsSync(path.join(lab, 'modules/lib/modules')) &&
+    (!hasKernel() ||
+      (existsSync(path.join(lab, 'linux.uml')) &&
+        existsSync(path.join(lab, 'modules/lib/modules')))) &&
     missingPackages([...programFolders(), ...cachedFolders(root)]).length === 0
   )
 }
@@ -60,8 +62,13 @@ const cachedFolders = (under) =>
 const find = (program, folders) =>
   folders.map((folder) => path.join(folder, program)).find((file) => existsSync(file))
 
+/** Elsewhere the tools alone are wanted, for the machine's own kernel. */
+const hasKernel = () => process.platform === 'linux' && process.arch === 'x64'
+
 const missingPackages = (folders) =>
-  Object.keys(packages).filter((name) => !find(packages[name], folders))
+  Object.keys(packages)
+    .filter((name) => hasKernel() || name !== 'user-mode-linux')
+    .filter((name) => !find(packages[name], folders))
 
 /** Two names that hold wherever the kernel came from: .cache/lab/linux.uml and .cache/lab/modules. */
 function link() {
