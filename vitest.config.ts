@@ -25,6 +25,10 @@ export default defineConfig({
             '{lab,demo,bench,test/chaos,test/dataplane}/**/*.test.ts',
           ],
           exclude: ['**/node_modules/**', '**/*.lab.test.ts'],
+          // Against hanging only: what a test waits for comes at once, or as soon as a busy machine lets it.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          expect: { poll: { timeout: 50_000, interval: 1 } },
         },
       },
       {
