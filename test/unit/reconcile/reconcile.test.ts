@@ -296,7 +296,12 @@ describe('turns', () => {
   it('are waited for no longer than the deadline, and the next still waits for the first', async () => {
     const owner = {}
     let end = (): void => {}
-    const first = inTurn(owner, 60_000, ready, () => new Promise<void>((resolve) => (end = resolve)))
+    const first = inTurn(
+      owner,
+      60_000,
+      ready,
+      () => new Promise<void>((resolve) => (end = resolve)),
+    )
     await expect(inTurn(owner, 5, ready, async () => 2)).rejects.toMatchObject({
       code: 'ERR_IPVS_TIMEOUT',
     })
