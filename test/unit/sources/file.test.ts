@@ -1,5 +1,5 @@
 import { on, once } from 'node:events'
-import { type FSWatcher, watch } from 'node:fs'
+import fs, { type FSWatcher } from 'node:fs'
 import {
   appendFile,
   mkdir,
@@ -11,18 +11,13 @@ import {
   unlink,
   writeFile,
 } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, type MockInstance, vi } from 'vitest'
 import type { PoolServer } from '../../../src/pool/types.js'
 import { type WatchServersOptions, watchServers } from '../../../src/sources/index.js'
-
-// The real one, unless a test says otherwise.
-vi.mock('node:fs', async (original) => {
-  const fs = await original<typeof import('node:fs')>()
-  return { ...fs, watch: vi.fn(fs.watch) }
-})
 
 /** A poll that never comes: what is seen is seen by watching. */
 const NO_POLL = { intervalMs: 86_400_000 } satisfies WatchServersOptions
@@ -33,17 +28,22 @@ let directory: string
 let path: string
 /** What the source waits for: its time passes when a test says so. */
 let timers: MockInstance<typeof setTimeout>
+/** The real one, unless a test says otherwise. */
+let watch: MockInstance<typeof fs.watch>
 const iterators: Iterator[] = []
 
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   timers = vi.spyOn(globalThis, 'setTimeout')
+  watch = vi.spyOn(fs, 'watch')
+  syncBuiltinESMExports()
   directory = await mkdtemp(join(tmpdir(), 'ipvs-servers-'))
   path = join(directory, 'servers')
 })
 
 afterEach(async () => {
   vi.restoreAllMocks()
+  syncBuiltinESMExports()
   vi.useRealTimers()
   for (const iterator of iterators.splice(0)) await iterator.return!()
   await rm(directory, { recursive: true })
@@ -308,7 +308,7 @@ describe('changes', () => {
     })
 
     it('are seen every intervalMs: without inotify', async () => {
-      vi.mocked(watch).mockImplementationOnce(() => {
+      watch.mockImplementationOnce(() => {
         throw Object.assign(new Error('ENOSPC: no space left on device, watch'), { code: 'ENOSPC' })
       })
       await writeFile(path, '10.1.0.1')
@@ -399,7 +399,7 @@ describe('ending', () => {
       expect(list).toEqual([one])
       break
     }
-    expect(vi.mocked(watch)).toHaveBeenCalled()
+    expect(watch).toHaveBeenCalled()
   })
 
   it('is not needed for the process to exit', async () => {
@@ -412,7 +412,7 @@ describe('ending', () => {
     const pending = iterator.next()
     const index = timers.mock.calls.findIndex(([, ms]) => ms === 54_321)
     expect((timers.mock.results[index]!.value as NodeJS.Timeout).hasRef()).toBe(false)
-    expect(vi.mocked(watch).mock.lastCall![1]).toEqual({ persistent: false })
+    expect(watch.mock.lastCall![1]).toEqual({ persistent: false })
     await iterator.return!()
     await pending
   })
@@ -431,5 +431,5 @@ it('reads a relative path from where the process was when it was given', async (
 
 /** The one that was made last. */
 function theWatcher(): FSWatcher {
-  return vi.mocked(watch).mock.results.at(-1)!.value as FSWatcher
+  return watch.mock.results.at(-1)!.value as FSWatcher
 }
