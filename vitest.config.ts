@@ -30,6 +30,12 @@ export default defineConfig({
             '{lab,demo,bench,test/chaos,test/dataplane}/**/*.test.ts',
           ],
           exclude: ['**/node_modules/**', '**/*.lab.test.ts'],
+          // Most of the time went into loading the same modules for each file. What a file leaves behind, the next one sees.
+          isolate: false,
+          // Against hanging only: what a test waits for comes at once, or as soon as a busy machine lets it.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          expect: { poll: { timeout: 20_000, interval: 1 } },
         },
       },
       {

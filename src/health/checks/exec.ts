@@ -122,14 +122,19 @@ function run(
       signal.removeEventListener('abort', kill)
       // What it has left behind would hold the pipes open.
       kill()
+      let turn: NodeJS.Immediate | undefined
       const end = () => {
         clearTimeout(timer)
+        clearImmediate(turn)
         child.stdout?.destroy()
         child.stderr?.destroy()
         resolve({ code, signal: by, output: output.toString() })
       }
-      // All is read when the pipes are closed; who has left the group may hold them for ever.
-      const timer = setTimeout(end, lingerMs)
+      // All is read when the pipes are closed; who has left the group may hold them for ever. The turn in between reads
+      // what has been written already: after a block of the loop, timers run before pipes.
+      const timer = setTimeout(() => {
+        turn = setImmediate(end)
+      }, lingerMs)
       child.once('close', end)
     })
     signal.addEventListener('abort', kill, { once: true })

@@ -260,6 +260,49 @@ describe('time limit', () => {
     expect(checker.status()[0]).toMatchObject({ last: 'failure' })
   })
 
+  /** As a block of the event loop: what became due meanwhile runs late, and sees its end only. */
+  function block(ms: number): void {
+    const end = performance.now() + ms
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(end)
+    vi.advanceTimersByTime(ms)
+    clock.mockRestore()
+  }
+
+  it('excuses a silent server when the event loop was blocked for most of its time', async () => {
+    for (const [blockedMs, last] of [
+      [100, 'failure'],
+      [220, 'unknown'],
+    ] as const) {
+      const { checker } = build(new TestTarget(member(1, 'up')), {
+        check: obedient,
+        timeoutMs: 300,
+      })
+      checker.start()
+      await pass(20)
+      block(blockedMs)
+      await pass(300 + turns)
+      expect(checker.status()[0]).toMatchObject({ last })
+    }
+  })
+
+  it('does not when it was blocked before the check', async () => {
+    const target = new TestTarget(member(1, 'up'))
+    const { checker } = build(target, { check: obedient, timeoutMs: 300 })
+    checker.start()
+    await pass(0)
+    block(250)
+    target.change(member(1, 'up'), member(2, 'up'))
+    await pass(300 + turns)
+    expect(checker.status()).toMatchObject([{ last: 'unknown' }, { last: 'failure' }])
+  })
+
+  it('is a time limit also when it is as short as timers are coarse', async () => {
+    const { checker } = build(new TestTarget(member(1, 'up')), { check: obedient, timeoutMs: 1 })
+    checker.start()
+    await pass(1 + turns)
+    expect(checker.status()[0]).toMatchObject({ last: 'failure' })
+  })
+
   it('never overlaps checks of a member, but gives up one that never settles', async () => {
     const starts: number[] = []
     const check: Check = () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { withConnection } from '../../../src/health/checks/connection.js'
 import { readTls } from '../../../src/health/checks/tls-client.js'
 import { makeCertificate } from './certificate.js'
-import { leftOpen, outcomeOf, serve } from './loopback.js'
+import { nothingLeftOpen, outcomeOf, serve } from './loopback.js'
 import { overTls } from './tls-server.js'
 
 const { signal } = new AbortController()
@@ -22,7 +22,7 @@ describe('withConnection', () => {
     }
     const plan = { endpoint: member, tls: client, label: 'x', signal }
     expect(await outcomeOf(withConnection(plan, talk))).toBe('x: a slip')
-    expect(await leftOpen()).toEqual([])
+    await nothingLeftOpen()
   })
 
   it('begins TLS in the middle of a talk', async () => {
@@ -54,7 +54,7 @@ describe('withConnection', () => {
       },
     )
     expect(await outcomeOf(said)).toBe('healthy: echo hello')
-    expect(await leftOpen()).toEqual([])
+    await nothingLeftOpen()
   })
 
   it('leaves nothing open when servers hang up in the middle, by the hundred', async () => {
@@ -83,6 +83,6 @@ describe('withConnection', () => {
       for (const reason of said)
         expect(reason).toMatch(/^x: (ended|connection reset by peer|TLS: )/)
     }
-    expect(await leftOpen()).toEqual([])
+    await nothingLeftOpen()
   })
 })

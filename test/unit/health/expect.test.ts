@@ -6,18 +6,28 @@ import {
   type ExpectStep,
 } from '../../../src/health/checks/index.js'
 import { classify } from '../../../src/health/outcome.js'
-import { serve } from './loopback.js'
-import { judge, pieces, type Script, scripted } from './script.js'
+import { type Client, connected, run as judge, outOfTime, serve } from './loopback.js'
+import { pieces, type Script, scripted } from './script.js'
 
 /** The outcome of a dialogue with a scripted server. */
 async function run(
   dialogue: readonly ExpectStep[],
   script: Partial<Script>,
   options: Partial<ExpectCheckOptions> = {},
-  timeoutMs?: number,
 ): Promise<string> {
   const { member } = await scripted({ first: true, turns: [], ...script })
-  return judge(checks.expect({ dialogue, ...options }), member, timeoutMs)
+  return judge(checks.expect({ dialogue, ...options }), member)
+}
+
+/** The same, with its time up when it has read all turns. */
+async function runOutOfTime(
+  dialogue: readonly ExpectStep[],
+  script: Partial<Script>,
+): Promise<string> {
+  const { member } = await scripted({ first: true, turns: [], ...script })
+  const all = Buffer.concat((script.turns ?? []).map((turn) => Buffer.from(turn as Uint8Array)))
+  const hasRead = (client: Client) => connected(client) && client.bytes === all.length
+  return outOfTime(checks.expect({ dialogue }), member, hasRead)
 }
 
 const greeting = [{ expect: /^220 / }]
@@ -95,20 +105,20 @@ describe('checks.expect', () => {
     })
 
     it('silent', async () => {
-      expect(await run(greeting, {}, {}, 60)).toBe(
-        'expect HOST: no answer within 60 ms (waiting for /^220 /)',
+      expect(await runOutOfTime(greeting, {})).toBe(
+        'expect HOST: no answer within 80 ms (waiting for /^220 /)',
       )
-      expect(await run(mail, { turns: ['220 hi\r\n'] }, {}, 60)).toBe(
-        'expect HOST: no answer within 60 ms (waiting for "250 " in step 2)',
+      expect(await runOutOfTime(mail, { turns: ['220 hi\r\n'] })).toBe(
+        'expect HOST: no answer within 80 ms (waiting for "250 " in step 2)',
       )
     })
 
     it('half a line, half an answer', async () => {
-      expect(await run(greeting, { turns: ['22'] }, {}, 60)).toBe(
-        'expect HOST: no answer within 60 ms (waiting for /^220 /, so far "22")',
+      expect(await runOutOfTime(greeting, { turns: ['22'] })).toBe(
+        'expect HOST: no answer within 80 ms (waiting for /^220 /, so far "22")',
       )
-      expect(await run(mail, { turns: ['220 hi\r\n', '250-one\r\n250-'] }, {}, 60)).toBe(
-        'expect HOST: no answer within 60 ms (waiting for "250 " in step 2, so far "250-one\\r\\n250-")',
+      expect(await runOutOfTime(mail, { turns: ['220 hi\r\n', '250-one\r\n250-'] })).toBe(
+        'expect HOST: no answer within 80 ms (waiting for "250 " in step 2, so far "250-one\\r\\n250-")',
       )
     })
 
@@ -175,7 +185,7 @@ describe('checks.expect', () => {
   it('never shows what it sends', async () => {
     const secret = [{ send: 'AUTH hunter2\r\n', expect: '+OK' }]
     for (const turns of [[], ['-ERR\r\n'], ['+']])
-      expect(await run(secret, { first: false, turns }, {}, 60)).not.toContain('hunter2')
+      expect(await runOutOfTime(secret, { first: false, turns })).not.toContain('hunter2')
   })
 
   describe('a function', () => {
@@ -189,8 +199,8 @@ describe('checks.expect', () => {
       expect(await run([{ expect: four }], { turns: [Buffer.from([0, 0, 0, 8])] })).toBe(
         'expect HOST: answered bytes 00000008: not seven',
       )
-      expect(await run([{ expect: four }], { turns: [Buffer.from([0, 0])] }, {}, 60)).toBe(
-        'expect HOST: no answer within 60 ms (waiting for the answer, so far bytes 0000)',
+      expect(await runOutOfTime([{ expect: four }], { turns: [Buffer.from([0, 0])] })).toBe(
+        'expect HOST: no answer within 80 ms (waiting for the answer, so far bytes 0000)',
       )
     })
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { checks } from '../../../src/health/checks/index.js'
 import { behavesAsDialogue } from './dialogue.js'
-import { hex, judge, scripted } from './script.js'
+import { run } from './loopback.js'
+import { hex, scripted } from './script.js'
 
 /** An LDAP message from its parts: each operation a tag and its contents. */
 function ldapMessage(id: number, tag: number, contents: Uint8Array): Buffer {
@@ -45,10 +46,10 @@ describe('checks.ldap', () => {
   it('looks an entry up, and misses it', async () => {
     const base = 'dc=example,dc=org'
     const found = await scripted({ first: false, turns: [Buffer.concat([rootEntry, searchDone])] })
-    expect(await judge(checks.ldap({ base }), found.member)).toBe('healthy: success')
+    expect(await run(checks.ldap({ base }), found.member)).toBe('healthy: success')
     expect(found.sent().toString('latin1')).toContain(base)
     const none = await scripted({ first: false, turns: [searchDone] })
-    expect(await judge(checks.ldap({ base }), none.member)).toBe(
+    expect(await run(checks.ldap({ base }), none.member)).toBe(
       `ldap HOST: success, but no entry "${base}"`,
     )
   })
@@ -59,12 +60,12 @@ describe('checks.ldap', () => {
       first: false,
       turns: [ldapResult(1, 0x61, 0), Buffer.concat([rootEntry, searchDone])],
     })
-    expect(await judge(check, server.member)).toBe('healthy: success')
+    expect(await run(check, server.member)).toBe('healthy: success')
     expect(server.sent().subarray(0, 29)).toEqual(
       hex('301b 020101 6016 020103 0408 636e3d70726f6265 8007 68756e74657232'),
     )
     const { member } = await scripted({ first: false, turns: [ldapResult(1, 0x61, 49)] })
-    expect(await judge(check, member)).toBe(
+    expect(await run(check, member)).toBe(
       'ldap HOST: answered invalidCredentials (49) to the bind, expected success',
     )
   })
@@ -77,7 +78,7 @@ describe('checks.ldap', () => {
       hex('3000'),
     ])
     const { member } = await scripted({ first: false, turns: [Buffer.concat([entry, searchDone])] })
-    expect(await judge(checks.ldap({ base: name }), member)).toBe('healthy: success')
+    expect(await run(checks.ldap({ base: name }), member)).toBe('healthy: success')
   })
 
   it.each([

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { checks } from '../../../src/health/checks/index.js'
 import { behavesAsDialogue } from './dialogue.js'
-import { type Bytes, hex, judge, scripted } from './script.js'
+import { run } from './loopback.js'
+import { type Bytes, hex, scripted } from './script.js'
 
 /** As a MySQL packet. */
 function packet(sequence: number, ...parts: Bytes[]): Buffer {
@@ -57,7 +58,7 @@ behavesAsDialogue('mysql', {
 describe('checks.mysql', () => {
   it('logs in and out as a user it is given', async () => {
     const server = await scripted({ first: true, turns: [mysqlGreeting(), mysqlOk] })
-    expect(await judge(checks.mysql({ user: 'probe' }), server.member)).toBe(
+    expect(await run(checks.mysql({ user: 'probe' }), server.member)).toBe(
       'healthy: version "8.0.36", logged in as "probe"',
     )
     await expect
@@ -70,15 +71,15 @@ describe('checks.mysql', () => {
   it.each([1045, 1698, 3159])('takes error %i for a refusal of strangers', async (code) => {
     const refusal = packet(2, hex('ff'), new Uint8Array(new Uint16Array([code]).buffer), '#HY000No')
     const { member } = await scripted({ first: true, turns: [mysqlGreeting(), refusal] })
-    expect(await judge(checks.mysql(), member)).toMatch(/^healthy: .*, refuses strangers$/)
-    expect(await judge(checks.mysql({ user: 'probe' }), member)).toBe(
+    expect(await run(checks.mysql(), member)).toMatch(/^healthy: .*, refuses strangers$/)
+    expect(await run(checks.mysql({ user: 'probe' }), member)).toBe(
       `mysql HOST: answered error ${code} "No" to a login`,
     )
   })
 
   it('fails when that user is refused', async () => {
     const { member } = await scripted({ first: true, turns: [mysqlGreeting(), denied] })
-    expect(await judge(checks.mysql({ user: 'probe' }), member)).toBe(
+    expect(await run(checks.mysql({ user: 'probe' }), member)).toBe(
       `mysql HOST: answered error 1045 "Access denied for user 'ipvs_check'@'h'" to a login`,
     )
   })
@@ -88,7 +89,7 @@ describe('checks.mysql', () => {
     const after = Buffer.from(denied)
     after[3] = 4
     const server = await scripted({ first: true, turns: [mysqlGreeting(), change, after] })
-    expect(await judge(checks.mysql(), server.member)).toBe(
+    expect(await run(checks.mysql(), server.member)).toBe(
       'healthy: version "8.0.36", method "mysql_native_password", refuses strangers',
     )
     expect(server.sent().subarray(-4)).toEqual(packet(3))
@@ -96,13 +97,13 @@ describe('checks.mysql', () => {
     const again = Buffer.from(change)
     again[3] = 4
     const { member } = await scripted({ first: true, turns: [mysqlGreeting(), change, again] })
-    expect(await judge(checks.mysql(), member)).toMatch(/ to a login$/)
+    expect(await run(checks.mysql(), member)).toMatch(/ to a login$/)
   })
 
   it('answers an old server with the old method', async () => {
     const greeting = mysqlGreeting('5.5.5-10.11.19-MariaDB', 'mysql_native_password')
     const server = await scripted({ first: true, turns: [greeting, denied] })
-    expect(await judge(checks.mysql(), server.member)).toBe(
+    expect(await run(checks.mysql(), server.member)).toBe(
       'healthy: version "5.5.5-10.11.19-MariaDB", refuses strangers',
     )
     expect(server.sent()).toEqual(mysqlLogin('ipvs_check', 'mysql_native_password', '00'))

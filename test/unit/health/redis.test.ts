@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { checks } from '../../../src/health/checks/index.js'
 import { behavesAsDialogue } from './dialogue.js'
-import { judge, scripted } from './script.js'
+import { run } from './loopback.js'
+import { scripted } from './script.js'
 
 behavesAsDialogue('redis', {
   check: checks.redis(),
@@ -27,12 +28,12 @@ describe('checks.redis', () => {
   it('logs in first when told, and never shows the password', async () => {
     const server = await scripted({ first: false, turns: ['+OK\r\n', '+PONG\r\n'] })
     const check = checks.redis({ user: 'probe', password: 'hünter\r\n2' })
-    expect(await judge(check, server.member)).toBe('healthy: answered "+PONG"')
+    expect(await run(check, server.member)).toBe('healthy: answered "+PONG"')
     expect(server.sent().toString()).toBe(
       '*3\r\n$4\r\nAUTH\r\n$5\r\nprobe\r\n$10\r\nhünter\r\n2\r\n*1\r\n$4\r\nPING\r\n',
     )
     const wrong = await scripted({ first: false, turns: ['-WRONGPASS invalid\r\n'] })
-    expect(await judge(check, wrong.member)).toBe(
+    expect(await run(check, wrong.member)).toBe(
       'redis HOST: answered "-WRONGPASS invalid" to AUTH, expected +OK',
     )
   })
@@ -46,7 +47,7 @@ describe('checks.redis', () => {
       ['-NOAUTHX\r\n', false],
     ] as const) {
       const { member } = await scripted({ first: false, turns: [turn] })
-      expect((await judge(check, member)).startsWith('healthy')).toBe(healthy)
+      expect((await run(check, member)).startsWith('healthy')).toBe(healthy)
     }
   })
 

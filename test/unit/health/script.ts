@@ -1,8 +1,7 @@
-// Servers that speak by a script, and one run of a check against them.
+// Servers that speak by a script.
 import type { Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Check, HealthMember } from '../../../src/health/types.js'
-import { run, serve } from './loopback.js'
+import { serve } from './loopback.js'
 
 export type Bytes = string | Uint8Array
 
@@ -46,10 +45,6 @@ async function write(socket: Socket, pieces: readonly Buffer[]): Promise<void> {
     if (pieces.length > 1) await turn()
   }
 }
-
-/** A dialogue takes several turns of both sides: it gets more time than one question. */
-export const judge = (check: Check, member: HealthMember, timeoutMs = 2000) =>
-  run(check, member, timeoutMs)
 
 /** Bytes from their hexadecimal digits; whatever else is in the text is for the reader. */
 export const hex = (digits: string) => Buffer.from(digits.replace(/[^0-9a-f]/g, ''), 'hex')

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { checks } from '../../../src/health/checks/index.js'
 import { behavesAsDialogue } from './dialogue.js'
-import { serve } from './loopback.js'
-import { judge, scripted } from './script.js'
+import { run, serve } from './loopback.js'
+import { scripted } from './script.js'
 
 behavesAsDialogue('smtp', {
   check: checks.smtp(),
@@ -29,7 +29,7 @@ describe('checks.smtp', () => {
       first: true,
       turns: ['220 old\r\n', '502 what?\r\n', '250 hello\r\n'],
     })
-    expect(await judge(checks.smtp({ helo: 'director.example.org' }), server.member)).toMatch(
+    expect(await run(checks.smtp({ helo: 'director.example.org' }), server.member)).toMatch(
       /^healthy/,
     )
     await expect
@@ -51,7 +51,7 @@ describe('checks.smtp', () => {
       },
       '::1',
     )
-    expect(await judge(checks.smtp(), member)).toMatch(/^healthy/)
+    expect(await run(checks.smtp(), member)).toMatch(/^healthy/)
     expect(sent).toMatch(/^EHLO \[IPv6:::1\]\r\n/)
   })
 

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { checks } from '../../../src/health/checks/index.js'
 import { makeCertificate } from './certificate.js'
-import { serve } from './loopback.js'
-import { judge, scripted } from './script.js'
+import { type Client, outOfTime, run, serve } from './loopback.js'
+import { scripted } from './script.js'
 import { overTls } from './tls-server.js'
 
 describe('over TLS', () => {
@@ -49,7 +49,7 @@ describe('over TLS', () => {
     },
   ])('begins TLS when granted, and says the rest in it: $said', async ({ check, server, said }) => {
     const at = await server()
-    expect(await judge(check, at.member)).toMatch(/^healthy: greeting/)
+    expect(await run(check, at.member)).toMatch(/^healthy: greeting/)
     await expect.poll(() => at.said).toEqual(said)
   })
 
@@ -58,7 +58,7 @@ describe('over TLS', () => {
       first: true,
       turns: ['220 hi\r\n', '250 ok\r\n', '454 TLS not available\r\n'],
     })
-    expect(await judge(checks.smtp({ startTls: true }), member)).toBe(
+    expect(await run(checks.smtp({ startTls: true }), member)).toBe(
       'smtp HOST: answered "454 TLS not available" to STARTTLS, expected 220',
     )
   })
@@ -68,21 +68,20 @@ describe('over TLS', () => {
       first: true,
       turns: ['220 hi\r\n', '250 ok\r\n', '220 go\r\n250 injected\r\n'],
     })
-    expect(await judge(checks.smtp({ startTls: true }), member)).toBe(
+    expect(await run(checks.smtp({ startTls: true }), member)).toBe(
       'smtp HOST: sent "250 injected\\r\\n" after the answer that begins TLS',
     )
   })
 
   it('says when the handshake is what is missing', async () => {
-    const server = await scripted({
-      first: true,
-      turns: ['220 hi\r\n', '250 ok\r\n', '220 go\r\n'],
-    })
-    expect(await judge(checks.smtp({ startTls: true }), server.member, 80)).toBe(
+    const turns = ['220 hi\r\n', '250 ok\r\n', '220 go\r\n']
+    const server = await scripted({ first: true, turns })
+    const toldToBegin = ({ bytes }: Client) => bytes === turns.join('').length
+    expect(await outOfTime(checks.smtp({ startTls: true }), server.member, toldToBegin)).toBe(
       'smtp HOST: no answer within 80 ms (no TLS handshake)',
     )
     const plain = await scripted({ first: true, turns: ['220 hi\r\n'] })
-    expect(await judge(checks.smtp({ tls: true }), plain.member)).toMatch(/^smtp HOST: TLS: /)
+    expect(await run(checks.smtp({ tls: true }), plain.member)).toMatch(/^smtp HOST: TLS: /)
   })
 
   it('speaks TLS from the start, to a dialogue of our own too, and says its last words', async () => {
@@ -94,9 +93,9 @@ describe('over TLS', () => {
       }),
     })
     const check = checks.expect({ dialogue: [{ expect: '220' }, { send: 'QUIT\r\n' }], tls: true })
-    expect(await judge(check, member)).toBe('healthy: answered "220 hi"')
+    expect(await run(check, member)).toBe('healthy: answered "220 hi"')
     await expect.poll(() => said).toEqual(['QUIT\r\n'])
     const stranger = checks.expect({ dialogue: [{ expect: '220' }], tls: { verify: true } })
-    expect(await judge(stranger, member)).toMatch(/^expect HOST: certificate: /)
+    expect(await run(stranger, member)).toMatch(/^expect HOST: certificate: /)
   })
 })

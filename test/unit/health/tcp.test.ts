@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { checks } from '../../../src/health/checks/index.js'
 import { CheckTimeoutError, classify } from '../../../src/health/outcome.js'
-import { leftOpen, outcomeOf, run, serve } from './loopback.js'
+import { nothingLeftOpen, outcomeOf, run, serve } from './loopback.js'
 
 const signal = new AbortController().signal
 
@@ -17,7 +17,7 @@ describe('checks.tcp', () => {
       },
     })
     expect(await outcomeOf(checks.tcp()(server.member, { signal }))).toBe('healthy: connected')
-    expect(await leftOpen()).toEqual([])
+    await nothingLeftOpen()
     await expect.poll(() => seen).toBe('ECONNRESET')
   })
 
@@ -26,7 +26,7 @@ describe('checks.tcp', () => {
     expect(await outcomeOf(checks.tcp()(member, { signal }))).toBe(
       `tcp ${member.key}: connection refused`,
     )
-    expect(await leftOpen()).toEqual([])
+    await nothingLeftOpen()
   })
 
   it('works over IPv6', async () => {
@@ -44,7 +44,7 @@ describe('checks.tcp', () => {
     const check = outcomeOf(checks.tcp()(member, { signal: controller.signal }))
     controller.abort(new CheckTimeoutError(50))
     expect(await check).toBe('tcp 192.0.2.1:9: no answer within 50 ms (no connection)')
-    expect(await leftOpen()).toEqual([])
+    await nothingLeftOpen()
   })
 
   it('does not even begin with an aborted signal', async () => {
@@ -75,10 +75,10 @@ describe('checks.tcp', () => {
     const from: (string | undefined)[] = []
     const { member } = await serve({ tcp: (socket) => from.push(socket.remoteAddress) })
     const check = checks.tcp({ localAddress: '127.0.0.9' })
-    expect(await run(check, member, 1000)).toBe('healthy: connected')
+    expect(await run(check, member)).toBe('healthy: connected')
     await expect.poll(() => from).toEqual(['127.0.0.9'])
     const six = await serve({ tcp: () => {} }, '::1')
-    expect(await run(check, six.member, 1000)).toBe(
+    expect(await run(check, six.member)).toBe(
       'options.localAddress must be an IPv6 address, as that of HOST; received "127.0.0.9"',
     )
   })
@@ -89,7 +89,7 @@ describe('checks.tcp', () => {
     const error = await check(member, { signal }).catch((thrown: unknown) => thrown)
     expect((error as Error).message).toMatch(/\(EADDRNOTAVAIL\), on our side$/)
     expect(classify(error)).toBe('unknown')
-    expect(await leftOpen()).toEqual([])
+    await nothingLeftOpen()
   })
 
   it.each([

@@ -19,8 +19,8 @@ export function overTls(
   handler: (secure: TLSSocket) => void = () => {},
   options: TlsServerOptions = {},
 ): TcpHandler {
+  const secureContext = createSecureContext({ cert, key, ...options })
   return (socket) => {
-    const secureContext = createSecureContext({ cert, key, ...options })
     const secure = new TLSSocket(socket, { isServer: true, ...options, secureContext })
     secure.on('error', () => {})
     secure.resume()

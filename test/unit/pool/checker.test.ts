@@ -1,5 +1,5 @@
 // The pool under a real health checker.
-import { afterEach, expect, it, vi } from 'vitest'
+import { afterEach, expect, it } from 'vitest'
 import { HealthChecker } from '../../../src/health/index.js'
 import { MirroredPool } from '../../../src/pool/index.js'
 import { record, StandIn } from './stand-in.js'
@@ -45,6 +45,7 @@ it('adopts, checks, and after ready() holds exactly what answers', async () => {
     },
     intervalMs: 10,
     retryDelayMs: 1,
+    timeoutMs: 60_000,
   })
   const warnings: unknown[] = []
   checker.on('warning', (warning) => warnings.push(warning))
@@ -69,10 +70,8 @@ it('adopts, checks, and after ready() holds exactly what answers', async () => {
 
   dead.delete('10.1.0.4')
   await pool.add({ address: '10.1.0.5', weight: 10 })
-  await vi.waitFor(() => {
-    expect(kernel.rules()).toContain('udp 192.0.2.1:53 -> 10.1.0.4:53 direct 1')
-    expect(kernel.rules()).toContain('udp 192.0.2.1:53 -> 10.1.0.5:53 direct 10')
-  })
+  for (const server of ['10.1.0.4:53 direct 1', '10.1.0.5:53 direct 10'])
+    await expect.poll(() => kernel.rules()).toContain(`udp 192.0.2.1:53 -> ${server}`)
   await pool.remove('10.1.0.1')
   await pool.close()
   expect(warnings).toEqual([])
@@ -92,16 +91,15 @@ it('a dead server that is removed and added in one turn of the event loop does n
     },
     intervalMs: 10,
     retryDelayMs: 1,
+    timeoutMs: 60_000,
   })
   cleanup = [() => checker.stop(), () => pool.close()]
   checker.start()
   await checker.ready()
   const health = () => pool.status().servers.map((row) => [row.server, row.health])
   await Promise.all([pool.remove('10.1.0.1'), pool.add('10.1.0.1')])
-  await vi.waitFor(() =>
-    expect(health()).toEqual([
-      ['10.1.0.2:53', 'up'],
-      ['10.1.0.1:53', 'down'],
-    ]),
-  )
+  await expect.poll(health).toEqual([
+    ['10.1.0.2:53', 'up'],
+    ['10.1.0.1:53', 'down'],
+  ])
 })

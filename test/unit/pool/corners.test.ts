@@ -33,13 +33,12 @@ const verdict = (healthy: boolean): Verdict => ({ healthy, initial: false, reaso
 const report = (pool: MirroredPool, key: string, healthy: boolean, more = {}) =>
   pool.report({ key: `${key}:53`, address: key, port: 53 }, { ...verdict(healthy), ...more })
 const UDP = { protocol: 'udp', address: '192.0.2.1', port: 53 } as const
-const fake = () =>
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
 const pass = async (ms: number) => {
   await vi.advanceTimersByTimeAsync(ms)
   await quiet()
 }
 beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
   kernel = new StandIn()
 })
 afterEach(async () => {
@@ -85,7 +84,6 @@ describe('withdraw', () => {
     expect(events.filter(({ name }) => name === 'drift')).toEqual([])
   })
   it('reconcile whose apply rejects once is tried again', async () => {
-    fake()
     const pool = await open()
     kernel.edit({
       op: 'ensure-destination',
@@ -175,7 +173,6 @@ describe('quorum events', () => {
 })
 describe('report', () => {
   it('a missing service is told and left, without errors', async () => {
-    fake()
     const pool = await open({ drift: 'report' })
     const events = record(pool)
     kernel.tables.delete('udp 192.0.2.1:53')
@@ -222,7 +219,6 @@ describe('report', () => {
   })
 })
 it('own failures to remove are not another owner', async () => {
-  fake()
   const pool = await open()
   kernel.edit({
     op: 'add-destination',
@@ -237,7 +233,6 @@ it('own failures to remove are not another owner', async () => {
 })
 describe('limiter', () => {
   it('a flapping server does not keep the others out for ever', async () => {
-    fake()
     const pool = await open({
       servers: ['10.1.0.1', '10.1.0.2', '10.1.0.3'],
       maxChangesPerMinute: 3,
@@ -253,7 +248,6 @@ describe('limiter', () => {
     expect(was).toBe(true)
   })
   it('the up event of one that waited says its weight', async () => {
-    fake()
     const pool = await open({ maxChangesPerMinute: 1 })
     const events = record(pool)
     await report(pool, '10.1.0.1', false)
@@ -263,7 +257,6 @@ describe('limiter', () => {
     expect(events.at(-1)).toMatchObject({ name: 'up', after: { effectiveWeight: 1 } })
   })
   it('a healthy server does not wait while nobody serves', async () => {
-    fake()
     const pool = await open({ maxChangesPerMinute: 2 })
     await report(pool, '10.1.0.1', false)
     await report(pool, '10.1.0.2', false)
@@ -271,7 +264,6 @@ describe('limiter', () => {
     expect(held()).toEqual({ 1: 1 })
   })
   it('first verdicts at the start', async () => {
-    fake()
     const pool = await open({
       initial: 'down',
       servers: ['10.1.0.1', '10.1.0.2', '10.1.0.3'],
@@ -287,13 +279,11 @@ describe('slow start', () => {
     slowStart: { durationMs: 10_000, steps: 5 },
   }
   it('of an added server', async () => {
-    fake()
     const pool = await open(options)
     await pool.add({ address: '10.1.0.2', weight: 100 })
     expect(held()).toEqual({ 1: 100, 2: 10 })
   })
   it('after maintenance', async () => {
-    fake()
     const pool = await open(options)
     await pool.setAdmin('10.1.0.1', 'maintenance')
     await pass(60_000)
@@ -355,7 +345,6 @@ describe('setServers', () => {
     expect((await pool.reconcile()).changes).toEqual([])
   })
   it('a drain whose server moves does not leave it drained for ever', async () => {
-    fake()
     const read = kernel.destinations.bind(kernel)
     kernel.destinations = async (id) =>
       (await read(id)).map((row) => ({
@@ -375,7 +364,6 @@ describe('setServers', () => {
     expect(pool.status().servers[0]!.admin).not.toBe('drain')
   })
   it('an event that waits survives a move, and is told once', async () => {
-    fake()
     const at = (end: string) => [
       { address: '10.1.0.1', secondAddress: `2001:db8::${end}` },
       { address: '10.1.0.2', secondAddress: '2001:db8::2' },
@@ -396,7 +384,6 @@ describe('setServers', () => {
     expect(events).toHaveLength(2)
   })
   it('slow start and waiting survive a move', async () => {
-    fake()
     const s = (secondAddress: string) => [{ address: '10.1.0.1', secondAddress, weight: 100 }]
     const pool = await open({
       ...dual,
@@ -413,7 +400,6 @@ describe('setServers', () => {
 describe('drain', () => {
   const counts = { activeConnections: 1, inactiveConnections: 1, persistentConnections: 0 }
   beforeEach(() => {
-    fake()
     const read = kernel.destinations.bind(kernel)
     kernel.destinations = async (id) => (await read(id)).map((row) => ({ ...row, ...counts }))
   })
@@ -483,7 +469,6 @@ it('the longest interval is long', async () => {
   expect(Math.max(...delays.map(Number))).toBeLessThanOrEqual(0x7fffffff)
 })
 it('a kernel failure is no lasting warning about the source', async () => {
-  fake()
   const pool = await open()
   let n = 0
   kernel.fail = (c) =>
@@ -514,7 +499,6 @@ it('how many reads before the dead one is out', async () => {
   expect(kernel.reads).toBe(0)
 })
 it('dead server while reads fail for long', async () => {
-  fake()
   const pool = await open({ servers: ['10.1.0.1'], quorum: { up: 1, onLost: 'withdraw' } })
   kernel.failRead = () => new Error('busy')
   const down = pool.down('10.1.0.1')

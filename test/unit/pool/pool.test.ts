@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { IpvsError } from '../../../src/errors.js'
 import type { Verdict } from '../../../src/health/types.js'
 import { MirroredPool } from '../../../src/pool/index.js'
@@ -63,6 +63,11 @@ const healthy: Verdict = { healthy: true, initial: true, reason: 'dns: ok', at: 
 const sick: Verdict = { healthy: false, initial: true, reason: 'dns: no answer', at: 0 }
 const member = (pool: MirroredPool, index: number) => [...pool.members()][index]!
 const names = (events: { name: string }[]) => events.map(({ name }) => name)
+
+// No retry and no look comes by itself.
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+})
 
 afterEach(async () => {
   vi.useRealTimers()
@@ -293,7 +298,6 @@ describe('adoption', () => {
     kernel.edit({ op: 'add-destination', service: TCP, destination: foreign })
     const pool = await open(kernel, { initial: 'adopt' })
     await pool.up('10.1.0.1')
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     kernel.fail = () => ({ error: new IpvsError('ERR_IPVS_MEMORY', 'ENOMEM') })
     await expect(pool.down('10.1.0.2')).rejects.toThrow('ENOMEM')
     kernel.fail = undefined
@@ -619,11 +623,10 @@ describe('a change that fails', () => {
 
   it('is not lost when it keeps failing: rejects, error, later the event', async () => {
     const kernel = fresh()
-    const pool = await open(kernel)
+    const pool = await open(kernel, { reconcileIntervalMs: 0 })
     const events = record(pool)
     kernel.fail = ({ service }) =>
       service.protocol === 'udp' ? { error: new IpvsError('ERR_IPVS_MEMORY', 'ENOMEM') } : undefined
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const flips = [pool.down('10.1.0.1'), pool.setWeight('10.1.0.1', 3), pool.down('10.1.0.1')]
     for (const flip of flips) await expect(flip).rejects.toMatchObject({ code: 'ERR_IPVS_MEMORY' })
     expect(names(events)).toEqual(['diverged', 'error'])

@@ -276,7 +276,7 @@ describe('random lives', () => {
       ),
       { numRuns: Number(process.env.RUNS ?? 150) },
     )
-  }, 600_000)
+  })
 
   it('without failures and other writers: nothing to repair, ever, and the fronts agree at each moment', async () => {
     const calm = action.filter(({ do: what }) => !['fail', 'fail-read', 'edit'].includes(what))
@@ -331,7 +331,7 @@ describe('random lives', () => {
       }),
       { numRuns: Number(process.env.RUNS ?? 150) },
     )
-  }, 600_000)
+  })
 
   it('with a healthy backup, no service is without a server that takes connections, at any moment', async () => {
     const calm = action.filter(({ do: what }) => !['fail', 'fail-read', 'edit'].includes(what))
@@ -406,5 +406,5 @@ describe('random lives', () => {
       }),
       { numRuns: Number(process.env.RUNS ?? 150) },
     )
-  }, 600_000)
+  })
 })

@@ -43,6 +43,7 @@ const report = (pool: MirroredPool, key: string, healthy: boolean) =>
   pool.report({ key: `${key}:53`, address: key, port: 53 }, verdict(healthy))
 
 beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
   kernel = new StandIn()
 })
 
@@ -210,9 +211,6 @@ it('panic warns while it lasts', async () => {
 })
 
 describe('with a clock', () => {
-  beforeEach(() => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
-  })
   const pass = async (ms: number) => {
     await vi.advanceTimersByTimeAsync(ms)
     await quiet()

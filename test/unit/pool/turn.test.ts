@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Ipvs } from '../../../src/client.js'
 import { IpvsError } from '../../../src/errors.js'
 import { MirroredPool } from '../../../src/pool/index.js'
@@ -18,7 +18,12 @@ const OPTIONS: MirroredPoolOptions = {
 const TCP = { protocol: 'tcp', address: '192.0.2.1', port: 53 } as const
 
 const closing: AsyncDisposable[] = []
+// No retry and no look comes by itself.
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+})
 afterEach(async () => {
+  vi.useRealTimers()
   for (const it of closing.splice(0).reverse()) await it[Symbol.asyncDispose]()
 })
 

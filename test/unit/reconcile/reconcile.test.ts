@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { IpvsError } from '../../../src/errors.js'
@@ -275,14 +276,14 @@ describe('turns', () => {
       (name: string, fails = false) =>
       async () => {
         log.push(`${name} begins`)
-        await new Promise((resolve) => setTimeout(resolve, 5))
+        await turn()
         log.push(`${name} ends`)
         if (fails) throw new Error(name)
       }
     const calls = [
-      inTurn(owner, 1000, ready, work('a', true)),
-      inTurn(owner, 1000, ready, work('b')),
-      inTurn(owner, 1000, ready, work('c')),
+      inTurn(owner, 60_000, ready, work('a', true)),
+      inTurn(owner, 60_000, ready, work('b')),
+      inTurn(owner, 60_000, ready, work('c')),
     ]
     expect((await Promise.allSettled(calls)).map(({ status }) => status)).toEqual([
       'rejected',
@@ -295,15 +296,20 @@ describe('turns', () => {
   it('are waited for no longer than the deadline, and the next still waits for the first', async () => {
     const owner = {}
     let end = (): void => {}
-    const first = inTurn(owner, 1000, ready, () => new Promise<void>((resolve) => (end = resolve)))
+    const first = inTurn(
+      owner,
+      60_000,
+      ready,
+      () => new Promise<void>((resolve) => (end = resolve)),
+    )
     await expect(inTurn(owner, 5, ready, async () => 2)).rejects.toMatchObject({
       code: 'ERR_IPVS_TIMEOUT',
     })
     let third = false
-    const last = inTurn(owner, 1000, ready, async () => {
+    const last = inTurn(owner, 60_000, ready, async () => {
       third = true
     })
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await turn()
     expect(third).toBe(false)
     end()
     await Promise.all([first, last])

@@ -22,7 +22,7 @@ afterEach(async () => {
 /** A DNS server; `zone` may change while it runs. */
 async function dns(
   zone: Zone,
-  timeout = 2000,
+  timeout = 60_000,
 ): Promise<{ resolver: Resolver; server: LoopbackServer }> {
   const server = await serve({
     udp(query, reply) {

@@ -1,4 +1,5 @@
-import { type FSWatcher, watch } from 'node:fs'
+import { on, once } from 'node:events'
+import fs, { type FSWatcher } from 'node:fs'
 import {
   appendFile,
   mkdir,
@@ -10,18 +11,13 @@ import {
   unlink,
   writeFile,
 } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { setImmediate as turn } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it, type MockInstance, vi } from 'vitest'
 import type { PoolServer } from '../../../src/servers.js'
 import { type WatchServersOptions, watchServers } from '../../../src/sources/index.js'
-
-// The real one, unless a test says otherwise.
-vi.mock('node:fs', async (original) => {
-  const fs = await original<typeof import('node:fs')>()
-  return { ...fs, watch: vi.fn(fs.watch) }
-})
 
 /** A poll that never comes: what is seen is seen by watching. */
 const NO_POLL = { intervalMs: 86_400_000 } satisfies WatchServersOptions
@@ -30,15 +26,25 @@ type Iterator = AsyncIterator<PoolServer[]>
 
 let directory: string
 let path: string
+/** What the source waits for: its time passes when a test says so. */
+let timers: MockInstance<typeof setTimeout>
+/** The real one, unless a test says otherwise. */
+let watch: MockInstance<typeof fs.watch>
 const iterators: Iterator[] = []
 
 beforeEach(async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  timers = vi.spyOn(globalThis, 'setTimeout')
+  watch = vi.spyOn(fs, 'watch')
+  syncBuiltinESMExports()
   directory = await mkdtemp(join(tmpdir(), 'ipvs-servers-'))
   path = join(directory, 'servers')
 })
 
 afterEach(async () => {
   vi.restoreAllMocks()
+  syncBuiltinESMExports()
+  vi.useRealTimers()
   for (const iterator of iterators.splice(0)) await iterator.return!()
   await rm(directory, { recursive: true })
 })
@@ -49,11 +55,27 @@ function iterate(options?: WatchServersOptions, file = path): Iterator {
   return iterator
 }
 
-async function next(iterator: Iterator): Promise<PoolServer[]> {
-  const { done, value } = await iterator.next()
+/** What a promise gives, while time passes for the source. */
+async function soon<T>(promise: PromiseLike<T>): Promise<T> {
+  let over = false
+  const end = () => {
+    over = true
+  }
+  promise.then(end, end)
+  while (!over) {
+    vi.advanceTimersByTime(10)
+    await turn()
+  }
+  return promise
+}
+
+async function listOf(pending: Promise<IteratorResult<PoolServer[]>>): Promise<PoolServer[]> {
+  const { done, value } = await soon(pending)
   if (done) throw new Error('the iteration has ended')
   return value
 }
+
+const next = (iterator: Iterator) => listOf(iterator.next())
 
 /** The first list of a file with this text. */
 async function read(text: string): Promise<PoolServer[]> {
@@ -61,8 +83,13 @@ async function read(text: string): Promise<PoolServer[]> {
   return next(iterate())
 }
 
-const isOpen = async (promise: Promise<unknown>, ms: number) =>
-  (await Promise.race([promise, sleep(ms, 'open')])) === 'open'
+const isOpen = async (promise: Promise<unknown>) =>
+  (await Promise.race([promise, turn('open')])) === 'open'
+
+/** How often a look has begun: with waiting until the file has been the same for 100 ms. */
+const looks = () => timers.mock.calls.filter(([, ms]) => ms === 100).length
+/** Every look is over, and the source waits for a reason for another. */
+const isIdle = () => vi.getTimerCount() === 1 && timers.mock.lastCall?.[1] === NO_POLL.intervalMs
 
 const one = { address: '10.1.0.1' }
 const two = { address: '10.1.0.2' }
@@ -183,8 +210,9 @@ describe('changes', () => {
     await writeFile(path, '10.1.0.1')
     const iterator = iterate(NO_POLL)
     expect(await next(iterator)).toEqual([one])
+    const seen = once(theWatcher(), 'change')
     await writeFile(path, '10.1.0.2')
-    await sleep(50)
+    await seen
     expect(await next(iterator)).toEqual([two])
   })
 
@@ -192,55 +220,55 @@ describe('changes', () => {
     await writeFile(path, '10.1.0.1')
     const iterator = iterate(NO_POLL)
     await next(iterator)
-    const list = next(iterator)
+    const list = iterator.next()
     const file = await open(path, 'w')
-    for (const piece of ['10.1', '.0.2\n', '10.1.0.3', '\n# and', ' no more', '\n10.1.0.1']) {
+    const pieces = ['10.1', '.0.2\n', '10.1.0.3', '\n# and', ' no more', '\n10.1.0.1']
+    for (const [index, piece] of pieces.entries()) {
+      await expect.poll(looks).toBe(index + 1)
       await file.write(piece)
-      await sleep(40)
+      vi.advanceTimersByTime(100)
     }
     await file.close()
-    expect(await list).toEqual([two, three, one])
+    expect(await listOf(list)).toEqual([two, three, one])
   })
 
   it('does not mind that a file is away while it is being replaced', async () => {
     await writeFile(path, '10.1.0.1')
     const iterator = iterate(NO_POLL)
     await next(iterator)
-    const list = next(iterator)
+    const list = iterator.next()
     await unlink(path)
-    await sleep(60)
+    await expect.poll(looks).toBe(1)
     await writeFile(path, '10.1.0.2')
-    expect(await list).toEqual([two])
+    expect(await listOf(list)).toEqual([two])
   })
 
   it('says nothing if the list is the same', async () => {
     await writeFile(path, '10.1.0.1 # one')
     const iterator = iterate(NO_POLL)
     await next(iterator)
-    const list = next(iterator)
+    const list = iterator.next()
     await writeFile(path, '["10.1.0.1"]')
-    expect(await isOpen(list, 400)).toBe(true)
+    await soon(expect.poll(() => looks() > 0 && isIdle()).toBe(true))
+    expect(await isOpen(list)).toBe(true)
     await writeFile(path, '["10.1.0.2"]')
-    expect(await list).toEqual([two])
+    expect(await listOf(list)).toEqual([two])
   })
 
   it('is not held up by other files of a busy directory', async () => {
     await writeFile(path, '10.1.0.1')
     const iterator = iterate(NO_POLL)
     await next(iterator)
-    let writes = 0
-    let busy = true
-    const others = (async () => {
-      for (; busy; writes++) {
-        await writeFile(join(directory, 'other'), String(writes))
-        await sleep(20)
-      }
-    })()
     await writeFile(path, '10.1.0.2')
-    expect(await next(iterator)).toEqual([two])
-    busy = false
-    await others
-    expect(writes).toBeGreaterThan(0)
+    const list = iterator.next()
+    await expect.poll(looks).toBe(1)
+    for (let write = 0; write < 5; write++) {
+      const seen = once(theWatcher(), 'change')
+      await writeFile(join(directory, 'other'), String(write))
+      await seen
+      vi.advanceTimersByTime(20)
+    }
+    expect((await list).value).toEqual([two])
   })
 
   it('are looked for when there is a reason only', async () => {
@@ -250,12 +278,15 @@ describe('changes', () => {
     await writeFile(path, '10.1.0.2')
     await next(iterator)
     const pending = iterator.next()
-    // What has happened while the file was read is looked into once more.
-    await sleep(150)
-    const timers = vi.spyOn(globalThis, 'setTimeout')
-    expect(await isOpen(pending, 300)).toBe(true)
-    // A look begins with waiting until the file has been the same for 100 ms.
-    expect(timers.mock.calls.filter(([, ms]) => ms === 100)).toEqual([])
+    // What has happened while the file was read is looked into once more: until all has been reported.
+    const reports = on(theWatcher(), 'change')
+    await mkdir(join(directory, 'last'))
+    for await (const [, name] of reports) if (name === 'last') break
+    await soon(expect.poll(isIdle).toBe(true))
+    const before = looks()
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(await isOpen(pending)).toBe(true)
+    expect(looks()).toBe(before)
   })
 
   describe('that are not reported', () => {
@@ -270,14 +301,14 @@ describe('changes', () => {
       const polling = iterate({ intervalMs: 100 }, link)
       expect(await next(watching)).toEqual([one])
       expect(await next(polling)).toEqual([one])
-      const unseen = next(watching).catch(() => {})
+      const unseen = watching.next()
       await writeFile(join(elsewhere, 'servers'), '10.1.0.2')
       expect(await next(polling)).toEqual([two])
-      expect(await isOpen(unseen, 0)).toBe(true)
+      expect(await isOpen(unseen)).toBe(true)
     })
 
     it('are seen every intervalMs: without inotify', async () => {
-      vi.mocked(watch).mockImplementationOnce(() => {
+      watch.mockImplementationOnce(() => {
         throw Object.assign(new Error('ENOSPC: no space left on device, watch'), { code: 'ENOSPC' })
       })
       await writeFile(path, '10.1.0.1')
@@ -316,7 +347,7 @@ describe('failures', () => {
     expect((await first.next()).value).toEqual([one])
     const gone = first.next()
     await unlink(path)
-    await expect(gone).rejects.toThrow(`${path} cannot be read: no such file`)
+    await expect(soon(gone)).rejects.toThrow(`${path} cannot be read: no such file`)
     expect(await first.next()).toEqual({ done: true, value: undefined })
 
     await writeFile(path, '10.1.0.1')
@@ -368,18 +399,20 @@ describe('ending', () => {
       expect(list).toEqual([one])
       break
     }
-    expect(vi.mocked(watch)).toHaveBeenCalled()
+    expect(watch).toHaveBeenCalled()
   })
 
   it('is not needed for the process to exit', async () => {
     await writeFile(path, '10.1.0.1')
-    const timers = vi.spyOn(globalThis, 'setTimeout')
+    timers.mockRestore()
+    vi.useRealTimers()
+    timers = vi.spyOn(globalThis, 'setTimeout')
     const iterator = iterate({ intervalMs: 54_321 })
-    await next(iterator)
+    await iterator.next()
     const pending = iterator.next()
     const index = timers.mock.calls.findIndex(([, ms]) => ms === 54_321)
     expect((timers.mock.results[index]!.value as NodeJS.Timeout).hasRef()).toBe(false)
-    expect(vi.mocked(watch).mock.lastCall![1]).toEqual({ persistent: false })
+    expect(watch.mock.lastCall![1]).toEqual({ persistent: false })
     await iterator.return!()
     await pending
   })
@@ -398,5 +431,5 @@ it('reads a relative path from where the process was when it was given', async (
 
 /** The one that was made last. */
 function theWatcher(): FSWatcher {
-  return vi.mocked(watch).mock.results.at(-1)!.value as FSWatcher
+  return watch.mock.results.at(-1)!.value as FSWatcher
 }

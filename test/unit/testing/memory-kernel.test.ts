@@ -29,7 +29,7 @@ let ipvs: Ipvs
 
 beforeEach(async () => {
   kernel = new MemoryKernel({ rules: '-A -u 192.0.2.1:53 -s wrr' })
-  ipvs = await Ipvs.open({ kernel })
+  ipvs = await Ipvs.open({ kernel, deadlineMs: 60_000 })
 })
 afterEach(() => ipvs.close())
 
