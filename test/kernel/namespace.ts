@@ -1,16 +1,35 @@
 // What all kernel tests share: fresh network namespaces, the witnesses' views of them, and the rule for skipping.
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, statSync } from 'node:fs'
-import { hostname } from 'node:os'
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
+import path from 'node:path'
 import { describe, test } from 'vitest'
+import { Ipvs } from '../../src/client.js'
+import type { OpenOptions } from '../../src/options.js'
+import { programPath } from './programs.js'
 
-/** A network namespace of one test, and what ipvsadm and /proc see in it. */
+/** A network namespace, and what ipvsadm and /proc see in it. */
 export interface Namespace extends Disposable {
   /** As `ip netns` knows it. */
   readonly name: string
+  /** A process that lives in it. */
+  readonly pid: number
+  /** For files; it goes when the namespace does. */
+  readonly folder: string
+  /** A client that waits for the kernel as long as it takes. */
+  open(options?: OpenOptions): Promise<Ipvs>
   /** Runs a command in the namespace and returns its stdout. Throws with its stderr if it fails. */
-  run(command: string[]): string
+  run(words: readonly string[]): string
   ipvsadm(...args: string[]): string
   /** The lines of `ipvsadm -Sn`, sorted. */
   rules(): string[]
@@ -19,55 +38,54 @@ export interface Namespace extends Disposable {
   close(): void
 }
 
-/** Makes a network namespace whose loopback is up: without that, every destination is refused (EINVAL). */
+/**
+ * Makes a network namespace whose loopback is up: without that, every destination is refused (EINVAL). A shell in it
+ * starts the commands: to be copied for that, this process is large, and the lab's kernel slow.
+ */
 export function namespace(): Namespace {
   const name = `ipvs-${randomBytes(5).toString('hex')}`
-  const path = `/run/netns/${name}`
-  command(['ip', 'netns', 'add', name])
-  command(['ip', '-n', name, 'link', 'set', 'lo', 'up'])
-  let resident: Resident | undefined
-  // As `ip netns exec` does, without the mounts that make it slow.
-  const run = (words: string[]): string => command(['nsenter', `--net=${path}`, ...words])
+  const folder = mkdtempSync(path.join(tmpdir(), `${name}-`))
+  const file = (name: string): string => path.join(folder, name)
+  const pid = Number(command(['bash', programPath('resident.sh'), name, folder]))
+  // Each opening waits for the shell's.
+  const commands = openSync(file('commands'), 'w')
+  const status = openSync(file('status'), 'r')
+  const answer = Buffer.alloc(8)
+  const run = (words: readonly string[]): string => {
+    writeSync(commands, `${words.map(quote).join(' ')}\0`)
+    const code = answer.toString('utf8', 0, readSync(status, answer)).trim()
+    if (code === '0') return readFileSync(file('stdout'), 'utf8')
+    const how = code === '' ? 'its shell has ended' : `status ${code}`
+    throw new Error(`${words.join(' ')}: ${how}\n${readFileSync(file('stderr'), 'utf8')}`)
+  }
   const close = (): void => {
-    resident?.end()
-    command(['ip', 'netns', 'del', name])
+    run(['ip', 'netns', 'del', name])
+    closeSync(commands)
+    closeSync(status)
+    rmSync(folder, { recursive: true })
   }
   return {
     name,
+    pid,
+    folder,
+    open: (options) => Ipvs.open({ netns: name, deadlineMs: PATIENCE_MS, ...options }),
     run,
     ipvsadm: (...args) => run(['ipvsadm', ...args]),
     rules: () => lines(run(['ipvsadm', '-Sn'])).sort(),
-    proc: () => {
-      resident ??= settle(path)
-      return readFileSync(`/proc/${resident.pid}/net/ip_vs`, 'utf8')
-    },
+    proc: () => readFileSync(`/proc/${pid}/net/ip_vs`, 'utf8'),
     close,
     [Symbol.dispose]: close,
   }
 }
 
-/** A process that lives in a namespace, so that its /proc can be read without starting one each time. */
-interface Resident {
-  readonly pid: number
-  end(): void
-}
+/** Longer than any test: only what hangs takes so long. */
+const PATIENCE_MS = 3_600_000
 
-function settle(path: string): Resident {
-  const child = spawn('nsenter', [`--net=${path}`, 'sleep', '3600'], { stdio: 'ignore' })
-  child.unref()
-  const inode = statSync(path).ino
-  const pid = child.pid!
-  while (statSync(`/proc/${pid}/ns/net`).ino !== inode) pause(2)
-  return { pid, end: () => child.kill('SIGKILL') }
-}
-
-/** Blocks this thread. */
-export function pause(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
-}
+/** A word for the shell. */
+export const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
 
 /** Runs a command and returns its stdout. Throws with its stderr if it fails. */
-export function command(words: string[]): string {
+export function command(words: readonly string[]): string {
   const [file, ...args] = words
   const { status, signal, stdout, stderr, error } = spawnSync(file!, args, {
     encoding: 'utf8',

@@ -1,0 +1,25 @@
+// A reporter that ends a run with its twenty slowest tests, and with what all of them took together.
+import type { Reporter, TestModule } from 'vitest/node'
+
+const COUNT = 20
+
+export default class Slowest implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const tests = modules.flatMap((module) =>
+      [...module.children.allTests()].map((test) => ({
+        name: `${module.relativeModuleId} > ${test.fullName}`,
+        ms: test.diagnostic()?.duration ?? 0,
+      })),
+    )
+    const total = tests.reduce((sum, { ms }) => sum + ms, 0)
+    const slowest = tests.sort((a, b) => b.ms - a.ms).slice(0, COUNT)
+    const lines = slowest.map(({ name, ms }) => `${seconds(ms).padStart(9)}  ${name}`)
+    process.stdout.write(
+      `\nThe slowest of ${tests.length} tests, which took ${seconds(total)} together:\n${lines.join('\n')}\n`,
+    )
+  }
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`
+}
