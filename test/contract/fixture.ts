@@ -20,6 +20,9 @@ export const SERVICE: Service = { ...UDP, scheduler: 'wrr' }
 export const SERVER = { address: '10.1.0.1', port: 53, forwarding: 'masquerade' } as const
 export const STICKY = { persistence: { timeoutSeconds: 60 } } as const
 
+/** Longer than any test: only what hangs takes so long. */
+export const PATIENCE_MS = 3_600_000
+
 export interface Fixture {
   subject: Subject
   ipvs: Ipvs
@@ -29,7 +32,7 @@ export function fixture(openKernel: () => Promise<Subject>): Fixture {
   const shared = {} as Fixture
   beforeAll(async () => {
     shared.subject = await openKernel()
-    shared.ipvs = await shared.subject.open({ deadlineMs: 60_000 })
+    shared.ipvs = await shared.subject.open({ deadlineMs: PATIENCE_MS })
   })
   afterAll(async () => {
     await shared.ipvs?.close()

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Change } from '../../src/types.js'
-import { addresses, codeOf, fixture, SERVICE, server, TCP, UDP } from './fixture.js'
+import { codeOf, fixture, SERVICE, server, TCP, UDP } from './fixture.js'
 import type { Subject } from './subject.js'
 
 function bulk(count: number): Change[] {
@@ -50,7 +50,7 @@ export function lanesContract(openKernel: () => Promise<Subject>): void {
       expect(await Promise.all(calls)).toEqual([
         ...['ok', 'ok', 'ok', 'ok', 'ERR_IPVS_EXISTS', 'ok', 'ERR_IPVS_NO_SERVICE', 'ok', 'ok'],
       ])
-      expect(await addresses(ipvs, UDP)).toEqual([`${server(1).address}:53`])
+      expect(await ipvs.destinations(UDP)).toMatchObject([server(1, 3)])
       // A failed call takes a moment longer: its error has to be made.
       const ok = settled.filter((n) => n !== 4 && n !== 6)
       expect(ok).toEqual([...ok].sort((a, b) => a - b))
@@ -70,13 +70,20 @@ export function lanesContract(openKernel: () => Promise<Subject>): void {
       const settled: string[] = []
       const note = <T>(name: string, call: Promise<T>) => call.finally(() => settled.push(name))
       const write = note('write', ipvs.addDestination(UDP, server(0, 5)))
-      const read = note('read', ipvs.destinations(UDP))
+      const first = note('first', ipvs.destinations(UDP))
+      const change = note('change', ipvs.replaceDestination(UDP, server(0, 6)))
+      const second = note('second', ipvs.destinations(UDP))
       const remove = note('remove', ipvs.removeService(UDP))
       const gone = note('gone', ipvs.service(UDP))
-      await Promise.all([write, remove])
-      expect((await read).length).toBe(1)
+      const snapshot = note('snapshot', ipvs.snapshot())
+      await Promise.all([write, change, remove])
+      // Writes overtake nothing but a read under way, which may see them.
+      expect([5, 6]).toContain((await first)[0]!.weight)
+      expect((await second)[0]!.weight).toBe(6)
       expect(await gone).toBeUndefined()
-      expect(settled.indexOf('write')).toBeLessThan(settled.indexOf('read'))
+      expect((await snapshot).services.map((tree) => tree.protocol)).toEqual(['tcp'])
+      expect(settled.indexOf('write')).toBeLessThan(settled.indexOf('first'))
+      expect(settled.indexOf('change')).toBeLessThan(settled.indexOf('second'))
       expect(settled.indexOf('remove')).toBeLessThan(settled.indexOf('gone'))
     })
 
@@ -177,13 +184,14 @@ export function lanesContract(openKernel: () => Promise<Subject>): void {
         ipvs.removeService(TCP),
       ])
       const result = await all
+      expect(result).toMatchObject({ total: 8005, applied: 8001, failed: 4 })
       expect(result.outcomes.slice(8000).map(({ status }) => status)).toEqual([
         ...['superseded', 'applied', 'superseded', 'superseded', 'superseded'],
       ])
       expect(new Set(result.errors.map(({ error }) => (error as { code?: string }).code))).toEqual(
         new Set(['ERR_IPVS_SUPERSEDED']),
       )
-      expect(await weightOf(3000)).toBe(70)
+      expect([await weightOf(3000), await weightOf(3001)]).toEqual([70, 1])
       expect((await ipvs.service(UDP))!.scheduler).toBe('lc')
       expect(await ipvs.service(TCP)).toBeUndefined()
     })
@@ -208,13 +216,31 @@ export function lanesContract(openKernel: () => Promise<Subject>): void {
       expect(await weightOf(1, TCP)).toBe(5)
     })
 
-    test('two bulk calls run one after the other, and neither supersedes the other', async () => {
-      const [first, second] = await Promise.all([
-        applyBulk(bulk(2500)),
-        applyBulk([{ op: 'ensure-destination', service: UDP, destination: server(0, 42) }]),
+    test('bulk calls run one after the other, and none supersedes another', async () => {
+      const writes = [1, 2, 3, 4].map((weight) =>
+        applyBulk(
+          Array.from({ length: 500 }, (_, n) => ({
+            op: 'ensure-destination',
+            service: UDP,
+            destination: server(n, weight),
+          })),
+        ),
+      )
+      for (const { failed } of await Promise.all(writes)) expect(failed).toBe(0)
+      const weights = (await shared.ipvs.destinations(UDP)).map(({ weight }) => weight)
+      expect(weights).toEqual(Array(500).fill(4))
+    })
+
+    test('a bulk call made after another call is not superseded by it', async () => {
+      const first = applyBulk(bulk(2500))
+      const normal = shared.ipvs.addDestination(UDP, server(3000, 1))
+      const second = applyBulk([
+        { op: 'replace-destination', service: UDP, destination: server(3000, 2) },
       ])
-      expect([first.failed, second.failed]).toEqual([0, 0])
-      expect(await weightOf(0)).toBe(42)
+      expect((await first).failed).toBe(0)
+      await normal
+      expect((await second).failed).toBe(0)
+      expect(await weightOf(3000)).toBe(2)
     })
 
     test('what other calls write while a reconcile reads came later, and is not undone', async () => {

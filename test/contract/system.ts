@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Ipvs } from '../../src/client.js'
-import { codeOf, SERVER, SERVICE, UDP } from './fixture.js'
+import { codeOf, PATIENCE_MS, SERVER, SERVICE, UDP } from './fixture.js'
 import type { Subject } from './subject.js'
 
 export function systemContract(openKernel: () => Promise<Subject>): void {
@@ -11,7 +11,7 @@ export function systemContract(openKernel: () => Promise<Subject>): void {
     // Settings last: a namespace of its own for each.
     beforeEach(async () => {
       subject = await openKernel()
-      ipvs = await subject.open({ deadlineMs: 60_000 })
+      ipvs = await subject.open({ deadlineMs: PATIENCE_MS })
     })
     afterEach(async () => {
       await ipvs?.close()

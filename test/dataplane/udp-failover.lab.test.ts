@@ -1,7 +1,7 @@
 // Real packets: what clients lose when servers fail, drain and come back. `npm run udp-failover` is all of it.
 import { expect, test } from 'vitest'
 import { runInside } from '../../lab/guest/inside.js'
-import { kernelSuite } from '../kernel/namespace.js'
+import { kernelSuite } from '../../lab/guest/suite.js'
 import type { Result } from './results.js'
 import { scenarios } from './scenarios.js'
 

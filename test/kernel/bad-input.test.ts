@@ -1,15 +1,13 @@
 // The whole matrix of bad input against the real client: every entry rejects, and none reaches the kernel. strace watches
 // this very process.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
+import { kernelSuite } from '../../lab/guest/suite.js'
 import { Ipvs } from '../../src/client.js'
 import type { Change, Destination, Service, ServiceId } from '../../src/types.js'
 import { badChanges } from '../unit/bad-input.js'
-import { kernelSuite, type Namespace, namespace } from './namespace.js'
-import { messages, STRACE, type SystemCall, systemCalls } from './strace.js'
+import { ipvs, ns, setUp } from './setup.js'
+import { messages, type SystemCall } from './strace.js'
+import { traced } from './traced.js'
 
 const service: Service = { protocol: 'udp', address: '192.0.2.1', port: 53, scheduler: 'rr' }
 const good: Change = { op: 'add-service', service }
@@ -30,50 +28,17 @@ async function rejection(work: () => Promise<unknown>): Promise<Rejected> {
 }
 
 kernelSuite('bad input', () => {
-  let space: Namespace
-  let ipvs: Ipvs
-  let folder: string
-
-  beforeAll(async () => {
-    space = namespace()
-    ipvs = await Ipvs.open({ netns: space.name })
-    folder = mkdtempSync(path.join(tmpdir(), 'ipvs-bad-'))
-  })
-
-  afterAll(async () => {
-    await ipvs?.close()
-    space?.close()
-    if (folder !== undefined) rmSync(folder, { recursive: true })
-  })
+  setUp()
 
   /** What this process sent over netlink while `work` ran. */
-  async function sentDuring(name: string, work: () => Promise<void>): Promise<SystemCall[]> {
-    const file = path.join(folder, name)
-    const words = [
-      ...STRACE,
-      '-e',
-      'trace=sendmsg,sendto,sendmmsg',
-      '-o',
-      file,
-      '-p',
-      `${process.pid}`,
-    ]
-    const child = spawn(words[0]!, words.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] })
-    await attached(child)
-    try {
-      await work()
-    } finally {
-      const ended = new Promise((resolve) => child.on('close', resolve))
-      child.kill('SIGINT')
-      await ended
-    }
-    return systemCalls(readFileSync(file, 'utf8')).filter(({ netlink }) => netlink)
+  async function sentDuring(work: () => Promise<void>): Promise<SystemCall[]> {
+    return (await traced('sendmsg,sendto,sendmmsg', work)).filter(({ netlink }) => netlink)
   }
 
   test('every bad change rejects with ERR_IPVS_ARGUMENT and its option, and nothing is sent', async () => {
     const wrong: unknown[] = []
     let count = 0
-    const sent = await sentDuring('matrix', async () => {
+    const sent = await sentDuring(async () => {
       for (const { name, change, option, value } of badChanges()) {
         count++
         const error = await rejection(() => ipvs.apply([change as Change]))
@@ -88,13 +53,13 @@ kernelSuite('bad input', () => {
     expect(wrong).toEqual([])
     expect(count).toBeGreaterThan(1000)
     expect(sent).toEqual([])
-    expect(space.rules()).toEqual([])
+    expect(ns.rules()).toEqual([])
   })
 
   test('one bad change among good ones keeps all of them from being sent', async () => {
     const bad = { op: 'add-service', service: { ...service, port: 65_536 } } as Change
     const changes = [...Array<Change>(2000).fill(good), bad]
-    const sent = await sentDuring('among', async () => {
+    const sent = await sentDuring(async () => {
       const expected = {
         code: 'ERR_IPVS_ARGUMENT',
         option: 'changes[2000].service.port',
@@ -107,7 +72,7 @@ kernelSuite('bad input', () => {
       expect(await rejection(async () => ipvs.applySync(changes))).toMatchObject(expected)
     })
     expect(sent).toEqual([])
-    expect(space.rules()).toEqual([])
+    expect(ns.rules()).toEqual([])
   })
 
   test('verbs reject bad arguments by the names of their own parameters, and nothing is sent', async () => {
@@ -168,7 +133,7 @@ kernelSuite('bad input', () => {
       ['options.netns.fd', -1, () => Ipvs.open({ netns: { fd: -1 } })],
       ['options.netsn', 'a', () => Ipvs.open(as({ netsn: 'a' }))],
     ]
-    const sent = await sentDuring('verbs', async () => {
+    const sent = await sentDuring(async () => {
       for (const [option, value, work] of cases) {
         const error = await rejection(work)
         const context = `${option} = ${String(value)}`
@@ -180,11 +145,11 @@ kernelSuite('bad input', () => {
       }
     })
     expect(sent).toEqual([])
-    expect(space.rules()).toEqual([])
+    expect(ns.rules()).toEqual([])
   })
 
   test('the trace does see what is sent', async () => {
-    const sent = await sentDuring('good', async () => {
+    const sent = await sentDuring(async () => {
       await ipvs.apply([good])
       ipvs.applySync([{ op: 'remove-service', service }])
     })
@@ -194,15 +159,3 @@ kernelSuite('bad input', () => {
     ])
   })
 })
-
-/** strace tells on stderr of each thread it has attached to. */
-async function attached(child: ChildProcess): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    let text = ''
-    child.stderr!.on('data', (data) => {
-      text += data
-      if (/attached/.test(text)) resolve()
-    })
-    child.on('close', () => reject(new Error(`strace ended: ${text}`)))
-  })
-}

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { Ipvs } from '../../src/client.js'
+import { beforeEach, expect, test } from 'vitest'
+import { kernelSuite } from '../../lab/guest/suite.js'
 import type { IpvsError } from '../../src/errors.js'
 import type { Change, Destination, Service } from '../../src/types.js'
-import { kernelSuite, type Namespace, namespace } from './namespace.js'
+import { ipvs, ns, setUp } from './setup.js'
 import { procDestinations } from './witness.js'
 
 const id = { protocol: 'udp', address: '192.0.2.1', port: 53 } as const
@@ -25,25 +25,9 @@ function numbers(count: number): number[] {
 }
 
 kernelSuite('batches', () => {
-  let space: Namespace
-  let ipvs: Ipvs
+  setUp()
 
-  beforeAll(async () => {
-    space = namespace()
-    ipvs = await Ipvs.open({ netns: space.name, deadlineMs: 60_000 })
-  })
-
-  afterAll(async () => {
-    await ipvs?.close()
-    space?.close()
-  })
-
-  beforeEach(async () => {
-    await ipvs.apply([
-      { op: 'ensure-no-service', service: id },
-      { op: 'add-service', service },
-    ])
-  })
+  beforeEach(() => ipvs.addService(service))
 
   test('5,000 failing changes in one call are 5,000 failed outcomes, each with its own code', async () => {
     const kinds: readonly [(n: number) => Change, string, string][] = [
@@ -97,7 +81,7 @@ kernelSuite('batches', () => {
     expect(result.errors.map(({ index }) => index)).toEqual(numbers(2000).map((n) => n * 3))
     const statuses = result.outcomes.map(({ status }) => status)
     expect(statuses).toEqual(numbers(6000).map((n) => (n % 3 === 0 ? 'failed' : 'applied')))
-    const seen = procDestinations(space.proc()).map(({ address, weight }) => `${address} ${weight}`)
+    const seen = procDestinations(ns.proc()).map(({ address, weight }) => `${address} ${weight}`)
     const wanted = numbers(6000).filter((n) => n % 3 !== 0)
     expect(seen.sort()).toEqual(wanted.map((n) => `${hex(n)} ${n}`).sort())
   })
@@ -146,7 +130,7 @@ kernelSuite('batches', () => {
     const result = await ipvs.apply(changes)
     expect(result.errors).toEqual([])
     expect(result).toMatchObject({ total: 20_000, applied: 20_000, failed: 0 })
-    const rules = space
+    const rules = ns
       .rules()
       .filter((line) => !line.includes(' 192.0.2.1:53') || line.includes('-t'))
     expect(rules).toEqual(wanted.sort())
@@ -156,7 +140,7 @@ kernelSuite('batches', () => {
     expect(snapshot.services.flatMap((tree) => tree.destinations).length).toBe(200 * 45)
     const removed = await ipvs.apply(ids.map((id) => ({ op: 'remove-service', service: id })))
     expect(removed.applied).toBe(200)
-    expect(space.rules()).toEqual(['-A -u 192.0.2.1:53 -s wrr'])
+    expect(ns.rules()).toEqual(['-A -u 192.0.2.1:53 -s wrr'])
   })
 
   test('an empty list is applied', async () => {
@@ -174,7 +158,7 @@ kernelSuite('batches', () => {
       return { op: 'replace-service', service: { ...service, port: n + 1000 } }
     })
     const later = await ipvs.apply(changes)
-    const table = space.rules()
+    const table = ns.rules()
     expect(later).toMatchObject({ applied: 150, failed: 450 })
     await ipvs.apply([
       { op: 'remove-service', service: id },
@@ -184,7 +168,7 @@ kernelSuite('batches', () => {
     expect(now).toMatchObject({ total: 600, applied: 150, failed: 450 })
     expect(now.outcomes).toEqual(later.outcomes)
     expect(now.errors).toEqual(later.errors)
-    expect(space.rules()).toEqual(table)
+    expect(ns.rules()).toEqual(table)
   })
 
   test('applySync takes one netlink batch and refuses more before it sends anything', async () => {

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { Ipvs } from '../../src/client.js'
+import { expect, test } from 'vitest'
+import { kernelSuite } from '../../lab/guest/suite.js'
 import { destinationKey, serviceKey } from '../../src/identity.js'
 import type {
   Change,
@@ -10,7 +10,7 @@ import type {
   ServiceSettings,
   ServiceTree,
 } from '../../src/types.js'
-import { kernelSuite, type Namespace, namespace } from './namespace.js'
+import { ipvs, ns, setUp } from './setup.js'
 import {
   asRead,
   destinationAsRead,
@@ -111,23 +111,7 @@ function isOther(destinations: readonly Destination[], address: string): boolean
 }
 
 kernelSuite('changes', () => {
-  let space: Namespace
-  let ipvs: Ipvs
-
-  beforeAll(async () => {
-    space = namespace()
-    ipvs = await Ipvs.open({ netns: space.name })
-  })
-
-  afterAll(async () => {
-    await ipvs?.close()
-    space?.close()
-  })
-
-  beforeEach(async () => {
-    const services = await ipvs.services()
-    await ipvs.apply(services.map((service) => ({ op: 'remove-service', service })))
-  })
+  setUp()
 
   async function applyAll(changes: readonly Change[]): Promise<void> {
     const result = await ipvs.apply(changes)
@@ -137,9 +121,9 @@ kernelSuite('changes', () => {
 
   /** ipvsadm, /proc and all three ways of reading must show exactly these services. */
   async function expectTable(trees: readonly ServiceTree[]): Promise<void> {
-    expect(space.rules()).toEqual(ruleLines(trees))
+    expect(ns.rules()).toEqual(ruleLines(trees))
     const destinations = trees.flatMap((tree) => tree.destinations)
-    const proc = procDestinations(space.proc())
+    const proc = procDestinations(ns.proc())
     expect(proc.map(({ method, weight }) => `${method} ${weight}`).sort()).toEqual(
       destinations.map((d) => `${PROC_METHODS[d.forwarding]} ${d.weight ?? 1}`).sort(),
     )
@@ -255,8 +239,8 @@ kernelSuite('changes', () => {
         ),
       ]),
     )
-    const before = space.rules()
-    const limits = thresholds(space.ipvsadm('-Ln', '--thresholds'))
+    const before = ns.rules()
+    const limits = thresholds(ns.ipvsadm('-Ln', '--thresholds'))
     const { services } = await ipvs.snapshot()
     for (const op of ['replace', 'ensure'] as const) {
       await applyAll(
@@ -268,8 +252,8 @@ kernelSuite('changes', () => {
         ]),
       )
     }
-    expect(space.rules()).toEqual(before)
-    expect(thresholds(space.ipvsadm('-Ln', '--thresholds'))).toEqual(limits)
+    expect(ns.rules()).toEqual(before)
+    expect(thresholds(ns.ipvsadm('-Ln', '--thresholds'))).toEqual(limits)
     await expectTable(trees)
     for (const service of await ipvs.services()) {
       await ipvs.replaceService(service)
@@ -278,7 +262,7 @@ kernelSuite('changes', () => {
       await ipvs.replaceDestination(service, destination!)
       await ipvs.updateDestination(service, destination!, {})
     }
-    expect(space.rules()).toEqual(before)
+    expect(ns.rules()).toEqual(before)
     await applyAll(services.map((service) => ({ op: 'remove-service', service })))
     await applyAll(
       services.map(({ destinations: _, ...service }) => ({ op: 'add-service', service })),
@@ -290,7 +274,7 @@ kernelSuite('changes', () => {
     await ipvs.addService({ ...TCP, scheduler: 'wlc' })
     const base = { address: '10.1.0.1', port: 53, forwarding: 'direct' } as const
     const limits = async (): Promise<unknown> =>
-      thresholds(space.ipvsadm('-Ln', '--thresholds')).get('10.1.0.1:53')
+      thresholds(ns.ipvsadm('-Ln', '--thresholds')).get('10.1.0.1:53')
     await ipvs.addDestination(TCP, { ...base, upperThreshold: 100, lowerThreshold: 40 })
     expect(await limits()).toEqual([100, 40])
     await ipvs.replaceDestination(TCP, {
@@ -365,7 +349,7 @@ kernelSuite('changes', () => {
     await ipvs.addService({ ...UDP, scheduler: 'rr' })
     await ipvs.updateService(UDP, { scheduler })
     await ipvs.addService({ ...TCP, scheduler })
-    expect(space.rules()).toEqual(
+    expect(ns.rules()).toEqual(
       ruleLines([UDP, TCP].map((id) => ({ ...id, scheduler, destinations: [] }))),
     )
   })
@@ -461,11 +445,11 @@ kernelSuite('changes', () => {
     await expectTable([
       { ...updated, destinations: [{ ...direct, forwarding: 'direct', weight: 0 }] },
     ])
-    expect(thresholds(space.ipvsadm('-Ln', '--thresholds')).get('10.1.0.1:53')).toEqual([9, 3])
+    expect(thresholds(ns.ipvsadm('-Ln', '--thresholds')).get('10.1.0.1:53')).toEqual([9, 3])
   })
 
   test('what ipvsadm made is read as it is, and can be changed', async () => {
-    space.ipvsadm(
+    ns.ipvsadm(
       '-A',
       '-u',
       '192.0.2.1:53',
@@ -479,7 +463,7 @@ kernelSuite('changes', () => {
       '255.0.0.0',
     )
     const tunnel = ['--tun-type', 'gue', '--tun-port', '6080', '--tun-csum']
-    space.ipvsadm(
+    ns.ipvsadm(
       '-a',
       '-u',
       '192.0.2.1:53',

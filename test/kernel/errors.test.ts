@@ -3,13 +3,13 @@
 // stays, and the sysctl disable_ipv6 means nothing to ip_vs_ctl.c).
 import { closeSync, openSync } from 'node:fs'
 import { constants } from 'node:os'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
+import { kernelSuite } from '../../lab/guest/suite.js'
 import { Ipvs } from '../../src/client.js'
 import { IpvsApplyError, IpvsError, isExists, isNotFound } from '../../src/errors.js'
-import type { OpenOptions } from '../../src/options.js'
 import type { Change, Service } from '../../src/types.js'
-import { command, kernelSuite, type Namespace, namespace } from './namespace.js'
 import { programValue } from './programs.js'
+import { ipvs, ns, setUp } from './setup.js'
 
 const { EEXIST, EINVAL, ENOENT, EPERM, ESRCH } = constants.errno
 
@@ -29,24 +29,11 @@ async function errorOf(promise: Promise<unknown>): Promise<IpvsError> {
 }
 
 kernelSuite('errors', () => {
-  let space: Namespace
-  let ipvs: Ipvs
-
-  beforeAll(async () => {
-    space = namespace()
-    ipvs = await Ipvs.open({ netns: space.name })
-  })
-
-  afterAll(async () => {
-    await ipvs?.close()
-    space?.close()
-  })
+  setUp()
 
   beforeEach(async () => {
-    await ipvs.apply([
-      { op: 'ensure-service', service },
-      { op: 'ensure-destination', service, destination },
-    ])
+    await ipvs.addService(service)
+    await ipvs.addDestination(id, destination)
   })
 
   /** Applies one change, alone and blocking, as `apply` and as `onError: 'throw'`: the same error each time. */
@@ -175,7 +162,7 @@ kernelSuite('errors', () => {
   })
 
   test('a destination that is a broadcast address of a local subnet is ERR_IPVS_INVALID', async () => {
-    command(['ip', '-n', space.name, 'addr', 'add', '10.9.0.1/24', 'dev', 'lo'])
+    ns.run(['ip', 'addr', 'add', '10.9.0.1/24', 'dev', 'lo'])
     const expected = { code: 'ERR_IPVS_INVALID', errno: -EINVAL, errnoName: 'EINVAL' }
     const broadcast = { ...destination, address: '10.9.0.255' }
     const change: Change = { op: 'add-destination', service, destination: broadcast }
@@ -193,28 +180,28 @@ kernelSuite('errors', () => {
 
   test('a tunnel across families while a sync daemon runs is ERR_IPVS_INVALID', async () => {
     const mixed = { ...destination, address: '2001:db8:1::1', forwarding: 'tunnel' } as const
-    space.ipvsadm('--start-daemon', 'backup', '--mcast-interface', 'lo')
+    ns.ipvsadm('--start-daemon', 'backup', '--mcast-interface', 'lo')
     const error = await failing({ op: 'add-destination', service, destination: mixed })
     expect(error).toMatchObject({ code: 'ERR_IPVS_INVALID', errno: -EINVAL, command: 'NEW_DEST' })
     expect(error.message).toContain('sync daemon')
-    space.ipvsadm('--stop-daemon', 'backup')
+    ns.ipvsadm('--stop-daemon', 'backup')
     await ipvs.addDestination(id, mixed)
     await ipvs.removeDestination(id, mixed)
   })
 
   test('in a namespace whose loopback was never up every destination is ERR_IPVS_INVALID, and the message says so', async () => {
-    const name = `${space.name}-lo`
-    command(['ip', 'netns', 'add', name])
+    const name = `${ns.name}-lo`
+    ns.run(['ip', 'netns', 'add', name])
     try {
-      await using other = await Ipvs.open({ netns: name })
+      await using other = await ns.open({ netns: name })
       await other.addService(service)
       const error = await errorOf(other.addDestination(id, destination))
       expect(error).toMatchObject({ code: 'ERR_IPVS_INVALID', errno: -EINVAL, command: 'NEW_DEST' })
       expect(error.message).toContain('is lo up?')
-      command(['ip', '-n', name, 'link', 'set', 'lo', 'up'])
+      ns.run(['ip', '-n', name, 'link', 'set', 'lo', 'up'])
       await other.addDestination(id, destination)
     } finally {
-      command(['ip', 'netns', 'del', name])
+      ns.run(['ip', 'netns', 'del', name])
     }
   })
 
@@ -265,20 +252,18 @@ kernelSuite('errors', () => {
 
   test('without CAP_NET_ADMIN opening is ERR_IPVS_PERMISSION', () => {
     const expected = { code: 'ERR_IPVS_PERMISSION', errno: -EPERM, errnoName: 'EPERM' }
-    for (const options of [{}, { netns: space.name }] satisfies OpenOptions[]) {
-      const { open } = programValue<Results>('attempt.mjs', [JSON.stringify(options)], {
-        uid: 65534,
-      })
+    const user = programValue<Results>('attempt.mjs', [ns.name], { uid: 65534 })
+    for (const open of [user.open, user.openNamed]) {
       expect(open).toMatchObject({ ...expected, kind: 'IpvsError', command: 'OPEN' })
     }
     const under = ['capsh', '--drop=cap_net_admin', '--shell=/usr/bin/env', '--']
-    const { open } = programValue<Results>('attempt.mjs', ['{}'], { under })
+    const { open } = programValue<Results>('attempt.mjs', [], { under })
     expect(open).toMatchObject({ ...expected, command: 'OPEN' })
     expect(open!.message).toContain('CAP_NET_ADMIN')
   })
 
   test('a capability dropped after opening is ERR_IPVS_PERMISSION from the next call on', () => {
-    const results = programValue<Results>('attempt.mjs', ['{}', 'drop'])
+    const results = programValue<Results>('attempt.mjs', [], { env: { DROP: '1' } })
     const expected = { code: 'ERR_IPVS_PERMISSION', errno: -EPERM, errnoName: 'EPERM' }
     expect(results).toMatchObject({
       open: { ok: true },
@@ -293,7 +278,7 @@ kernelSuite('errors', () => {
   })
 
   test('in a user namespace IPVS is ERR_IPVS_UNAVAILABLE, for the reason "user-namespace"', () => {
-    const { open } = programValue<Results>('attempt.mjs', ['{}'], { under: ['unshare', '-Urn'] })
+    const { open } = programValue<Results>('attempt.mjs', [], { under: ['unshare', '-Urn'] })
     expect(open).toMatchObject({
       code: 'ERR_IPVS_UNAVAILABLE',
       reason: 'user-namespace',

@@ -1,12 +1,12 @@
 // Byte by byte: what we send beside what ipvsadm sends for the same thing, both as strace sees it.
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { kernelSuite, type Namespace, namespace } from './namespace.js'
-import { programPath } from './programs.js'
-import { STRACE, systemCalls } from './strace.js'
+import { beforeAll, expect, test } from 'vitest'
+import { kernelSuite } from '../../lab/guest/suite.js'
+import { isArgumentError } from '../../src/errors.js'
+import { ipvs, ns, setUp } from './setup.js'
+import { STRACE, type SystemCall } from './strace.js'
+import { traced } from './traced.js'
 
 const v4 = { protocol: 'tcp', address: '192.0.2.1', port: 53 } as const
 const v6 = { protocol: 'udp', address: '2001:db8::1', port: 5353 } as const
@@ -138,10 +138,10 @@ const NESTS = [1, 2, 3] // SERVICE, DEST, DAEMON
 type Meaning = { command: number; dump: boolean; attributes: Record<string, string> }
 
 /** Ours: without a destination address, strace shows the buffer as bytes. */
-function ourMeanings(trace: string): Meaning[] {
+function ourMeanings(calls: readonly SystemCall[]): Meaning[] {
   const found: Meaning[] = []
-  for (const { name, netlink, bytes } of systemCalls(trace)) {
-    if (!netlink || name !== 'sendmsg') continue
+  for (const { netlink, bytes } of calls) {
+    if (!netlink) continue
     const buffer = Buffer.from(bytes)
     for (let at = 0; at < buffer.length; ) {
       const length = buffer.readUInt32LE(at)
@@ -204,58 +204,63 @@ function normalised({ command, dump, attributes }: Meaning): Meaning {
 }
 
 kernelSuite('bytes beside those of ipvsadm', () => {
-  let space: Namespace
-  let folder: string
+  setUp()
+  // By the lines of SAME and READS.
   let ours: Meaning[]
+  let theirs: Meaning[][]
   let reads: Meaning[]
+  let asked: Meaning[][]
 
-  const trace = (under: string[], words: string[], input?: string): string => {
-    const file = path.join(folder, 'trace')
-    spawnSync(
-      under[0]!,
-      [...under.slice(1), ...STRACE, '-e', 'trace=sendmsg', '-o', file, ...words],
-      { input },
-    )
-    return readFileSync(file, 'utf8')
-  }
-
-  beforeAll(() => {
-    space = namespace()
-    folder = mkdtempSync(path.join(tmpdir(), 'ipvs-golden-'))
-    ours = changes(called(SAME.map(([, call]) => call)))
-    space.ipvsadm('-C')
-    space.ipvsadm('-A', '-t', '192.0.2.1:53', '-s', 'rr')
-    space.ipvsadm('-A', '-f', '4000000', '-6', '-s', 'rr')
-    reads = called(READS.map(([, , call]) => call)).map(normalised)
+  beforeAll(async () => {
+    ours = changes(await called(SAME.map(([, call]) => call)))
+    await ipvs.flush()
+    theirs = listed(SAME.map(([words]) => words)).map(changes)
+    await ipvs.flush()
+    ns.ipvsadm('-A', '-t', '192.0.2.1:53', '-s', 'rr')
+    ns.ipvsadm('-A', '-f', '4000000', '-6', '-s', 'rr')
+    reads = (await called(READS.map(([, , call]) => call))).map(normalised)
+    asked = listed(READS.map(([words]) => words))
   })
 
-  /** What the library sends for these calls, in a process of its own. */
-  function called(calls: unknown[][]): Meaning[] {
-    const words = [process.execPath, programPath('golden.mjs'), space.name]
-    return ourMeanings(trace(['env'], words, JSON.stringify(calls)))
+  /** What the library sends for these calls. */
+  async function called(calls: unknown[][]): Promise<Meaning[]> {
+    const trace = await traced('sendmsg', async () => {
+      for (const [method, ...args] of calls) {
+        const call: Promise<unknown> = Reflect.get(ipvs, method as string).apply(ipvs, args)
+        await call.catch((error: unknown) => {
+          if (isArgumentError(error)) throw error // nothing was sent: the table is wrong
+        })
+      }
+    })
+    return ourMeanings(trace)
   }
 
-  afterAll(() => {
-    space?.close()
-    rmSync(folder, { recursive: true, force: true })
-  })
+  /** What ipvsadm sends for each of these lines. */
+  function listed(lines: readonly string[]): Meaning[][] {
+    const file = path.join(ns.folder, 'trace')
+    const script = lines.map((words) => `ipvsadm ${words};`).join(' ')
+    ns.run([...STRACE, '-e', 'trace=sendmsg', '-o', file, 'sh', '-c', `${script} true`])
+    // A process each, one after the other, and last the shell's own.
+    const processes = readFileSync(file, 'utf8').split(/^\d+ +\+\+\+ exited.*\n/m)
+    expect(processes.length).toBe(lines.length + 2)
+    return processes.slice(0, lines.length).map(theirMeanings)
+  }
 
   test('each call is one message', () => {
     expect(ours.length).toBe(SAME.length)
   })
 
-  test.each(READS)('ipvsadm %s: %s', (words, command) => {
-    const under = ['ip', 'netns', 'exec', space.name]
-    const asked = theirMeanings(trace(under, ['ipvsadm', ...words.split(' ')]))
-    const theirs = asked.filter((it) => it.command === READING.get(command)).map(normalised)
-    expect(theirs.length).toBeGreaterThan(0)
-    for (const meaning of theirs) expect(reads).toContainEqual(meaning)
-  })
+  test.each(READS.map(([words, command], index) => [words, command, index] as const))(
+    'ipvsadm %s: %s',
+    (_, command, index) => {
+      const messages = asked[index]!.filter((it) => it.command === READING.get(command))
+      expect(messages.length).toBeGreaterThan(0)
+      for (const message of messages) expect(reads).toContainEqual(normalised(message))
+    },
+  )
 
-  test.each(SAME.map(([words], index) => [words, index] as const))('ipvsadm %s', (words, index) => {
-    const under = ['ip', 'netns', 'exec', space.name]
-    const theirs = changes(theirMeanings(trace(under, ['ipvsadm', ...words.split(' ')])))
-    expect(theirs.length).toBe(1)
-    expect(normalised(ours[index]!)).toEqual(normalised(theirs[0]!))
+  test.each(SAME.map(([words], index) => [words, index] as const))('ipvsadm %s', (_, index) => {
+    expect(theirs[index]!.length).toBe(1)
+    expect(normalised(ours[index]!)).toEqual(normalised(theirs[index]![0]!))
   })
 })

@@ -9,12 +9,13 @@ import {
   rmSync,
   symlinkSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { command, kernelSuite, type Namespace, namespace } from './namespace.js'
-import { programPath } from './programs.js'
+import { beforeAll, expect, test } from 'vitest'
+import { kernelSuite } from '../../lab/guest/suite.js'
+import { command } from './namespace.js'
+import { type ProgramOptions, programPath, programValue } from './programs.js'
+import { ns, setUp } from './setup.js'
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
 const SANITIZED = path.join(checkout, 'build/asan/Debug/ipvs.node')
@@ -23,15 +24,6 @@ const LEAKS = 20
 
 /** A frame of the addon's, with debug information or without. */
 const OURS = /ipvs\.node\b|\bipvs::|\/native\/\w+\.(cc|h)\b/
-const TIMEOUT_MS = 300_000
-
-interface How {
-  /** Words before `node`. */
-  readonly under?: readonly string[]
-  /** Its options. */
-  readonly node?: readonly string[]
-  readonly env?: Readonly<Record<string, string>>
-}
 
 /** How often programs/leaks.mjs does what. */
 interface Plan {
@@ -64,23 +56,15 @@ interface Report {
 }
 
 kernelSuite('leaks', () => {
-  let space: Namespace
-  let folder: string
+  setUp()
   let leaky: string
 
   beforeAll(() => {
-    space = namespace()
-    folder = mkdtempSync(path.join(tmpdir(), 'ipvs-leaks-'))
-    leaky = path.join(folder, 'leaky.node')
+    leaky = path.join(ns.folder, 'leaky.node')
     const headers = path.join(checkout, 'node_modules/node-api-headers/include')
     // nodelete, as the product's: who leaked must have a name at the end. No -g: that puts the source's in its place.
     compile(leaky, 'leaky.c', ['-Wl,-z,nodelete', '-I', headers])
-    compile(path.join(folder, 'count.so'), 'count-memory.c', ['-O2', '-ldl'])
-  })
-
-  afterAll(() => {
-    space?.close()
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
+    compile(path.join(ns.folder, 'count.so'), 'count-memory.c', ['-O2', '-ldl'])
   })
 
   function compile(to: string, source: string, options: readonly string[]): void {
@@ -88,59 +72,44 @@ kernelSuite('leaks', () => {
     command(['gcc', ...flags, programPath(source), ...options])
   }
 
-  function run(library: string, plan: Plan, how: How, ...more: string[]): Report {
-    const { under = [], node = [], env = {} } = how
-    const args = [programPath('leaks.mjs'), library, space.name, JSON.stringify(plan), ...more]
-    const words = [...under, process.execPath, ...node, ...args]
-    // Longer than a program of the other tests may take.
-    const { status, signal, stdout, stderr } = spawnSync(words[0]!, words.slice(1), {
-      encoding: 'utf8',
-      timeout: TIMEOUT_MS - 10_000,
-      killSignal: 'SIGKILL',
-      env: { ...process.env, NODE_OPTIONS: '', ...env },
-    })
-    expect({ status, signal }, stderr).toEqual({ status: 0, signal: null })
-    return JSON.parse(stdout)
+  function run(library: string, plan: Plan, how: ProgramOptions, ...more: string[]): Report {
+    return programValue('leaks.mjs', [library, ns.name, JSON.stringify(plan), ...more], how)
   }
 
   function counted(plan: Plan, ...more: string[]): Report {
     const env = {
-      LD_PRELOAD: path.join(folder, 'count.so'),
-      COUNT_MEMORY: path.join(folder, 'counts'),
+      LD_PRELOAD: path.join(ns.folder, 'count.so'),
+      COUNT_MEMORY: path.join(ns.folder, 'counts'),
       COUNT_ADDONS: 'ipvs.node,leaky.node',
     }
     rmSync(env.COUNT_MEMORY, { force: true })
     return run(checkout, plan, { env }, ...more)
   }
 
-  test(
-    'after 200 clients and 100,000 changes as many threads, descriptors and blocks are left as after the first',
-    () => {
-      const plan = { rounds: 5, opens: 50, reads: 20, single: 1000, batches: 20, givenUp: 8 }
-      const { made, left } = counted(plan)
-      expect(made.clients).toBeGreaterThanOrEqual(200)
-      expect(made.changes).toBeGreaterThan(100_000)
-      expect(made.reads).toBeGreaterThan(500)
-      expect(made.abandoned).toBeGreaterThan(1000)
-      expect(made.aborted).toBeGreaterThan(1000)
-      const [first] = left
-      const last = left.at(-1)!
-      for (const { threads, descriptors, places, blocks, bytes, overflow } of left) {
-        expect(blocks, JSON.stringify(places)).toBe(first!.blocks)
-        expect(threads).toBe(first!.threads)
-        expect(descriptors).toBe(first!.descriptors)
-        // The same blocks may be larger: buffers have the size of the longest call so far.
-        expect(Math.abs(bytes - first!.bytes)).toBeLessThan(32 * 1024)
-        expect(overflow).toBe(0)
-      }
-      // One client: the last is still in a variable.
-      expect(first!.blocks).toBeLessThan(30)
-      expect(last.ever - first!.ever).toBeGreaterThan(20_000)
-      // Node's own part of it: its objects for a client, a call, a completion. Half a KB a client would show.
-      expect(last.heap - first!.heap).toBeLessThan(100 * 1024)
-    },
-    TIMEOUT_MS,
-  )
+  test('after 200 clients and 100,000 changes as many threads, descriptors and blocks are left as after the first', () => {
+    const plan = { rounds: 5, opens: 50, reads: 20, single: 1000, batches: 20, givenUp: 8 }
+    const { made, left } = counted(plan)
+    expect(made.clients).toBeGreaterThanOrEqual(200)
+    expect(made.changes).toBeGreaterThan(100_000)
+    expect(made.reads).toBeGreaterThan(500)
+    expect(made.abandoned).toBeGreaterThan(1000)
+    expect(made.aborted).toBeGreaterThan(1000)
+    const [first] = left
+    const last = left.at(-1)!
+    for (const { threads, descriptors, places, blocks, bytes, overflow } of left) {
+      expect(blocks, JSON.stringify(places)).toBe(first!.blocks)
+      expect(threads).toBe(first!.threads)
+      expect(descriptors).toBe(first!.descriptors)
+      // The same blocks may be larger: buffers have the size of the longest call so far.
+      expect(Math.abs(bytes - first!.bytes)).toBeLessThan(32 * 1024)
+      expect(overflow).toBe(0)
+    }
+    // One client: the last is still in a variable.
+    expect(first!.blocks).toBeLessThan(30)
+    expect(last.ever - first!.ever).toBeGreaterThan(20_000)
+    // Node's own part of it: its objects for a client, a call, a completion. Half a KB a client would show.
+    expect(last.heap - first!.heap).toBeLessThan(100 * 1024)
+  })
 
   test('the counts show a leak', () => {
     const plan = { rounds: 2, opens: 1, reads: 1, single: 1, batches: 1, givenUp: 1 }
@@ -152,50 +121,42 @@ kernelSuite('leaks', () => {
   // 6.12 give a process 512 GB of addresses: AddressSanitizer's shadow does not fit, and valgrind takes its place, 30
   // times as slow.
   if (addressBits() >= 47) {
-    test(
-      'AddressSanitizer finds nothing, and would',
-      () => {
-        const library = sanitizedLibrary()
-        const log = path.join(folder, 'asan')
-        // Its leak detector stops all threads at the end, and hangs or crashes there in UML every other time.
-        const env = {
-          LD_PRELOAD: command(['gcc', '-print-file-name=libasan.so']).trim(),
-          ASAN_OPTIONS: `detect_leaks=0:log_path=${log}`,
-        }
-        const plan = { rounds: 2, opens: 50, reads: 10, single: 200, batches: 40, givenUp: 3 }
-        const { made } = run(library, plan, { env })
-        expect(made.clients).toBe(100)
-        expect(made.changes).toBeGreaterThan(100_000)
-        const reports = () => command(['sh', '-c', `cat ${log}.* 2>/dev/null || true`])
-        expect(reports()).toBe('')
-        const script = `require(${JSON.stringify(leaky)}).freeTwice()`
-        spawnSync(process.execPath, ['-e', script], { env: { ...process.env, ...env } })
-        expect(reports()).toContain('attempting double-free')
-      },
-      TIMEOUT_MS,
-    )
+    test('AddressSanitizer finds nothing, and would', () => {
+      const library = sanitizedLibrary()
+      const log = path.join(ns.folder, 'asan')
+      // Its leak detector stops all threads at the end, and hangs or crashes there in UML every other time.
+      const env = {
+        LD_PRELOAD: command(['gcc', '-print-file-name=libasan.so']).trim(),
+        ASAN_OPTIONS: `detect_leaks=0:log_path=${log}`,
+      }
+      const plan = { rounds: 2, opens: 50, reads: 10, single: 200, batches: 40, givenUp: 3 }
+      const { made } = run(library, plan, { env })
+      expect(made.clients).toBe(100)
+      expect(made.changes).toBeGreaterThan(100_000)
+      const reports = () => command(['sh', '-c', `cat ${log}.* 2>/dev/null || true`])
+      expect(reports()).toBe('')
+      const script = `require(${JSON.stringify(leaky)}).freeTwice()`
+      spawnSync(process.execPath, ['-e', script], { env: { ...process.env, ...env } })
+      expect(reports()).toContain('attempting double-free')
+    })
   } else {
-    test(
-      'valgrind finds nothing but the leaks on purpose',
-      ({ skip }) => {
-        const missing = spawnSync('valgrind', ['--version']).error !== undefined
-        skip(missing, 'valgrind is not installed')
-        const log = path.join(folder, 'valgrind')
-        const under = ['valgrind', '--leak-check=full', '--num-callers=40', `--log-file=${log}`]
-        const plan = { rounds: 1, opens: 10, reads: 2, single: 50, batches: 2, givenUp: 1 }
-        // Compiling JavaScript costs more there than it saves.
-        const node = ['--max-lazy', '--no-opt', '--no-sparkplug']
-        run(checkout, plan, { under: [...under, '--smc-check=all-non-file'], node }, leaky)
-        const reports = readFileSync(log, 'utf8').split(/^==\d+== \n/m)
-        expect(reports.filter((report) => OURS.test(report))).toEqual([])
-        const ours = reports.filter((report) => /\(in \S+leaky\.node\)/.test(report))
-        const blocks = ours.map((report) =>
-          Number(/ in (\d+) blocks are definitely lost/.exec(report)?.[1]),
-        )
-        expect(blocks.reduce((sum, count) => sum + count, 0)).toBe(LEAKS)
-      },
-      TIMEOUT_MS,
-    )
+    test('valgrind finds nothing but the leaks on purpose', ({ skip }) => {
+      const missing = spawnSync('valgrind', ['--version']).error !== undefined
+      skip(missing, 'valgrind is not installed')
+      const log = path.join(ns.folder, 'valgrind')
+      const under = ['valgrind', '--leak-check=full', '--num-callers=40', `--log-file=${log}`]
+      const plan = { rounds: 1, opens: 10, reads: 2, single: 50, batches: 2, givenUp: 1 }
+      // Compiling JavaScript costs more there than it saves.
+      const node = ['--max-lazy', '--no-opt', '--no-sparkplug']
+      run(checkout, plan, { under: [...under, '--smc-check=all-non-file'], node }, leaky)
+      const reports = readFileSync(log, 'utf8').split(/^==\d+== \n/m)
+      expect(reports.filter((report) => OURS.test(report))).toEqual([])
+      const ours = reports.filter((report) => /\(in \S+leaky\.node\)/.test(report))
+      const blocks = ours.map((report) =>
+        Number(/ in (\d+) blocks are definitely lost/.exec(report)?.[1]),
+      )
+      expect(blocks.reduce((sum, count) => sum + count, 0)).toBe(LEAKS)
+    })
   }
 
   /** The library with the sanitized addon in the place where it looks first. */
@@ -203,7 +164,7 @@ kernelSuite('leaks', () => {
     if (!existsSync(SANITIZED)) {
       throw new Error(`There is no ${SANITIZED}. Make it on the machine itself: npm run build:asan`)
     }
-    const library = mkdtempSync(path.join(folder, 'library-'))
+    const library = mkdtempSync(path.join(ns.folder, 'library-'))
     mkdirSync(path.join(library, 'build/Release'), { recursive: true })
     cpSync(SANITIZED, path.join(library, 'build/Release/ipvs.node'))
     cpSync(path.join(checkout, 'package.json'), path.join(library, 'package.json'))

@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { Ipvs } from '../../src/client.js'
+import { beforeEach, expect, test } from 'vitest'
+import { kernelSuite } from '../../lab/guest/suite.js'
+import type { Ipvs } from '../../src/client.js'
 import type { IpvsError } from '../../src/errors.js'
 import type { ApplyResult, Change, Destination, Service } from '../../src/types.js'
-import { kernelSuite, type Namespace, namespace } from './namespace.js'
 import { program, programValue } from './programs.js'
+import { ipvs, ns, setUp } from './setup.js'
 
 const id = { protocol: 'udp', address: '192.0.2.1', port: 53 } as const
 const service: Service = { ...id, scheduler: 'wrr' }
@@ -38,25 +39,8 @@ function codeOf(error: unknown): string | undefined {
 }
 
 kernelSuite('lifecycle', () => {
-  let space: Namespace
-  let ipvs: Ipvs
-
-  beforeAll(() => {
-    space = namespace()
-  })
-
-  afterAll(() => {
-    space?.close()
-  })
-
-  beforeEach(async () => {
-    ipvs = await Ipvs.open({ netns: space.name, deadlineMs: 60_000 })
-    await ipvs.apply([
-      { op: 'ensure-no-service', service: id },
-      { op: 'add-service', service },
-    ])
-    return () => ipvs.close()
-  })
+  setUp()
+  beforeEach(() => ipvs.addService(service))
 
   /** A client that gave something up must go on with right results. */
   async function expectWorking(): Promise<void> {
@@ -79,7 +63,7 @@ kernelSuite('lifecycle', () => {
       errors: [{ index: 0, error: { code: 'ERR_IPVS_NO_DESTINATION' } }],
     })
     expect((await ipvs.destinations(id)).map(({ weight }) => weight)).toEqual([17])
-    expect(space.rules()).toEqual([
+    expect(ns.rules()).toEqual([
       '-A -u 192.0.2.1:53 -s wrr',
       '-a -u 192.0.2.1:53 -r 10.1.0.2:53 -m -w 17',
     ])
@@ -92,7 +76,7 @@ kernelSuite('lifecycle', () => {
       const options = { signal: controller.signal, ...(priority && { priority }) }
       const call = ipvs.apply(ensure(20_000), options)
       const next = ipvs.addDestination(id, server(600, 5))
-      await using watcher = await Ipvs.open({ netns: space.name })
+      await using watcher = await ns.open()
       // The other call overtakes a bulk one.
       const there = priority === 'bulk' ? 501 : 500
       while ((await watcher.destinations(id)).length < there);
@@ -117,13 +101,6 @@ kernelSuite('lifecycle', () => {
     },
   )
 
-  test('a signal that is aborted already sends nothing', async () => {
-    const result = await ipvs.apply(ensure(10), { signal: AbortSignal.abort() })
-    expect(runs(result)).toEqual([['not-sent', 10]])
-    expect(await ipvs.destinations(id)).toEqual([])
-    await expectWorking()
-  })
-
   test('a signal that is aborted later does nothing to a call that is done', async () => {
     const controller = new AbortController()
     const result = await ipvs.apply(ensure(10), { signal: controller.signal })
@@ -135,10 +112,8 @@ kernelSuite('lifecycle', () => {
   test.each(['bulk', undefined] as const)(
     'after the deadline the rest is unknown or not sent, and the client goes on with right results (priority: %s)',
     async (priority) => {
-      const started = performance.now()
-      const call = ipvs.apply(ensure(20_000), { deadlineMs: 1, ...(priority && { priority }) })
-      const result = await call
-      const took = performance.now() - started
+      const options = { deadlineMs: 1, ...(priority && { priority }) }
+      const result = await ipvs.apply(ensure(20_000), options)
       const counts = runs(result)
       const statuses = counts.map(([status]) => status)
       expect([
@@ -152,7 +127,6 @@ kernelSuite('lifecycle', () => {
       expect(unknown).toBeLessThanOrEqual(1024)
       expect(result.failed).toBe(notSent + unknown)
       expect(result.errors.at(-1)!.error.message).toContain('deadline')
-      expect(took).toBeLessThan(5000)
       await expectWorking()
     },
   )
@@ -167,59 +141,58 @@ kernelSuite('lifecycle', () => {
   })
 
   test('close() sends what was accepted, settles it, and later calls are ERR_IPVS_CLOSED', async () => {
+    const client = await ns.open()
     const calls = [
-      ipvs.apply(ensure(20_000), { priority: 'bulk' }),
-      ipvs.apply(ensure(3000, 1000)),
-      ipvs.apply([{ op: 'add-destination', service, destination: server(700, 3) }]),
+      client.apply(ensure(20_000), { priority: 'bulk' }),
+      client.apply(ensure(3000, 1000)),
+      client.apply([{ op: 'add-destination', service, destination: server(700, 3) }]),
     ]
-    const read = ipvs.destinations(id)
-    const closed = ipvs.close()
+    const read = client.destinations(id)
+    const closed = client.close()
     const order: string[] = []
     void closed.then(() => order.push('closed'))
     void Promise.all([...calls, read]).then(() => order.push('settled'))
     void closed.then(() => setImmediate(() => order.push('next turn')))
     const rejected = [
-      ipvs.apply([{ op: 'add-service', service }]),
-      ipvs.addService(service),
-      ipvs.services(),
-      ipvs.service(id),
-      ipvs.destinations(id),
-      ipvs.snapshot(),
-      ipvs.sysctls(),
+      client.apply([{ op: 'add-service', service }]),
+      client.addService(service),
+      client.services(),
+      client.service(id),
+      client.destinations(id),
+      client.snapshot(),
+      client.sysctls(),
     ]
     for (const result of await Promise.allSettled(rejected)) {
       expect(result.status === 'rejected' && codeOf(result.reason)).toBe('ERR_IPVS_CLOSED')
     }
-    expect(() => ipvs.applySync([])).toThrow(expect.objectContaining({ code: 'ERR_IPVS_CLOSED' }))
+    expect(() => client.applySync([])).toThrow(expect.objectContaining({ code: 'ERR_IPVS_CLOSED' }))
     for (const result of await Promise.all(calls)) expect(result.failed).toBe(0)
     expect((await read).length).toBeGreaterThan(0)
     await closed
-    await ipvs.close()
+    await client.close()
     await new Promise((resolve) => setImmediate(resolve))
     expect(order.slice(0, 2).sort()).toEqual(['closed', 'settled'])
-    expect(space.rules().filter((line) => line.includes('10.1.2.191'))).toEqual([
+    expect(ns.rules().filter((line) => line.includes('10.1.2.191'))).toEqual([
       '-a -u 192.0.2.1:53 -r 10.1.2.191:53 -m -w 3',
     ])
-    expect(space.rules().length).toBe(1002)
+    expect(ns.rules().length).toBe(1002)
   })
 
   test('close() waits no longer than the deadlines of what is queued', async () => {
-    const other = await Ipvs.open({ netns: space.name })
+    const other = await ns.open()
     const calls = [1, 2, 3].map(() => other.apply(ensure(20_000), { deadlineMs: 5 }))
-    const started = performance.now()
     await other.close()
-    const took = performance.now() - started
     const results = await Promise.all(calls)
     for (const { applied, failed } of results) expect(applied + failed).toBe(20_000)
-    expect(results.at(-1)!.failed).toBeGreaterThan(0)
-    expect(took).toBeLessThan(3000)
+    // The last one gave up nearly everything.
+    expect(results.at(-1)!.failed).toBeGreaterThan(10_000)
     await expectWorking()
   })
 
   test('a client that is used after "await using" ends is closed', async () => {
     let kept: Ipvs
     {
-      await using inner = await Ipvs.open({ netns: space.name })
+      await using inner = await ns.open()
       kept = inner
       expect(await inner.service(id)).toBeDefined()
     }
@@ -227,7 +200,7 @@ kernelSuite('lifecycle', () => {
   })
 
   test('a process with an idle client ends by itself, after its calls have settled', () => {
-    const { status, signal, stdout } = program('idle.mjs', [space.name])
+    const { status, signal, stdout } = program('idle.mjs', [ns.name])
     expect({ status, signal, stdout }).toEqual({
       status: 0,
       signal: null,
@@ -238,14 +211,10 @@ kernelSuite('lifecycle', () => {
   test('worker threads that are ended at any moment leave the process alive, and nothing behind', (context) => {
     const seed = Math.floor(Math.random() * 2 ** 31)
     context.annotate(`seed ${seed}`)
-    const { middle, before, after } = programValue<{
-      middle: Record<string, number>
-      before: Record<string, number>
-      after: Record<string, number>
-    }>('terminate.mjs', [space.name, '36', String(seed)])
-    // Six rounds each, of which a fast machine finishes some.
-    for (const [kind, rounds] of Object.entries(middle)) expect(rounds, kind).toBeGreaterThan(0)
-    expect(after.threads).toBeLessThanOrEqual(before.threads!)
-    expect(after.descriptors).toBeLessThanOrEqual(before.descriptors!)
+    const { first, last } = programValue<
+      Record<'first' | 'last', { threads: number; descriptors: number }>
+    >('terminate.mjs', [ns.name, '24', String(seed)])
+    expect(last.threads).toBeLessThanOrEqual(first.threads)
+    expect(last.descriptors).toBeLessThanOrEqual(first.descriptors)
   })
 })

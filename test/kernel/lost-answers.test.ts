@@ -1,36 +1,21 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { command, kernelSuite, type Namespace, namespace } from './namespace.js'
+import { beforeAll, expect, test } from 'vitest'
+import { kernelSuite } from '../../lab/guest/suite.js'
+import { command } from './namespace.js'
 import { programPath, programValue } from './programs.js'
+import { ns, setUp } from './setup.js'
 
 kernelSuite('answers that are lost', () => {
-  let space: Namespace
-  let folder: string
+  setUp()
   let said: Record<string, string[]>
+  let rules: string[]
 
   beforeAll(() => {
-    space = namespace()
-    folder = mkdtempSync(path.join(tmpdir(), 'ipvs-lost-'))
-    const shim = path.join(folder, 'lose-answers.so')
-    command([
-      'gcc',
-      '-Wall',
-      '-Werror',
-      '-shared',
-      '-fPIC',
-      '-o',
-      shim,
-      programPath('lose-answers.c'),
-      '-ldl',
-    ])
-    said = programValue('lost.mjs', [space.name], { env: { LD_PRELOAD: shim, LOSE: '2,4,5,7' } })
-  })
-
-  afterAll(() => {
-    space?.close()
-    rmSync(folder, { recursive: true, force: true })
+    const shim = path.join(ns.folder, 'lose-answers.so')
+    const gcc = ['gcc', '-Wall', '-Werror', '-shared', '-fPIC', '-o', shim]
+    command([...gcc, programPath('lose-answers.c'), '-ldl'])
+    said = programValue('lost.mjs', [ns.name], { env: { LD_PRELOAD: shim, LOSE: '2,4,5,7' } })
+    rules = ns.rules()
   })
 
   test('the next call works, on a new socket', () => {
@@ -52,7 +37,7 @@ kernelSuite('answers that are lost', () => {
   test('applySync says unknown, and its next call has a new socket in the right namespace', () => {
     expect(said.sync).toEqual(['unknown ERR_IPVS_UNKNOWN_OUTCOME'])
     expect(said.syncNext).toEqual(['applied'])
-    expect(space.rules()).toContain('-a -u 192.0.2.1:53 -r 10.1.0.5:53 -m -w 1')
+    expect(rules).toContain('-a -u 192.0.2.1:53 -r 10.1.0.5:53 -m -w 1')
   })
 
   test('a client that is being closed settles them all the same', () => {
@@ -60,7 +45,6 @@ kernelSuite('answers that are lost', () => {
   })
 
   test('what was said to be applied is there', () => {
-    const rules = space.rules()
     for (const n of [1, 3, 6, 7])
       expect(rules).toContain(`-a -u 192.0.2.1:53 -r 10.1.0.${n}:53 -m -w 1`)
     expect(rules).toContain('-a -u 192.0.2.1:53 -r 10.1.0.2:53 -m -w 8')

@@ -1,9 +1,11 @@
 // What a pool does about its servers together, on a real kernel; ipvsadm is the witness.
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Ipvs } from '../../src/client.js'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { kernelSuite } from '../../lab/guest/suite.js'
+import type { Ipvs } from '../../src/client.js'
 import { MirroredPool } from '../../src/pool/index.js'
 import type { MirroredPoolOptions } from '../../src/pool/types.js'
-import { kernelSuite, type Namespace, namespace } from './namespace.js'
+import { namespace } from './namespace.js'
+import { ipvs, ns, setUp } from './setup.js'
 
 const base = {
   address: '192.0.2.1',
@@ -15,31 +17,20 @@ const base = {
 } as const satisfies MirroredPoolOptions
 
 kernelSuite('a pool and its servers together', () => {
-  let space: Namespace
-  let ipvs: Ipvs
-  let pools: MirroredPool[]
+  setUp()
 
-  beforeEach(async () => {
-    space = namespace()
-    ipvs = await Ipvs.open({ netns: space.name })
-    pools = []
-  })
-
-  afterEach(async () => {
-    await Promise.all(pools.map((pool) => pool.close()))
-    await ipvs.close()
-    space.close()
-  })
-
-  async function open(options: Partial<MirroredPoolOptions> = {}): Promise<MirroredPool> {
-    const pool = await MirroredPool.open(ipvs, { ...base, ...options } as MirroredPoolOptions)
-    pools.push(pool)
+  async function open(
+    options: Partial<MirroredPoolOptions> = {},
+    client: Ipvs = ipvs,
+  ): Promise<MirroredPool> {
+    const pool = await MirroredPool.open(client, { ...base, ...options } as MirroredPoolOptions)
+    onTestFinished(() => pool.close())
     return pool
   }
 
   /** `tcp 10.1.0.1 1`, sorted. */
   const held = () =>
-    space
+    ns
       .rules()
       .filter((rule) => rule.startsWith('-a'))
       .map((rule) => rule.replace(/^-a -(.) \S+ -r (.*):53 -. -w (.*)$/, '$1 $2 $3'))
@@ -58,10 +49,10 @@ kernelSuite('a pool and its servers together', () => {
   })
 
   test('a lost quorum withdraws the services, and only those', async () => {
-    space.ipvsadm('-A', '-t', '192.0.2.9:80')
+    ns.ipvsadm('-A', '-t', '192.0.2.9:80')
     const pool = await open({ quorum: { up: 2, onLost: 'withdraw' } })
     await pool.down('10.1.0.1')
-    expect(space.rules()).toEqual(['-A -t 192.0.2.9:80 -s wlc'])
+    expect(ns.rules()).toEqual(['-A -t 192.0.2.9:80 -s wlc'])
     expect((await pool.reconcile()).changes).toEqual([])
     await pool.up('10.1.0.1')
     expect(held()).toHaveLength(4)
@@ -75,7 +66,7 @@ kernelSuite('a pool and its servers together', () => {
 
   test('addresses of both families, and two ports: one server, one batch', async () => {
     const { address: _, port: __, ...rest } = base
-    const pool = await MirroredPool.open(ipvs, {
+    await using pool = await MirroredPool.open(ipvs, {
       ...rest,
       fronts: [
         { address: '192.0.2.1', port: 53 },
@@ -85,8 +76,7 @@ kernelSuite('a pool and its servers together', () => {
       ],
       servers: [{ address: '10.1.0.1', secondAddress: '2001:db8::a' }],
     })
-    pools.push(pool)
-    const servers = () => space.rules().filter((rule) => rule.startsWith('-a'))
+    const servers = () => ns.rules().filter((rule) => rule.startsWith('-a'))
     expect(servers()).toEqual([
       '-a -f 7 -6 -r [2001:db8::a]:0 -g -w 1',
       '-a -t 192.0.2.1:53 -r 10.1.0.1:53 -g -w 1',
@@ -103,16 +93,20 @@ kernelSuite('a pool and its servers together', () => {
   })
 
   test('slow start gives weights that grow to the configured one', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    onTestFinished(() => void vi.useRealTimers())
     const pool = await open({
       servers: [{ address: '10.1.0.1', weight: 100 }],
       slowStart: { durationMs: 1000, steps: 4, from: 0.1 },
     })
     await pool.down('10.1.0.1')
     await pool.up('10.1.0.1')
-    expect(held()).toEqual(['t 10.1.0.1 10', 'u 10.1.0.1 10'])
-    await expect
-      .poll(held, { timeout: 10_000, interval: 50 })
-      .toEqual(['t 10.1.0.1 100', 'u 10.1.0.1 100'])
+    for (const weight of [10, 33, 55, 78, 100]) {
+      // What is read comes after what the clock had written.
+      await ipvs.services()
+      expect(held()).toEqual([`t 10.1.0.1 ${weight}`, `u 10.1.0.1 ${weight}`])
+      vi.advanceTimersByTime(250)
+    }
   })
 
   test('a drain of an idle server ends at once', async () => {
@@ -122,32 +116,34 @@ kernelSuite('a pool and its servers together', () => {
   })
 
   test('the timer finds what ipvsadm has done', async () => {
-    const pool = await open({ reconcileIntervalMs: 200 })
+    const pool = await open({ reconcileIntervalMs: 100 })
     const found: unknown[] = []
     pool.on('drift', ({ found: what, destination }) => found.push([what, destination]))
-    space.ipvsadm('-d', '-u', '192.0.2.1:53', '-r', '10.1.0.1:53')
-    await expect.poll(held, { timeout: 10_000, interval: 50 }).toHaveLength(4)
-    expect(found).toEqual([['missing', '10.1.0.1:53']])
-    space.ipvsadm('-C')
-    await expect.poll(held, { timeout: 10_000, interval: 50 }).toHaveLength(4)
+    ns.ipvsadm('-d', '-u', '192.0.2.1:53', '-r', '10.1.0.1:53')
+    await expect.poll(() => found).toEqual([['missing', '10.1.0.1:53']])
+    expect(held()).toHaveLength(4)
+    ns.ipvsadm('-C')
+    await expect.poll(held).toHaveLength(4)
   })
 
   test("drift: 'report' leaves it", async () => {
     const pool = await open({ drift: 'report' })
-    space.ipvsadm('-e', '-u', '192.0.2.1:53', '-r', '10.1.0.1:53', '-g', '-w', '7')
-    const rules = space.rules()
+    ns.ipvsadm('-e', '-u', '192.0.2.1:53', '-r', '10.1.0.1:53', '-g', '-w', '7')
+    const rules = ns.rules()
     expect((await pool.reconcile()).changes).toEqual([])
-    expect(space.rules()).toEqual(rules)
+    expect(ns.rules()).toEqual(rules)
   })
 
   test("sysctls: 'apply' sets what UDP clients need", async () => {
-    await ipvs.setSysctl('expire_nodest_conn', 0)
-    const reporting = await open({ onePacket: false })
+    using own = namespace()
+    await using client = await own.open()
+    await using reporting = await open({ onePacket: false }, client)
     expect(reporting.status().warnings).toMatchObject([{ code: 'udp-black-hole' }])
-    await pools.pop()!.close()
-    const pool = await open({ onePacket: false, sysctls: 'apply', udpTimeoutSeconds: 12 })
+    await reporting.close()
+    const options = { onePacket: false, sysctls: 'apply', udpTimeoutSeconds: 12 } as const
+    await using pool = await open(options, client)
     expect(pool.status().warnings).toEqual([])
-    expect(space.run(['cat', '/proc/sys/net/ipv4/vs/expire_nodest_conn']).trim()).toBe('1')
-    expect(space.ipvsadm('-L', '--timeout')).toMatch(/: 900 120 12$/m)
+    expect(own.run(['cat', '/proc/sys/net/ipv4/vs/expire_nodest_conn']).trim()).toBe('1')
+    expect(own.ipvsadm('-L', '--timeout')).toMatch(/: 900 120 12$/m)
   })
 })

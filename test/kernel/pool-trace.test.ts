@@ -1,11 +1,10 @@
 // What a pool really sends, counted by strace.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { kernelSuite, type Namespace, namespace } from './namespace.js'
-import { program } from './programs.js'
-import { messages, STRACE, type SystemCall, systemCalls } from './strace.js'
+import { expect, test } from 'vitest'
+import { kernelSuite } from '../../lab/guest/suite.js'
+import { MirroredPool } from '../../src/pool/index.js'
+import { ipvs, ns, setUp } from './setup.js'
+import { messages } from './strace.js'
+import { traced } from './traced.js'
 
 const NEW_SERVICE = 1
 const SET_SERVICE = 2
@@ -13,49 +12,40 @@ const NEW_DEST = 5
 const SET_DEST = 6
 const DEL_DEST = 7
 const MUTATING = [NEW_SERVICE, SET_SERVICE, 3, NEW_DEST, SET_DEST, DEL_DEST]
-const CONTROLLER = 0x10 // genetlink.h: GENL_ID_CTRL; its command numbers are others
 const NOOP = 1
 
 kernelSuite('what a pool sends', () => {
-  let space: Namespace
-  let folder: string
+  setUp()
 
-  beforeAll(() => {
-    space = namespace()
-    folder = mkdtempSync(path.join(tmpdir(), 'ipvs-pool-'))
-  })
+  const open = () =>
+    MirroredPool.open(ipvs, {
+      address: '192.0.2.1',
+      port: 53,
+      scheduler: 'wrr',
+      forwarding: 'direct',
+      servers: ['10.1.0.1', { address: '10.1.0.2', weight: 5 }],
+    })
 
-  afterAll(() => {
-    space?.close()
-    rmSync(folder, { recursive: true, force: true })
-  })
-
-  function trace(...flips: string[]): readonly SystemCall[] {
-    const file = path.join(folder, 'trace')
-    const under = [...STRACE, '-e', 'trace=network,write', '-o', file]
-    const { status, stderr } = program('pool.mjs', [space.name, ...flips], { under })
-    expect(status, stderr).toBe(0)
-    return systemCalls(readFileSync(file, 'utf8'))
+  /** The commands of all changes in the opening of the pool. */
+  async function opening(): Promise<number[]> {
+    const calls = await traced('sendmsg', async () => (await open()).close())
+    return calls
+      .filter(({ netlink }) => netlink)
+      .flatMap(({ bytes }) => messages(bytes))
+      .filter(({ type, command }) => type !== NOOP && MUTATING.includes(command))
+      .map(({ command }) => command)
   }
 
-  const mutating = (calls: readonly SystemCall[]): number[] =>
-    calls
-      .filter(({ name, netlink }) => netlink && name === 'sendmsg')
-      .flatMap(({ bytes }) => messages(bytes))
-      .filter(
-        ({ type, command }) => type !== CONTROLLER && type !== NOOP && MUTATING.includes(command),
-      )
-      .map(({ command }) => command)
-
-  test('the first opening makes two services with two servers each', () => {
-    const commands = mutating(trace())
+  test('the first opening makes two services with two servers each', async () => {
+    const commands = await opening()
     expect(commands.filter((command) => command === NEW_SERVICE).length).toBe(2)
     expect(commands.filter((command) => command === NEW_DEST).length).toBe(4)
-    expect(space.rules().length).toBe(6)
+    expect(ns.rules().length).toBe(6)
   })
 
-  test('reopening the unchanged pool sends no mutating message', () => {
-    expect(mutating(trace())).toEqual([])
+  test('reopening the unchanged pool sends no mutating message', async () => {
+    await (await open()).close()
+    expect(await opening()).toEqual([])
   })
 
   test.each([
@@ -68,23 +58,26 @@ kernelSuite('what a pool sends', () => {
     ],
     ['a scheduler', SET_SERVICE, ['-E', '-t', '192.0.2.1:53', '-s', 'rr']],
     ['persistence', SET_SERVICE, ['-E', '-t', '192.0.2.1:53', '-s', 'wrr', '-p', '60']],
-  ])('%s edited by another hand takes one message to repair', (_, command, words) => {
-    const before = space.rules()
-    space.ipvsadm(...words)
-    expect(mutating(trace())).toEqual([command])
-    expect(space.rules()).toEqual(before)
+  ])('%s edited by another hand takes one message to repair', async (_, command, words) => {
+    await (await open()).close()
+    const before = ns.rules()
+    ns.ipvsadm(...words)
+    expect(await opening()).toEqual([command])
+    expect(ns.rules()).toEqual(before)
   })
 
-  test('each flip is one sendmsg with both protocols and the barrier, then one receive', () => {
-    const calls = trace('down', 'up', 'weight')
-    const marks = calls.flatMap(({ name, bytes }, at) =>
-      name === 'write' && Buffer.from(bytes).toString() === 'mark\n' ? [at] : [],
-    )
-    expect(marks.length).toBe(4)
+  test('each flip is one sendmsg with both protocols and the barrier, then one receive', async () => {
+    await using pool = await open()
+    const calls = await traced('network', async () => {
+      await pool.down('10.1.0.1')
+      await pool.up('10.1.0.1')
+      await pool.setWeight('10.1.0.1', 7)
+    })
+    const netlink = calls.filter((call) => call.netlink)
+    const flip = ['sendmsg', 'recvmmsg']
+    expect(netlink.map(({ name }) => name)).toEqual([...flip, ...flip, ...flip])
     for (const [n, command] of [DEL_DEST, NEW_DEST, SET_DEST].entries()) {
-      const netlink = calls.slice(marks[n], marks[n + 1]).filter((call) => call.netlink)
-      expect(netlink.map(({ name }) => name)).toEqual(['sendmsg', 'recvmmsg'])
-      expect(messages(netlink[0]!.bytes)).toMatchObject([
+      expect(messages(netlink[2 * n]!.bytes)).toMatchObject([
         { command, protocol: 'tcp', destination: '10.1.0.1' },
         { command, protocol: 'udp', destination: '10.1.0.1' },
         { type: NOOP },

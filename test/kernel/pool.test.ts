@@ -1,9 +1,11 @@
 // A pool on a real kernel; ipvsadm is the witness and the other writer.
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Ipvs } from '../../src/client.js'
+import { setImmediate } from 'node:timers/promises'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { kernelSuite } from '../../lab/guest/suite.js'
+import type { Ipvs } from '../../src/client.js'
 import { MirroredPool } from '../../src/pool/index.js'
 import type { MirroredPoolEvents, MirroredPoolOptions } from '../../src/pool/types.js'
-import { kernelSuite, type Namespace, namespace } from './namespace.js'
+import { ipvs, ns, setUp } from './setup.js'
 
 const dns = {
   address: '192.0.2.1',
@@ -25,64 +27,48 @@ const FULL = [
 type Name = keyof MirroredPoolEvents
 
 kernelSuite('MirroredPool', () => {
-  let space: Namespace
-  let ipvs: Ipvs
-  let pools: MirroredPool[]
+  setUp()
   let events: { name: Name; [field: string]: unknown }[]
-
-  beforeEach(async () => {
-    space = namespace()
-    ipvs = await Ipvs.open({ netns: space.name })
-    pools = []
-  })
-
-  afterEach(async () => {
-    await Promise.all(pools.map((pool) => pool.close()))
-    await ipvs.close()
-    space.close()
-  })
 
   async function open(options: Partial<MirroredPoolOptions> = {}): Promise<MirroredPool> {
     const pool = await MirroredPool.open(ipvs, { ...dns, ...options } as MirroredPoolOptions)
-    pools.push(pool)
+    onTestFinished(() => pool.close())
     events = []
     for (const name of ['up', 'down', 'drift', 'diverged', 'warning', 'error'] as const) {
       pool.on(name, (event: object) => events.push({ ...event, name }))
     }
     // Those of the opening come first.
-    await new Promise((resolve) => setImmediate(resolve))
+    await setImmediate()
     return pool
   }
 
   test('opening makes the table, opening it again changes nothing', async () => {
     const pool = await open()
-    expect(space.rules()).toEqual(FULL)
+    expect(ns.rules()).toEqual(FULL)
     expect(pool.status()).toMatchObject({ converged: true, warnings: [] })
     expect((await pool.reconcile()).changes).toEqual([])
+    await pool.close()
     for (const initial of ['up', 'adopt'] as const) {
-      await pools.pop()!.close()
       const calls = counted(ipvs)
-      const again = await MirroredPool.open(calls.client, { ...dns, initial })
-      pools.push(again)
+      await using again = await MirroredPool.open(calls.client, { ...dns, initial })
       expect(calls.applied).toEqual([])
       expect([...again.members()].map(({ state }) => state)).toEqual(['up', 'up'])
     }
-    expect(space.rules()).toEqual(FULL)
+    expect(ns.rules()).toEqual(FULL)
   })
 
   test('a namespace whose service is owned has no place for a second pool', async () => {
-    await open({ name: 'first' })
-    const other = await Ipvs.open({ netns: `/run/netns/${space.name}` })
+    const first = await open({ name: 'first' })
+    await using other = await ns.open({ netns: `/run/netns/${ns.name}` })
     await expect(MirroredPool.open(other, dns)).rejects.toMatchObject({ code: 'ERR_IPVS_OWNED' })
-    await pools.pop()!.close()
+    await first.close()
     await (await MirroredPool.open(other, dns)).close()
-    await other.close()
   })
 
   test('flips go to both protocols', async () => {
     const pool = await open({ onDown: { tcp: 'quiesce' } })
     await pool.down('10.1.0.1')
-    expect(space.rules()).toEqual(
+    expect(ns.rules()).toEqual(
       FULL.flatMap((rule) => {
         if (!rule.includes('10.1.0.1:')) return [rule]
         return rule.includes('-t') ? [rule.replace('-w 1', '-w 0')] : []
@@ -90,14 +76,14 @@ kernelSuite('MirroredPool', () => {
     )
     await pool.up('10.1.0.1:53')
     await pool.setAdmin('10.1.0.2', 'drain')
-    expect(space.rules()).toEqual(FULL.map((rule) => rule.replace('-w 5', '-w 0')))
+    expect(ns.rules()).toEqual(FULL.map((rule) => rule.replace('-w 5', '-w 0')))
     await pool.setAdmin('10.1.0.2', 'ready')
     await pool.setWeight({ address: '10.1.0.1' }, 3)
-    expect(space.rules()).toEqual(FULL.map((rule) => rule.replace('-w 1', '-w 3')))
+    expect(ns.rules()).toEqual(FULL.map((rule) => rule.replace('-w 1', '-w 3')))
     await pool.add({ address: '10.1.0.3', weight: 9, upperThreshold: 100, lowerThreshold: 10 })
     await pool.remove('10.1.0.1')
     await pool.remove('10.1.0.2')
-    expect(space.rules()).toEqual([
+    expect(ns.rules()).toEqual([
       '-A -t 192.0.2.1:53 -s wrr',
       '-A -u 192.0.2.1:53 -s wrr -o',
       '-a -t 192.0.2.1:53 -r 10.1.0.3:53 -g -w 9',
@@ -118,7 +104,7 @@ kernelSuite('MirroredPool', () => {
             : pool.setWeight('10.1.0.2', i),
       ),
     )
-    expect(space.rules()).toEqual(
+    expect(ns.rules()).toEqual(
       FULL.filter((rule) => !rule.includes('10.1.0.1:')).map((rule) =>
         rule.replace('-w 5', '-w 998'),
       ),
@@ -181,12 +167,12 @@ kernelSuite('MirroredPool', () => {
       ],
     ])('%s', async (_, command, op, field) => {
       const pool = await open()
-      space.ipvsadm(...command)
-      expect(space.rules().join() === FULL.join()).toBe(field === 'upperThreshold')
+      ns.ipvsadm(...command)
+      expect(ns.rules().join() === FULL.join()).toBe(field === 'upperThreshold')
       const { changes, failed } = await pool.reconcile()
       expect(changes.map((change) => change.op)).toEqual([op])
       expect(failed).toBe(0)
-      expect(space.rules()).toEqual(FULL)
+      expect(ns.rules()).toEqual(FULL)
       expect(events.map(({ name }) => name)).toEqual(['drift'])
       const [{ differences, found }] = events as unknown as [
         { differences: { field: string }[]; found: string },
@@ -200,13 +186,13 @@ kernelSuite('MirroredPool', () => {
         forwarding: 'tunnel',
         tunnel: { type: 'gue', port: 6080, checksum: 'standard' },
       })
-      const rules = space.rules()
+      const rules = ns.rules()
       expect(rules).toContain(
         '-a -u 192.0.2.1:53 -r 10.1.0.2:53 -i -w 5 --tun-type gue --tun-port 6080 --tun-csum',
       )
-      space.ipvsadm('-e', ...UDP, '-r', '10.1.0.2:53', '-i', '-w', '5')
+      ns.ipvsadm('-e', ...UDP, '-r', '10.1.0.2:53', '-i', '-w', '5')
       expect((await pool.reconcile()).changes).toHaveLength(1)
-      expect(space.rules()).toEqual(rules)
+      expect(ns.rules()).toEqual(rules)
       expect(events).toMatchObject([
         {
           differences: [
@@ -218,21 +204,21 @@ kernelSuite('MirroredPool', () => {
 
     test('everything', async () => {
       const pool = await open()
-      space.ipvsadm('-C')
+      ns.ipvsadm('-C')
       await pool.reconcile()
-      expect(space.rules()).toEqual(FULL)
+      expect(ns.rules()).toEqual(FULL)
     })
   })
 
   test('adopts in place at the opening', async () => {
-    space.ipvsadm('-A', '-t', '192.0.2.1:53', '-s', 'rr')
-    space.ipvsadm('-A', '-u', '192.0.2.1:53', '-s', 'wrr')
-    space.ipvsadm('-A', '-t', '192.0.2.1:80', '-s', 'rr')
-    space.ipvsadm('-a', '-t', '192.0.2.1:53', '-r', '10.1.0.1:53', '-m', '-w', '4')
-    space.ipvsadm('-a', '-t', '192.0.2.1:53', '-r', '10.1.0.2:53', '-g', '-w', '0')
-    space.ipvsadm('-a', '-u', '192.0.2.1:53', '-r', '10.9.9.9:53', '-g')
+    ns.ipvsadm('-A', '-t', '192.0.2.1:53', '-s', 'rr')
+    ns.ipvsadm('-A', '-u', '192.0.2.1:53', '-s', 'wrr')
+    ns.ipvsadm('-A', '-t', '192.0.2.1:80', '-s', 'rr')
+    ns.ipvsadm('-a', '-t', '192.0.2.1:53', '-r', '10.1.0.1:53', '-m', '-w', '4')
+    ns.ipvsadm('-a', '-t', '192.0.2.1:53', '-r', '10.1.0.2:53', '-g', '-w', '0')
+    ns.ipvsadm('-a', '-u', '192.0.2.1:53', '-r', '10.9.9.9:53', '-g')
     const pool = await open({ initial: 'adopt' })
-    expect(space.rules()).toEqual([
+    expect(ns.rules()).toEqual([
       '-A -t 192.0.2.1:53 -s wrr',
       '-A -t 192.0.2.1:80 -s rr',
       '-A -u 192.0.2.1:53 -s wrr',
@@ -253,18 +239,18 @@ kernelSuite('MirroredPool', () => {
     ])
     await pool.up('10.1.0.1')
     await pool.up('10.1.0.2')
-    expect(space.rules()).toEqual(
+    expect(ns.rules()).toEqual(
       [...FULL.map((rule) => rule.replace(' -o', '')), '-A -t 192.0.2.1:80 -s rr'].sort(),
     )
     await pool.close({ withdraw: true })
-    expect(space.rules()).toEqual(['-A -t 192.0.2.1:80 -s rr'])
+    expect(ns.rules()).toEqual(['-A -t 192.0.2.1:80 -s rr'])
   })
 
   test('the UDP half deleted by hand: diverged, then converged', async () => {
     const pool = await open()
-    space.ipvsadm('-d', '-u', '192.0.2.1:53', '-r', '10.1.0.2:53')
+    ns.ipvsadm('-d', '-u', '192.0.2.1:53', '-r', '10.1.0.2:53')
     await pool.setWeight('10.1.0.2', 7)
-    expect(space.rules()).toEqual(FULL.map((rule) => rule.replace('-w 5', '-w 7')))
+    expect(ns.rules()).toEqual(FULL.map((rule) => rule.replace('-w 5', '-w 7')))
     expect(events).toMatchObject([
       {
         name: 'diverged',
@@ -283,9 +269,9 @@ kernelSuite('MirroredPool', () => {
   test('the UDP service deleted by hand: up makes it anew', async () => {
     const pool = await open()
     await pool.down('10.1.0.1')
-    space.ipvsadm('-D', '-u', '192.0.2.1:53')
+    ns.ipvsadm('-D', '-u', '192.0.2.1:53')
     await pool.up('10.1.0.1')
-    expect(space.rules()).toEqual(FULL)
+    expect(ns.rules()).toEqual(FULL)
     expect(events.map(({ name }) => name)).toEqual(['down', 'diverged', 'drift', 'up'])
     expect(pool.status().converged).toBe(true)
   })
@@ -295,31 +281,31 @@ kernelSuite('MirroredPool', () => {
     const calls: Promise<unknown>[] = []
     const removeTcp = () => {
       try {
-        space.ipvsadm('-D', '-t', '192.0.2.1:53')
+        ns.ipvsadm('-D', '-t', '192.0.2.1:53')
       } catch (error) {
-        // On a busy machine the pool may not have repaired the flush before it.
+        // The pool may not have repaired the flush before it yet.
         if (!/No such service/.test(String(error))) throw error
       }
     }
     for (let i = 0; i < 60; i++) {
       if (i % 5 === 0) calls.push(pool.reconcile())
       if (i % 15 === 7) removeTcp()
-      if (i % 15 === 12) space.ipvsadm('-C')
+      if (i % 15 === 12) ns.ipvsadm('-C')
       calls.push(i % 2 ? pool.up('10.1.0.1') : pool.down('10.1.0.1'), pool.setWeight('10.1.0.2', i))
-      if (i % 4 === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+      if (i % 4 === 0) await setImmediate()
     }
     await Promise.all(calls)
     await pool.reconcile()
-    expect(space.rules()).toEqual(FULL.map((rule) => rule.replace('-w 5', '-w 59')))
+    expect(ns.rules()).toEqual(FULL.map((rule) => rule.replace('-w 5', '-w 59')))
     expect(pool.status().converged).toBe(true)
   })
 
   test('IPv6, and IPv4 servers behind it through a tunnel', async () => {
-    await open({
+    const first = await open({
       address: '2001:db8::53',
       servers: ['2001:db8:1::1', '[2001:db8:1::2]:53'],
     } as never)
-    expect(space.rules()).toEqual([
+    expect(ns.rules()).toEqual([
       '-A -t [2001:db8::53]:53 -s wrr',
       '-A -u [2001:db8::53]:53 -s wrr -o',
       '-a -t [2001:db8::53]:53 -r [2001:db8:1::1]:53 -g -w 1',
@@ -327,7 +313,7 @@ kernelSuite('MirroredPool', () => {
       '-a -u [2001:db8::53]:53 -r [2001:db8:1::1]:53 -g -w 1',
       '-a -u [2001:db8::53]:53 -r [2001:db8:1::2]:53 -g -w 1',
     ])
-    await pools.pop()!.close({ withdraw: true })
+    await first.close({ withdraw: true })
     const mixed = {
       address: '2001:db8::53',
       protocols: ['udp'],
@@ -335,7 +321,7 @@ kernelSuite('MirroredPool', () => {
       servers: ['10.1.0.1', '2001:db8:1::1'],
     }
     const pool = await open(mixed as never)
-    expect(space.rules()).toEqual([
+    expect(ns.rules()).toEqual([
       '-A -u [2001:db8::53]:53 -s wrr -o',
       '-a -u [2001:db8::53]:53 -r 10.1.0.1:53 -i -w 1 --tun-type ipip',
       '-a -u [2001:db8::53]:53 -r [2001:db8:1::1]:53 -i -w 1 --tun-type ipip',
@@ -347,15 +333,14 @@ kernelSuite('MirroredPool', () => {
 
   test('a mark is one service for both protocols', async () => {
     const { address: _, port: __, ...rest } = dns
-    const pool = await MirroredPool.open(ipvs, { ...rest, fronts: [{ fwmark: 7 }] })
-    pools.push(pool)
-    expect(space.rules()).toEqual([
+    await using pool = await MirroredPool.open(ipvs, { ...rest, fronts: [{ fwmark: 7 }] })
+    expect(ns.rules()).toEqual([
       '-A -f 7 -s wrr',
       '-a -f 7 -r 10.1.0.1:0 -g -w 1',
       '-a -f 7 -r 10.1.0.2:0 -g -w 5',
     ])
     await pool.down('10.1.0.1')
-    expect(space.rules()).toHaveLength(2)
+    expect(ns.rules()).toHaveLength(2)
     expect((await pool.reconcile()).changes).toEqual([])
   })
 
@@ -366,7 +351,7 @@ kernelSuite('MirroredPool', () => {
       persistence: { timeoutSeconds: 60, netmask: '255.255.255.0' },
       servers: ['10.1.0.1:5353', '10.1.0.1:5354'],
     })
-    expect(space.rules()).toEqual([
+    expect(ns.rules()).toEqual([
       '-A -t 192.0.2.1:53 -s sh -p 60 -M 255.255.255.0 -b sh-fallback',
       '-A -u 192.0.2.1:53 -s sh -p 60 -M 255.255.255.0 -b sh-fallback',
       '-a -t 192.0.2.1:53 -r 10.1.0.1:5353 -m -w 1',

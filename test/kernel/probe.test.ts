@@ -1,35 +1,30 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { kernelSuite } from '../../lab/guest/suite.js'
 import { Ipvs } from '../../src/client.js'
 import type { ProbeResult } from '../../src/probe.js'
-import { kernelSuite, lines, type Namespace, namespace } from './namespace.js'
+import { command, lines } from './namespace.js'
 import { programValue } from './programs.js'
+import { ipvs, ns, setUp } from './setup.js'
+import { threads } from './threads.js'
 
 kernelSuite('probe', () => {
-  let space: Namespace
-
-  beforeAll(() => {
-    space = namespace()
-  })
-
-  afterAll(() => {
-    space?.close()
-  })
+  setUp()
 
   /** The settings as files show them in the namespace. */
   function settings(): Record<string, number | string> {
-    const text = space.run(['grep', '-r', '', '/proc/sys/net/ipv4/vs'])
+    const text = ns.run(['grep', '-r', '', '/proc/sys/net/ipv4/vs'])
     const pairs = lines(text).map((line) => /\/vs\/(\w+):(.*)$/.exec(line)!)
     return Object.fromEntries(
       pairs.map(([, name, value]) => {
-        const isNumber = name !== 'est_cpulist' && /^-?\d+$/.test(value!)
-        return [name!, isNumber ? Number(value) : value!]
+        const isText = /^est_cpulist$|^lblcr?_expiration$/.test(name!) || !/^-?\d+$/.test(value!)
+        return [name!, isText ? value! : Number(value)]
       }),
     )
   }
 
   test('where IPVS works, probe says so and has nothing to advise', async () => {
-    const result = await Ipvs.probe({ netns: space.name })
+    const result = await Ipvs.probe({ netns: ns.name })
     expect(result).toEqual({
       available: true,
       module: true,
@@ -42,15 +37,16 @@ kernelSuite('probe', () => {
     expect(result.sysctls).toMatchObject({ expire_nodest_conn: 0, sync_threshold: '3\t50' })
   })
 
-  test('settings are those of the namespace', async () => {
-    await using ipvs = await Ipvs.open({ netns: space.name })
+  test('settings are those of the namespace, with those of schedulers as text', async () => {
+    command(['modprobe', 'ip_vs_lblcr'])
     const before = await ipvs.sysctls()
-    expect(before.expire_nodest_conn).toBe(0)
-    space.run(['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/vs/expire_nodest_conn'])
+    expect(before).toMatchObject({ expire_nodest_conn: 0, lblcr_expiration: '86400' })
+    ns.run(['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/vs/expire_nodest_conn'])
     const after = await ipvs.sysctls()
     expect(after).toEqual({ ...before, expire_nodest_conn: 1 })
     expect(after).toEqual(settings())
-    expect((await Ipvs.probe({ netns: space.name })).sysctls.expire_nodest_conn).toBe(1)
+    expect((await Ipvs.probe({ netns: ns.name })).sysctls.expire_nodest_conn).toBe(1)
+    await ipvs.setSysctl('expire_nodest_conn', 0)
     const ours = (await Ipvs.probe()).sysctls.expire_nodest_conn
     expect(ours).toBe(Number(readFileSync('/proc/sys/net/ipv4/vs/expire_nodest_conn', 'utf8')))
   })
@@ -58,24 +54,20 @@ kernelSuite('probe', () => {
   test('schedulers are tried, and the ones that are missing are named with what to do', async () => {
     const names = ['rr', 'nosuch', 'mh', 'twos-not-built']
     const { available, schedulers, advice } = await Ipvs.probe({
-      netns: space.name,
+      netns: ns.name,
       schedulers: names.slice(0, 3),
     })
     expect(available).toBe(true)
     expect(schedulers).toEqual({ rr: true, nosuch: false, mh: true })
     expect(advice).toEqual([expect.stringContaining('modprobe ip_vs_nosuch')])
     // Nobody's table was touched for it.
-    expect(space.rules()).toEqual([])
+    expect(ns.rules()).toEqual([])
   })
 
   test('trying schedulers leaves no thread and no namespace behind', async () => {
-    const threads = () => readdirSync('/proc/self/task').length
     const before = threads()
     for (let n = 0; n < 3; n++) await Ipvs.probe({ schedulers: ['rr'] })
-    for (let tries = 0; tries < 100 && threads() > before; tries++) {
-      await new Promise((resolve) => setTimeout(resolve, 10))
-    }
-    expect(threads()).toBe(before)
+    await expect.poll(threads).toEqual(before)
   })
 
   test('a namespace that is not there is advice, not a rejection', async () => {

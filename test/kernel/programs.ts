@@ -17,20 +17,25 @@ export interface ProgramResult {
 export interface ProgramOptions {
   /** Words before `node`, as in `unshare -Urn node program.mjs`. */
   readonly under?: readonly string[]
+  /** Options of node. */
+  readonly node?: readonly string[]
   readonly uid?: number
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** Runs `node program args` and waits, at most a minute. */
+/** Against hanging only, and before the test's own limit, so that what it printed is seen. */
+const LIMIT_MS = 590_000
+
+/** Runs `node program args` and waits. */
 export function program(
   name: string,
   args: readonly string[] = [],
-  { under = [], uid, env = {} }: ProgramOptions = {},
+  { under = [], node = [], uid, env = {} }: ProgramOptions = {},
 ): ProgramResult {
-  const words = [...under, process.execPath, programPath(name), ...args]
+  const words = [...under, process.execPath, ...node, programPath(name), ...args]
   const { status, signal, stdout, stderr, error } = spawnSync(words[0]!, words.slice(1), {
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: LIMIT_MS,
     killSignal: 'SIGKILL',
     maxBuffer: 256 * 2 ** 20,
     env: { ...process.env, NODE_OPTIONS: '', ...env },

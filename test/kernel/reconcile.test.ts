@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { Ipvs } from '../../src/client.js'
+import { expect, test } from 'vitest'
+import { kernelSuite } from '../../lab/guest/suite.js'
 import { destinationKey, serviceKey } from '../../src/identity.js'
 import type { ReconcileOptions } from '../../src/reconcile/index.js'
 import type { Destination, Service, ServiceId, ServiceTree } from '../../src/types.js'
-import { kernelSuite, type Namespace, namespace } from './namespace.js'
+import { namespace } from './namespace.js'
 import { programPath } from './programs.js'
+import { ipvs, ns, setUp } from './setup.js'
 import { ruleLines } from './witness.js'
 
 const service: Service = { protocol: 'udp', address: '192.0.2.1', port: 53, scheduler: 'wrr' }
@@ -26,22 +27,7 @@ function many(count: number, width: number, weight = 1): ServiceTree[] {
 }
 
 kernelSuite('reconcile', () => {
-  let space: Namespace
-  let ipvs: Ipvs
-
-  beforeAll(async () => {
-    space = namespace()
-    ipvs = await Ipvs.open({ netns: space.name, deadlineMs: 60_000 })
-  })
-
-  afterAll(async () => {
-    await ipvs?.close()
-    space?.close()
-  })
-
-  beforeEach(() => {
-    space.ipvsadm('-C')
-  })
+  setUp()
 
   /** One call makes the table just this, and a second one sends nothing. */
   async function converge(
@@ -51,7 +37,7 @@ kernelSuite('reconcile', () => {
     const result = await ipvs.reconcile(desired, options)
     expect(result.errors).toEqual([])
     expect(result).toMatchObject({ applied: result.total, failed: 0 })
-    expect(space.rules()).toEqual(ruleLines(desired))
+    expect(ns.rules()).toEqual(ruleLines(desired))
     const again = await ipvs.reconcile(desired, options)
     expect(again).toMatchObject({ changes: [], total: 0, applied: 0, failed: 0, errors: [] })
     return result.total
@@ -64,7 +50,7 @@ kernelSuite('reconcile', () => {
         trees,
         fc.array(interference, { minLength: 1, maxLength: 4 }),
         async (first, second, edits) => {
-          space.ipvsadm('-C')
+          await ipvs.flush()
           await converge(first)
           for (const edit of edits) interfere(edit)
           await converge(second, { prune: true, allowEmpty: true })
@@ -91,7 +77,7 @@ kernelSuite('reconcile', () => {
     }
     for (const edit of edits[action]) {
       try {
-        space.ipvsadm(...edit)
+        ns.ipvsadm(...edit)
       } catch {}
     }
   }
@@ -104,12 +90,12 @@ kernelSuite('reconcile', () => {
       '-a -t 198.51.100.1:80 -r 10.9.0.1:8080 -m -w 3',
       '-A -t 198.51.100.2:80 -s rr',
     ]
-    for (const rule of rules) space.ipvsadm(...rule.split(' '))
-    const foreign = space.rules()
+    for (const rule of rules) ns.ipvsadm(...rule.split(' '))
+    const foreign = ns.rules()
     const desired = [{ ...service, destinations: [server(1)] }]
     expect((await ipvs.reconcile(desired)).total).toBe(2)
     expect((await ipvs.reconcile(desired)).total).toBe(0)
-    expect(space.rules()).toEqual([...foreign, ...ruleLines(desired)].sort())
+    expect(ns.rules()).toEqual([...foreign, ...ruleLines(desired)].sort())
 
     const prune = ({ address }: { address?: string }) => address === '198.51.100.1'
     expect((await ipvs.reconcile(desired, { prune })).changes).toEqual([
@@ -119,7 +105,7 @@ kernelSuite('reconcile', () => {
       },
     ])
     const left = foreign.filter((rule) => !rule.includes('198.51.100.1'))
-    expect(space.rules()).toEqual([...left, ...ruleLines(desired)].sort())
+    expect(ns.rules()).toEqual([...left, ...ruleLines(desired)].sort())
 
     const all = await ipvs.reconcile(desired, { prune: true })
     expect(all.outcomes.map(({ change, status }) => [change.service.address, status])).toEqual(
@@ -139,32 +125,32 @@ kernelSuite('reconcile', () => {
       option: 'desired',
     })
     expect((await ipvs.reconcile([])).total).toBe(0)
-    expect(space.rules().length).toBe(2)
+    expect(ns.rules().length).toBe(2)
     expect(await converge([], { prune: true, allowEmpty: true })).toBe(1)
   })
 
   test('a dry run tells what a run then does, and sends nothing', async () => {
     await converge(many(3, 3))
-    const before = space.rules()
+    const before = ns.rules()
     const desired = [...many(2, 4, 5), { ...service, destinations: [server(9)] }]
     const dry = await ipvs.reconcile(desired, { prune: true, dryRun: true })
     expect(dry).toMatchObject({ total: dry.changes.length, applied: 0, failed: 0, errors: [] })
-    expect(space.rules()).toEqual(before)
+    expect(ns.rules()).toEqual(before)
     const wet = await ipvs.reconcile(desired, { prune: true })
     expect(wet.changes).toEqual(dry.changes)
     expect(wet.applied).toBe(dry.total)
-    expect(space.rules()).toEqual(ruleLines(desired))
+    expect(ns.rules()).toEqual(ruleLines(desired))
   })
 
   test('a snapshot can be desired: it brings a lost table back', async () => {
     const desired = [...many(3, 3), { fwmark: 7, scheduler: 'sh', destinations: [server(1)] }]
     await converge(desired)
-    const before = space.rules()
+    const before = ns.rules()
     const { services } = await ipvs.snapshot()
     expect((await ipvs.reconcile(services)).total).toBe(0)
-    space.ipvsadm('-C')
+    ns.ipvsadm('-C')
     expect((await ipvs.reconcile(services)).failed).toBe(0)
-    expect(space.rules()).toEqual(before)
+    expect(ns.rules()).toEqual(before)
   })
 
   test('1,000 services with 5 destinations each', async () => {
@@ -196,14 +182,14 @@ kernelSuite('reconcile', () => {
       ['ensure-destination', 'failed'],
       ['ensure-no-destination', 'not-sent'],
     ])
-    expect(space.rules()).toEqual(ruleLines([{ ...service, destinations: [server(1)] }]))
+    expect(ns.rules()).toEqual(ruleLines([{ ...service, destinations: [server(1)] }]))
   })
 
   test('an aborted signal withdraws everything', async () => {
     const desired = [{ ...service, destinations: [server(1)] }]
     const result = await ipvs.reconcile(desired, { signal: AbortSignal.abort() })
     expect(result.outcomes.map(({ status }) => status)).toEqual(['not-sent', 'not-sent'])
-    expect(space.rules()).toEqual([])
+    expect(ns.rules()).toEqual([])
   })
 
   test('of several calls at once the last one stands', async () => {
@@ -212,15 +198,15 @@ kernelSuite('reconcile', () => {
     )
     for (const { failed } of await Promise.all(calls)) expect(failed).toBe(0)
     const desired = [{ ...service, destinations: [server(4), server(5)] }]
-    expect(space.rules()).toEqual(ruleLines(desired))
+    expect(ns.rules()).toEqual(ruleLines(desired))
   })
 
   test('a client that is being closed completes what it has taken on', async () => {
-    const other = await Ipvs.open({ netns: space.name })
+    const other = await ns.open()
     const call = other.reconcile(many(50, 2))
     await other.close()
     expect(await call).toMatchObject({ total: 150, applied: 150 })
-    expect(space.rules()).toEqual(ruleLines(many(50, 2)))
+    expect(ns.rules()).toEqual(ruleLines(many(50, 2)))
     await expect(other.reconcile([])).rejects.toMatchObject({ code: 'ERR_IPVS_CLOSED' })
   })
 
@@ -247,13 +233,13 @@ kernelSuite('reconcile', () => {
       ...{ fwmark: 9, family: 'ipv4', scheduler: 'wrr' },
       destinations: [{ ...server(1), port: 0 }],
     }
-    space.ipvsadm('-A', '-f', '9', '-s', 'wrr')
-    space.ipvsadm('-a', '-f', '9', '-r', '10.1.0.1:0', '-m')
+    ns.ipvsadm('-A', '-f', '9', '-s', 'wrr')
+    ns.ipvsadm('-a', '-f', '9', '-r', '10.1.0.1:0', '-m')
     const churn = await startChurn(noisy.name)
     /** The witness dumps as well. */
     const quietRules = (): string[] => {
       churn.kill('SIGSTOP')
-      const rules = space.rules()
+      const rules = ns.rules()
       churn.kill('SIGCONT')
       return rules
     }
@@ -286,7 +272,7 @@ kernelSuite('reconcile', () => {
       churn.kill('SIGKILL')
       if (churn.exitCode === null && churn.signalCode === null) await once(churn, 'exit')
     }
-  }, 240_000)
+  })
 })
 
 async function startChurn(netns: string): Promise<ChildProcess> {

@@ -1,10 +1,12 @@
 // The module goes and comes back under an open client. In the lab only: it cuts every connection of the machine's IPVS.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { labSuite } from '../../lab/guest/suite.js'
 import { Ipvs } from '../../src/client.js'
 import type { Change, Service } from '../../src/types.js'
-import { command, labSuite, lines, type Namespace, namespace } from './namespace.js'
+import { lines } from './namespace.js'
 import { programValue } from './programs.js'
+import { ipvs, ns, setUp } from './setup.js'
 
 const id = { protocol: 'udp', address: '192.0.2.1', port: 53 } as const
 const service: Service = { ...id, scheduler: 'rr' }
@@ -13,37 +15,32 @@ const destination = { address: '10.1.0.1', port: 53, forwarding: 'direct' } as c
 const HELPER = '/proc/sys/kernel/modprobe'
 
 labSuite('reloading the module', () => {
-  let space: Namespace
-  let ipvs: Ipvs
+  setUp()
   let helper: string
 
   beforeEach(async () => {
     helper = readFileSync(HELPER, 'utf8')
-    space = namespace()
-    ipvs = await Ipvs.open({ netns: space.name, deadlineMs: 60_000 })
     await ipvs.addService(service)
   })
 
-  afterEach(async () => {
+  afterEach(() => {
     writeFileSync(HELPER, helper)
-    await ipvs?.close()
-    command(['modprobe', 'ip_vs'])
-    space?.close()
+    ns.run(['modprobe', 'ip_vs'])
   })
 
   /** Every service must be gone first: it holds its scheduler's module. */
   function unload(): void {
-    space.ipvsadm('-C')
+    ns.ipvsadm('-C')
     const loaded = lines(readFileSync('/proc/modules', 'utf8')).map((line) => line.split(' ')[0]!)
     const schedulers = loaded.filter((name) => name.startsWith('ip_vs_'))
-    command(['modprobe', '-r', ...schedulers, 'ip_vs'])
+    ns.run(['modprobe', '-r', ...schedulers, 'ip_vs'])
     expect(existsSync('/proc/net/ip_vs')).toBe(false)
   }
 
   /** Registering another family in between gives IPVS an id that it has not had. */
   function reload(): void {
     unload()
-    command(['modprobe', 'ip_vs'])
+    ns.run(['modprobe', 'ip_vs'])
   }
 
   const fill: Change[] = [
@@ -75,7 +72,7 @@ labSuite('reloading the module', () => {
   ])('the next call works after the module was reloaded: %s', async (_, work) => {
     reload()
     await work()
-    expect(space.rules()).toEqual(filled)
+    expect(ns.rules()).toEqual(filled)
     expect((await ipvs.destinations(id)).length).toBe(1)
   })
 
@@ -111,9 +108,9 @@ labSuite('reloading the module', () => {
   test('the next call loads the module by itself when it is not there', async () => {
     unload()
     expect((await ipvs.apply(fill)).failed).toBe(0)
-    expect(space.rules()).toEqual(filled)
+    expect(ns.rules()).toEqual(filled)
     unload()
-    await using other = await Ipvs.open({ netns: space.name })
+    await using other = await ns.open()
     expect(await other.services()).toEqual([])
   })
 
@@ -121,7 +118,7 @@ labSuite('reloading the module', () => {
     unload()
     writeFileSync(HELPER, '/bin/false')
     const expected = { code: 'ERR_IPVS_UNAVAILABLE', reason: 'no-module' }
-    await expect(Ipvs.open({ netns: space.name })).rejects.toMatchObject({
+    await expect(ns.open()).rejects.toMatchObject({
       ...expected,
       command: 'OPEN',
     })
@@ -146,7 +143,7 @@ labSuite('reloading the module', () => {
     expect(blocking).toMatchObject(expected)
     writeFileSync(HELPER, helper)
     expect((await ipvs.apply(fill)).failed).toBe(0)
-    expect(space.rules()).toEqual(filled)
+    expect(ns.rules()).toEqual(filled)
   })
 
   test('an ordinary user loads the module by probing', () => {

@@ -1,14 +1,14 @@
 // Rules and the real ipvsadm: what one writes the other reads.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { Ipvs } from '../../src/client.js'
+import { describe, expect, test } from 'vitest'
+import { kernelSuite } from '../../lab/guest/suite.js'
 import { formatRules, parseRules } from '../../src/rules/index.js'
 import type { Change, Destination, Service, ServiceTree } from '../../src/types.js'
 import { normal, sorted, trees } from '../unit/rules/trees.js'
-import { kernelSuite, lines, type Namespace, namespace } from './namespace.js'
+import { lines } from './namespace.js'
+import { ipvs, ns, setUp } from './setup.js'
 
 // Each run starts several programs in a guest with one CPU.
 const RUNS = { numRuns: 15 }
@@ -90,36 +90,19 @@ function additions(table: readonly ServiceTree[]): Change[] {
 }
 
 kernelSuite('rules', () => {
-  let space: Namespace
-  let ipvs: Ipvs
-  let folder: string
-
-  beforeAll(async () => {
-    space = namespace()
-    ipvs = await Ipvs.open({ netns: space.name, deadlineMs: 60_000 })
-    folder = mkdtempSync(join(tmpdir(), 'ipvs-rules-'))
-  })
-
-  afterAll(async () => {
-    await ipvs?.close()
-    space?.close()
-    if (folder !== undefined) rmSync(folder, { recursive: true })
-  })
-
-  beforeEach(() => {
-    space.ipvsadm('-C')
-  })
+  setUp()
 
   /** `ipvsadm --restore` of `text` into an empty table. Returns what it says, which is nothing if all is well. */
-  function restore(text: string): string {
-    const file = join(folder, 'rules')
+  async function restore(text: string): Promise<string> {
+    await ipvs.flush()
+    const file = join(ns.folder, 'rules')
     writeFileSync(file, text)
-    const script = 'ipvsadm -C && ipvsadm --restore < "$0" 2>&1 || echo "status $?"'
-    return space.run(['sh', '-c', script, file])
+    const script = 'ipvsadm --restore < "$0" 2>&1 || echo "status $?"'
+    return ns.run(['sh', '-c', script, file])
   }
 
   async function program(table: readonly ServiceTree[]): Promise<void> {
-    space.ipvsadm('-C')
+    await ipvs.flush()
     await ipvs.apply(additions(table), { onError: 'throw' })
   }
 
@@ -129,30 +112,28 @@ kernelSuite('rules', () => {
 
   describe('every kind that ipvsadm prints as it is', () => {
     test('written by us, restored by ipvsadm', async () => {
-      expect(restore(formatRules(EVERY_KIND))).toBe('')
+      expect(await restore(formatRules(EVERY_KIND))).toBe('')
       expect(sorted(await table())).toEqual(sorted(EVERY_KIND))
     })
 
     test('programmed by us, saved by ipvsadm, read by us', async () => {
       await program(EVERY_KIND)
-      const parsed = parseRules(space.ipvsadm('-Sn'))
+      const parsed = parseRules(ns.ipvsadm('-Sn'))
       expect(sorted(parsed)).toEqual(sorted(EVERY_KIND))
       expect(parsed).toStrictEqual(normal(parsed))
     })
 
     test('the lines of ipvsadm -Sn', async () => {
       await program(EVERY_KIND)
-      expect(lines(formatRules(await ipvs.snapshot())).sort()).toEqual(space.rules())
-      expect(lines(formatRules(parseRules(space.ipvsadm('-Sn'))))).toEqual(
-        lines(space.ipvsadm('-Sn')),
-      )
+      expect(lines(formatRules(await ipvs.snapshot())).sort()).toEqual(ns.rules())
+      expect(lines(formatRules(parseRules(ns.ipvsadm('-Sn'))))).toEqual(lines(ns.ipvsadm('-Sn')))
     })
   })
 
   test('random tables, written by us, restored by ipvsadm', async () => {
     await fc.assert(
       fc.asyncProperty(trees(), async (trees) => {
-        expect(restore(formatRules(trees))).toBe('')
+        expect(await restore(formatRules(trees))).toBe('')
         const snapshot = await ipvs.snapshot()
         expect(sorted(snapshot.services)).toEqual(sorted(trees))
         expect(sorted(parseRules(formatRules(snapshot)))).toEqual(sorted(trees))
@@ -166,8 +147,8 @@ kernelSuite('rules', () => {
       fc.asyncProperty(trees({ faithful: true }), async (trees) => {
         await program(trees)
         const snapshot = await ipvs.snapshot()
-        expect(lines(formatRules(snapshot)).sort()).toEqual(space.rules())
-        expect(sorted(parseRules(space.ipvsadm('-Sn')))).toEqual(sorted(snapshot.services))
+        expect(lines(formatRules(snapshot)).sort()).toEqual(ns.rules())
+        expect(sorted(parseRules(ns.ipvsadm('-Sn')))).toEqual(sorted(snapshot.services))
       }),
       RUNS,
     )
@@ -179,8 +160,8 @@ kernelSuite('rules', () => {
       { fwmark: 4294967290, family: 'ipv6', scheduler: 'rr', destinations: [] },
     ]
     await program(marks)
-    expect(sorted(parseRules(space.ipvsadm('-Sn')))).toEqual(sorted(marks))
-    expect(restore(formatRules(marks))).toBe('')
+    expect(sorted(parseRules(ns.ipvsadm('-Sn')))).toEqual(sorted(marks))
+    expect(await restore(formatRules(marks))).toBe('')
     expect(sorted(await table())).toEqual(sorted(marks))
   })
 
@@ -190,9 +171,9 @@ kernelSuite('rules', () => {
       ...{ upperThreshold: 2147483647, lowerThreshold: 70_000 },
     }
     const limited: ServiceTree[] = [{ ...tcp, destinations: [server] }]
-    expect(restore(formatRules(limited))).toBe('')
+    expect(await restore(formatRules(limited))).toBe('')
     expect(sorted(await table())).toEqual(sorted(limited))
-    expect(space.rules()).toEqual([
+    expect(ns.rules()).toEqual([
       '-A -t 192.0.2.1:80 -s rr',
       '-a -t 192.0.2.1:80 -r 10.1.0.1:80 -g -w 1',
     ])
@@ -203,7 +184,7 @@ kernelSuite('rules', () => {
     await program([{ ...tcp, destinations: [local] }])
     const snapshot = await ipvs.snapshot()
     expect(() => formatRules(snapshot)).toThrow(/destinations\[0\]\.forwarding .* "local"/)
-    expect(parseRules(space.ipvsadm('-Sn'))[0]!.destinations[0]!.forwarding).toBe('direct')
+    expect(parseRules(ns.ipvsadm('-Sn'))[0]!.destinations[0]!.forwarding).toBe('direct')
   })
 
   describe('means what it means to ipvsadm --restore', () => {
@@ -224,7 +205,7 @@ kernelSuite('rules', () => {
       `${service}-a -t 192.0.2.1:80 -r 10.1.0.3 -x9 -y=3 --weight=0 --gatewaying`,
       '-A -f 5\n-a -f 5 -r 10.1.0.2 -m\n-a -f 5 -r 10.1.0.3:90 -m\n-a -f 5 -r 10.1.0.4:90 -g',
     ])('%j', async (text) => {
-      expect(restore(`${text}\n`)).toBe('')
+      expect(await restore(`${text}\n`)).toBe('')
       expect(sorted(parseRules(text))).toEqual(sorted(await table()))
     })
   })

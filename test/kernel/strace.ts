@@ -1,5 +1,4 @@
 // Reads what strace wrote, and the netlink messages in it.
-import { spawnSync } from 'node:child_process'
 
 /** One system call, in the order in which they began. */
 export interface SystemCall {
@@ -12,10 +11,6 @@ export interface SystemCall {
 
 /** Options for a trace that {@link systemCalls} can read: bytes as hex, and whole; descriptors with what they are. */
 export const STRACE = ['strace', '-f', '-yy', '-xx', '-s', '1048576']
-
-export function hasStrace(): boolean {
-  return spawnSync('strace', ['-V']).status === 0
-}
 
 export function systemCalls(text: string): SystemCall[] {
   const calls: { thread: string; name: string; bytes: Uint8Array; netlink: boolean }[] = []

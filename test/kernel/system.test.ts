@@ -1,36 +1,26 @@
 // What concerns the namespace as a whole: timeouts, sync daemons, counters, settings, connections, watching.
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Ipvs } from '../../src/client.js'
+import { readdirSync } from 'node:fs'
+import { beforeAll, expect, test } from 'vitest'
+import { kernelSuite } from '../../lab/guest/suite.js'
 import type { Connection } from '../../src/system/connections.js'
 import type { WatchEvent } from '../../src/system/watch.js'
-import { kernelSuite, type Namespace, namespace } from './namespace.js'
-import { programPath } from './programs.js'
+import { namespace } from './namespace.js'
+import { ipvs, ns, setUp } from './setup.js'
 
 const id = { protocol: 'udp', address: '192.0.2.1', port: 53 } as const
 const server = { address: '127.0.0.1', port: 5300, forwarding: 'masquerade' } as const
 
 kernelSuite('the namespace as a whole', () => {
-  let space: Namespace
-  let ipvs: Ipvs
-
-  beforeAll(async () => {
-    space = namespace()
-    space.run(['ip', 'address', 'add', '192.0.2.1/32', 'dev', 'lo'])
-    ipvs = await Ipvs.open({ netns: space.name })
-  })
-
-  afterAll(async () => {
-    await ipvs?.close()
-    space?.close()
-  })
+  setUp()
+  beforeAll(() => void ns.run(['ip', 'address', 'add', '192.0.2.1/32', 'dev', 'lo']))
 
   test('timeouts begin as the kernel has them, and those that are given are set', async () => {
     expect(await ipvs.timeouts()).toEqual({ tcpSeconds: 900, tcpFinSeconds: 120, udpSeconds: 300 })
     await ipvs.setTimeouts({ udpSeconds: 10 })
     expect(await ipvs.timeouts()).toEqual({ tcpSeconds: 900, tcpFinSeconds: 120, udpSeconds: 10 })
-    expect(space.ipvsadm('-Ln', '--timeout')).toMatch(/900 120 10/)
+    expect(ns.ipvsadm('-Ln', '--timeout')).toMatch(/900 120 10/)
     await ipvs.setTimeouts({ tcpSeconds: 2_147_483, tcpFinSeconds: 1, udpSeconds: 300 })
-    expect(space.ipvsadm('-Ln', '--timeout')).toMatch(/2147483 1 300/)
+    expect(ns.ipvsadm('-Ln', '--timeout')).toMatch(/2147483 1 300/)
   })
 
   test('both sync daemons run at once, with every setting, and end', async () => {
@@ -58,7 +48,7 @@ kernelSuite('the namespace as a whole', () => {
         ttl: 5,
       },
     ])
-    const seen = space.ipvsadm('-Ln', '--daemon')
+    const seen = ns.ipvsadm('-Ln', '--daemon')
     expect(seen).toMatch(/master sync daemon \(mcast=lo, syncid=0/)
     expect(seen).toMatch(
       /backup sync daemon \(mcast=lo, syncid=7, maxlen=1400, group=239\.1\.2\.3, port=8900, ttl=5/,
@@ -82,17 +72,17 @@ kernelSuite('the namespace as a whole', () => {
       const stop = ipvs.stopSyncDaemon('master')
       await Promise.all([start, stop])
     }
-    expect(space.ipvsadm('-Ln', '--daemon').trim()).toBe('')
+    expect(ns.ipvsadm('-Ln', '--daemon').trim()).toBe('')
   })
 
   test('an IPv6 group works on an interface that has an IPv6 address, and says so where there is none', async () => {
     const daemon = { role: 'master', interface: 'sync0', group: 'ff02::81' } as const
-    space.run(['ip', 'link', 'add', 'sync0', 'type', 'dummy'])
+    ns.run(['ip', 'link', 'add', 'sync0', 'type', 'dummy'])
     await expect(ipvs.startSyncDaemon(daemon)).rejects.toThrow(
       /is it up, with an address of the group's family/,
     )
-    space.run(['ip', 'link', 'set', 'sync0', 'up', 'multicast', 'on'])
-    space.run(['ip', 'address', 'add', '2001:db8::1/64', 'dev', 'sync0', 'nodad'])
+    ns.run(['ip', 'link', 'set', 'sync0', 'up', 'multicast', 'on'])
+    ns.run(['ip', 'address', 'add', '2001:db8::1/64', 'dev', 'sync0', 'nodad'])
     await ipvs.startSyncDaemon(daemon)
     expect(await ipvs.syncDaemons()).toMatchObject([daemon])
     await ipvs.stopSyncDaemon('master')
@@ -109,16 +99,16 @@ kernelSuite('the namespace as a whole', () => {
 
   test('info has the version that ipvsadm shows', async () => {
     const { version, connectionTableSize } = await ipvs.info()
-    expect(space.ipvsadm('-Ln')).toContain(`version ${version} (size=${connectionTableSize})`)
+    expect(ns.ipvsadm('-Ln')).toContain(`version ${version} (size=${connectionTableSize})`)
   })
 
   test('settings are set in this namespace and read back', async () => {
     await ipvs.setSysctl('expire_nodest_conn', 1)
     await ipvs.setSysctl('sync_threshold', '5 60')
     expect(await ipvs.sysctls()).toMatchObject({ expire_nodest_conn: 1, sync_threshold: '5\t60' })
-    expect(space.run(['cat', '/proc/sys/net/ipv4/vs/expire_nodest_conn']).trim()).toBe('1')
+    expect(ns.run(['cat', '/proc/sys/net/ipv4/vs/expire_nodest_conn']).trim()).toBe('1')
     using other = namespace()
-    await using elsewhere = await Ipvs.open({ netns: other.name })
+    await using elsewhere = await other.open()
     expect((await elsewhere.sysctls()).expire_nodest_conn).toBe(0)
     await expect(ipvs.setSysctl('sync_threshold', '60 5')).rejects.toMatchObject({
       code: 'ERR_IPVS_INVALID',
@@ -134,7 +124,8 @@ kernelSuite('the namespace as a whole', () => {
       { op: 'add-service', service: { ...id, scheduler: 'rr' } },
       { op: 'add-destination', service: id, destination: server },
     ])
-    space.run([process.execPath, programPath('send.mjs'), id.address, String(id.port), '3'])
+    const send = `for n in 1 2 3; do printf x >/dev/udp/${id.address}/${id.port}; done`
+    ns.run(['bash', '-c', send])
     const seen: Connection[] = []
     for await (const connection of ipvs.connections()) seen.push(connection)
     expect(seen.length).toBe(3)
@@ -151,9 +142,7 @@ kernelSuite('the namespace as a whole', () => {
 
     // Counters move with the kernel's estimator, every 2 s.
     const counted = async () => (await ipvs.service(id))!.stats.inPackets
-    for (let i = 0; i < 60 && (await counted()) < 3n; i++)
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    expect(await counted()).toBe(3n)
+    await expect.poll(counted).toBe(3n)
     await ipvs.zero(id)
     expect(await counted()).toBe(0n)
     await ipvs.zero()
@@ -163,38 +152,39 @@ kernelSuite('the namespace as a whole', () => {
     })
 
     await ipvs.flush()
-    expect(space.rules()).toEqual([])
+    expect(ns.rules()).toEqual([])
   })
 
   test('leaving the connections early closes the file', async () => {
+    const files = () => readdirSync('/proc/self/fd').length
+    const before = files()
     for (let i = 0; i < 5; i++) for await (const _ of ipvs.connections()) break
     const table = ipvs.connections()
     await table.next()
     await table.return()
+    await expect.poll(files).toBe(before)
   })
 
   test('watch tells what another program changes', async () => {
-    const controller = new AbortController()
     const events: WatchEvent[] = []
-    const done = (async () => {
-      for await (const event of ipvs.watch({ intervalMs: 50, signal: controller.signal })) {
-        events.push(event)
-        if (event.type === 'service-removed') controller.abort()
-      }
-    })()
-    const until = async (count: number) => {
-      for (let i = 0; i < 100 && events.length < count; i++)
-        await new Promise((resolve) => setTimeout(resolve, 50))
+    const controller = new AbortController()
+    const watch = ipvs.watch({ intervalMs: 10, signal: controller.signal })
+    const next = watch.next()
+    // Read after the first look: it is over.
+    await ipvs.services()
+    ns.ipvsadm('-A', '-u', '192.0.2.1:53', '-s', 'wrr')
+    events.push((await next).value!)
+    for (const words of [
+      ['-a', '-u', '192.0.2.1:53', '-r', '10.1.0.1', '-g'],
+      ['-e', '-u', '192.0.2.1:53', '-r', '10.1.0.1', '-g', '-w', '7'],
+      ['-D', '-u', '192.0.2.1:53'],
+    ]) {
+      ns.ipvsadm(...words)
+      events.push((await watch.next()).value!)
     }
-    await new Promise((resolve) => setTimeout(resolve, 200))
-    space.ipvsadm('-A', '-u', '192.0.2.1:53', '-s', 'wrr')
-    await until(1)
-    space.ipvsadm('-a', '-u', '192.0.2.1:53', '-r', '10.1.0.1', '-g')
-    await until(2)
-    space.ipvsadm('-e', '-u', '192.0.2.1:53', '-r', '10.1.0.1', '-g', '-w', '7')
-    await until(3)
-    space.ipvsadm('-D', '-u', '192.0.2.1:53')
-    await done
+    events.push((await watch.next()).value!)
+    controller.abort()
+    expect((await watch.next()).done).toBe(true)
     expect(events.map(({ type }) => type)).toEqual([
       'service-added',
       'destination-added',

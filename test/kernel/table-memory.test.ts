@@ -2,10 +2,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Ipvs } from '../../src/client.js'
+import { expect, test } from 'vitest'
+import { kernelSuite } from '../../lab/guest/suite.js'
 import type { Change, Snapshot } from '../../src/types.js'
-import { kernelSuite, type Namespace, namespace } from './namespace.js'
+import { ipvs, setUp } from './setup.js'
 
 setFlagsFromString('--expose-gc')
 const collect: () => void = runInNewContext('gc')
@@ -18,19 +18,7 @@ function weights({ services }: Snapshot): number[] {
 const id = { protocol: 'tcp', address: '192.0.2.1', port: 80 } as const
 
 kernelSuite('the memory of tables', () => {
-  let space: Namespace
-  let ipvs: Ipvs
-
-  beforeAll(async () => {
-    space = namespace()
-    ipvs = await Ipvs.open({ netns: space.name, deadlineMs: 60_000 })
-    await ipvs.addService({ ...id, scheduler: 'rr' })
-  })
-
-  afterAll(async () => {
-    await ipvs?.close()
-    space?.close()
-  })
+  setUp()
 
   async function hold(weights: readonly number[]): Promise<void> {
     const changes: Change[] = weights.map((weight, index) => ({
@@ -38,11 +26,9 @@ kernelSuite('the memory of tables', () => {
       service: id,
       destination: { address: `10.0.0.${index + 1}`, port: 80, forwarding: 'direct', weight },
     }))
+    await ipvs.flush()
     const service = { ...id, scheduler: 'rr' } as const
-    await ipvs.apply(
-      [{ op: 'remove-service', service: id }, { op: 'add-service', service }, ...changes],
-      { onError: 'throw' },
-    )
+    await ipvs.apply([{ op: 'add-service', service }, ...changes], { onError: 'throw' })
   }
 
   async function forget(): Promise<void> {

@@ -1,7 +1,8 @@
-// attempt.mjs OPTIONS [drop]: opens a client with these options (JSON), writes and reads, and prints what came of it.
-// `drop`: becomes an ordinary user between opening and the rest.
+// attempt.mjs [NETNS]: opens a client here, and one in NETNS, writes and reads, and prints what came of it.
+// DROP=1: becomes an ordinary user between opening and the rest.
 import { Ipvs } from '../../../dist/client.js'
 
+const [, , netns] = process.argv
 const service = { protocol: 'udp', address: '192.0.2.9', port: 53, scheduler: 'rr' }
 const results = {}
 
@@ -16,9 +17,11 @@ async function attempt(name, work) {
   }
 }
 
-const ipvs = await attempt('open', () => Ipvs.open(JSON.parse(process.argv[2])))
+const patience = { deadlineMs: 3_600_000 }
+const ipvs = await attempt('open', () => Ipvs.open(patience))
+if (netns !== undefined) await attempt('openNamed', () => Ipvs.open({ netns, ...patience }))
 if (ipvs !== undefined) {
-  if (process.argv[3] === 'drop') {
+  if (process.env.DROP === '1') {
     process.setgid(65534)
     process.setuid(65534)
   }

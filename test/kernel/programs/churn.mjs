@@ -6,7 +6,7 @@ import { Ipvs } from '../../../dist/client.js'
 
 const BATCH = 50
 const [, , netns, count] = process.argv
-const ipvs = await Ipvs.open({ netns, deadlineMs: 60_000 })
+const ipvs = await Ipvs.open({ netns, deadlineMs: 3_600_000 })
 const services = Array.from({ length: Number(count) }, (_, n) => ({
   protocol: 'tcp',
   address: '198.51.100.1',

@@ -2,11 +2,12 @@
 // threads, descriptors, memory (count-memory.c). PLAN says how often, as JSON: `rounds`, and in each `opens`, `reads`,
 // `single` changes one by one, `batches` of 1000, `givenUp`. LIBRARY is a folder with dist and the addon, LEAKY an addon
 // that leaks on purpose, twenty times a round.
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { settled } from './threads.mjs'
 
 const [library, netns, json, leaky] = process.argv.slice(2)
 const plan = JSON.parse(json)
@@ -51,7 +52,7 @@ async function read(promise) {
 async function openClose(count) {
   for (let n = 0; n < count; n++) {
     const fd = openSync(`/run/netns/${netns}`, 'r')
-    const ipvs = await Ipvs.open({ netns: n % 2 === 0 ? netns : { fd } })
+    const ipvs = await Ipvs.open({ netns: n % 2 === 0 ? netns : { fd }, deadlineMs: 3_600_000 })
     closeSync(fd)
     made.clients++
     const calls = [ipvs.services(), outcome(ipvs.apply([failing])), ipvs.sysctls(), ipvs.snapshot()]
@@ -119,11 +120,12 @@ async function givenUp(ipvs, count) {
   }
 }
 
-/** Threads end shortly after close() has resolved; objects and what they hold are finalized in a later turn. */
-async function settled() {
-  for (let n = 0; n < 5; n++) {
+/** What is left once threads have ended. Objects and what they hold are finalized in a later turn. */
+async function leftOver() {
+  const { threads, descriptors } = await settled()
+  for (let n = 0; n < 10; n++) {
     gc()
-    await sleep(20)
+    await setImmediate()
   }
   const counted = process.env.COUNT_MEMORY && readFileSync(process.env.COUNT_MEMORY)
   const places = {}
@@ -134,8 +136,8 @@ async function settled() {
   }
   const number = (at) => (counted ? Number(counted.readBigInt64LE(at)) : 0)
   return {
-    threads: readdirSync('/proc/self/task').length,
-    descriptors: readdirSync('/proc/self/fd').length,
+    threads,
+    descriptors,
     heap: number(0),
     blocks: number(8),
     bytes: number(16),
@@ -148,7 +150,7 @@ async function settled() {
 const leak = leaky === undefined ? () => {} : createRequire(import.meta.url)(leaky).leak
 const left = []
 for (let round = 0; round < plan.rounds; round++) {
-  const ipvs = await Ipvs.open({ netns, deadlineMs: 60_000 })
+  const ipvs = await Ipvs.open({ netns, deadlineMs: 3_600_000 })
   await ipvs.apply([
     { op: 'ensure-service', service: failing.service },
     ...many.slice(0, 300).map((change) => ({ ...change })),
@@ -160,6 +162,6 @@ for (let round = 0; round < plan.rounds; round++) {
   for (let n = 0; n < 20; n++) leak()
   await ipvs.flush()
   await ipvs.close()
-  left.push(await settled())
+  left.push(await leftOver())
 }
 console.log(JSON.stringify({ made, left }))

@@ -21,7 +21,7 @@ const told = ({ outcomes }) =>
     [status, error?.code ?? '', error?.observed?.weight ?? ''].join(' ').trim(),
   )
 
-const ipvs = await Ipvs.open({ netns })
+const ipvs = await Ipvs.open({ netns, deadlineMs: 3_600_000 })
 const said = {}
 await ipvs.addService({ ...service, scheduler: 'rr' }) // 1
 await ipvs.addDestination(service, server(1)) // 2, lost: the kernel has it, so it resolves

@@ -1,11 +1,10 @@
 // terminate.mjs NETNS ROUNDS SEED: ends worker threads at any moment: while they open, write in bulk, write one by one,
-// block in applySync, dump, close. Prints in how many rounds of each kind the worker had not finished yet, and the
-// threads and descriptors before and after.
+// block in applySync, dump, close. Prints the threads and descriptors after the first round and after the last.
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { Ipvs } from '../../../dist/client.js'
+import { settled } from './threads.mjs'
 
 const service = { fwmark: 1, scheduler: 'rr' }
 const changes = (count) =>
@@ -14,55 +13,56 @@ const changes = (count) =>
     service,
     destination: { address: `10.1.0.${(n % 250) + 1}`, port: 53, forwarding: 'direct', weight: n },
   }))
+const forever = async (work) => {
+  for (;;) await work()
+}
 
-/**
- * What a worker is in the middle of. `begin` is called at the moment from which the delay counts; each takes some
- * 100 ms from there on.
- */
+/** What a worker is in the midst of, from the moment on at which it calls `begin`. None comes to an end. */
 const kinds = {
-  async open(netns, begin) {
+  async open(open, begin) {
     begin()
-    const clients = await Promise.all(Array.from({ length: 10 }, () => Ipvs.open({ netns })))
-    await Promise.all(clients.map((client) => client.services()))
-    for (const client of clients) await client.close()
-    for (let n = 0; n < 10; n++) await (await Ipvs.open({ netns })).close()
+    await forever(async () => {
+      const clients = await Promise.all(Array.from({ length: 10 }, open))
+      await Promise.all(clients.map((client) => client.services()))
+      for (const client of clients) await client.close()
+    })
   },
-  async bulk(netns, begin) {
-    const ipvs = await Ipvs.open({ netns, deadlineMs: 60_000 })
-    const idle = await Ipvs.open({ netns })
-    await ipvs.apply([{ op: 'ensure-service', service }])
+  async bulk(open, begin) {
+    const [ipvs, idle] = [await open(), await open()]
     const many = changes(12_000)
     begin()
-    const bulk = ipvs.apply(many, { priority: 'bulk' })
-    await Promise.all([bulk, idle.snapshot(), ipvs.snapshot()])
+    await forever(() => {
+      const bulk = ipvs.apply(many, { priority: 'bulk' })
+      return Promise.all([bulk, idle.snapshot(), ipvs.snapshot()])
+    })
   },
-  async write(netns, begin) {
-    const ipvs = await Ipvs.open({ netns })
+  async write(open, begin) {
+    const ipvs = await open()
     begin()
-    for (const change of changes(200)) await ipvs.apply([{ op: 'ensure-service', service }, change])
+    await forever(async () => {
+      for (const change of changes(200)) await ipvs.apply([change])
+    })
   },
-  async sync(netns, begin) {
-    const ipvs = await Ipvs.open({ netns })
-    const some = [{ op: 'ensure-service', service }, ...changes(400)]
+  async sync(open, begin) {
+    const ipvs = await open()
+    const some = changes(400)
     begin()
-    for (let n = 0; n < 30; n++) ipvs.applySync(some)
+    for (;;) ipvs.applySync(some)
   },
-  async dump(netns, begin) {
-    const ipvs = await Ipvs.open({ netns })
-    await ipvs.apply([{ op: 'ensure-service', service }, ...changes(250)])
+  async dump(open, begin) {
+    const ipvs = await open()
+    await ipvs.apply(changes(250))
     begin()
-    for (let n = 0; n < 10; n++) {
-      await Promise.all([ipvs.snapshot(), ipvs.destinations(service), ipvs.sysctls()])
-    }
+    await forever(() => Promise.all([ipvs.snapshot(), ipvs.destinations(service), ipvs.sysctls()]))
   },
-  async close(netns, begin) {
-    const ipvs = await Ipvs.open({ netns })
-    const other = await Ipvs.open({ netns })
-    await ipvs.apply([{ op: 'ensure-service', service }])
+  async close(open, begin) {
     begin()
-    for (let n = 0; n < 10; n++) void ipvs.apply(changes(500))
-    void other.snapshot()
-    await Promise.all([ipvs.close(), other.close()])
+    await forever(async () => {
+      const [ipvs, other] = [await open(), await open()]
+      for (let n = 0; n < 10; n++) void ipvs.apply(changes(500))
+      void other.snapshot()
+      await Promise.all([ipvs.close(), other.close()])
+    })
   },
 }
 
@@ -80,49 +80,30 @@ function randomNumbers(seed) {
 async function terminate(netns, rounds, seed) {
   const random = randomNumbers(seed)
   const names = Object.keys(kinds)
-  const middle = Object.fromEntries(names.map((name) => [name, 0]))
-  let before
+  let first
   for (let round = 0; round < rounds; round++) {
     const kind = names[round % names.length]
     const worker = new Worker(new URL(import.meta.url), { workerData: { netns, kind } })
-    let finished = false
-    worker.on('message', (message) => {
-      finished ||= message === 'finished'
-    })
     await once(worker, 'message')
     await sleep(random() * 80)
     await worker.terminate()
-    if (!finished) middle[kind]++
     // What the first worker leaves is Node's own.
-    before ??= await settled()
+    first ??= await settled()
   }
-  const after = await settled(before)
+  const last = await settled()
   // The main thread's own client still works.
-  const ipvs = await Ipvs.open({ netns })
+  const ipvs = await Ipvs.open({ netns, deadlineMs: 3_600_000 })
   await ipvs.apply([{ op: 'ensure-no-service', service }])
   await ipvs.close()
-  console.log(JSON.stringify({ middle, before, after }))
-}
-
-/** The threads of clients end after the call that they are in. */
-async function settled(goal) {
-  const count = () => ({
-    threads: readdirSync('/proc/self/task').length,
-    descriptors: readdirSync('/proc/self/fd').length,
-  })
-  for (let tries = 0; goal !== undefined && tries < 100; tries++) {
-    const now = count()
-    if (now.threads <= goal.threads && now.descriptors <= goal.descriptors) return now
-    await sleep(20)
-  }
-  if (goal === undefined) await sleep(500)
-  return count()
+  console.log(JSON.stringify({ first, last }))
 }
 
 async function work({ netns, kind }) {
-  await kinds[kind](netns, () => parentPort.postMessage('begun'))
-  parentPort.postMessage('finished')
-  await sleep(60_000)
+  const open = () => Ipvs.open({ netns, deadlineMs: 3_600_000 })
+  const ipvs = await open()
+  await ipvs.apply([{ op: 'ensure-service', service }])
+  await ipvs.close()
+  await kinds[kind](open, () => parentPort.postMessage('begun'))
 }
 
 if (isMainThread) await terminate(process.argv[2], Number(process.argv[3]), Number(process.argv[4]))
