@@ -1,4 +1,4 @@
-// node scripts/setup.mjs [--for bench|chaos|demo|failover|lab|test] [--no-install] [-- TOOL.js ARG...]
+// node scripts/setup.mjs [--for bench|chaos|dataplane|demo|failover|lab|test] [--no-install] [-- TOOL.js ARG...]
 //
 // Makes a fresh checkout ready and then, after `--`, runs build/tools/TOOL.js. Steps that are up to
 // date take no time and say nothing. Plain JavaScript: it runs before node_modules exists.
@@ -15,7 +15,7 @@ import { buildPrograms } from './steps/programs.mjs'
 import { checkout, SetupError } from './steps/step.mjs'
 import { needTools } from './steps/tools.mjs'
 
-const purposes = ['bench', 'chaos', 'demo', 'failover', 'lab', 'test']
+const purposes = ['bench', 'chaos', 'dataplane', 'demo', 'failover', 'lab', 'test']
 const testTools = [
   { program: 'cmake', debian: 'cmake' },
   { program: 'valgrind', debian: 'valgrind' },
@@ -49,7 +49,7 @@ export async function setup({
     if (purpose === 'bench') await installBenchPackages()
     // The gates of `npm test` play two trials of the comparison with keepalived.
     if (['bench', 'failover', 'test'].includes(purpose)) await fetchKeepalived()
-    const others = ['bench', 'chaos'].filter((name) => name === purpose)
+    const others = ['bench', 'chaos', 'dataplane'].filter((name) => name === purpose)
     if (purposes.includes(purpose))
       await buildPrograms(['lab', ...others], { install }).catch(orShow)
     await buildAddon({ install }).catch(orShow)

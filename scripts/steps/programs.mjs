@@ -18,6 +18,9 @@ const programs = {
   lab: {
     witness: { sources: ['lab/witness/witness.c', ...shared] },
   },
+  dataplane: {
+    sctp: { sources: ['test/dataplane/programs/sctp.c', ...shared] },
+  },
   chaos: Object.fromEntries(
     ['churn', 'meddler', 'queries', 'servers'].map((name) => [
       name,
@@ -44,7 +47,7 @@ const programs = {
 }
 
 /**
- * @param {('lab' | 'chaos' | 'bench')[]} purposes
+ * @param {('lab' | 'dataplane' | 'chaos' | 'bench')[]} purposes
  * @param {{ install: boolean }} options whether apt may be used
  */
 export async function buildPrograms(purposes, { install }) {

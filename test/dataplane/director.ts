@@ -1,11 +1,12 @@
 // The controller: a pool, and nothing else, that does what it is told. Runs in the director's namespace; its flag is the
 // pool's options. All of it is the library's public API.
-import { Ipvs, MirroredPool, type MirroredPoolOptions } from 'ipvs'
+import { Ipvs, MirroredPool, type MirroredPoolOptions, type PoolServer } from 'ipvs'
 import { now, onOrders, tell, tellReady } from '../../lab/traffic/messages.js'
 import type { Message } from './messages.js'
 
 const ipvs = await Ipvs.open()
-const pool = await open(JSON.parse(process.argv[2]!))
+const options: MirroredPoolOptions = JSON.parse(process.argv[2]!)
+const pool = await open(options)
 
 async function open(options: MirroredPoolOptions): Promise<MirroredPool | undefined> {
   try {
@@ -39,6 +40,14 @@ onOrders({
   ready: (server) => obey('ready', (pool) => pool.setAdmin(server!, 'ready')),
   quiesce: (server) => obey('quiesce', (pool) => pool.setAdmin(server!, 'drain')),
   weight: (server, weight) => obey('weight', (pool) => pool.setWeight(server!, Number(weight))),
+  limit: (server, upper, lower) =>
+    obey('limit', (pool) => {
+      const thresholds = { upperThreshold: Number(upper), lowerThreshold: Number(lower) }
+      const servers = options.servers as readonly PoolServer[]
+      return pool.setServers(
+        servers.map((one) => (one.address === server ? { ...one, ...thresholds } : one)),
+      )
+    }),
   readd: (server) =>
     obey('readd', async (pool) => {
       await pool.remove(server!)

@@ -3,7 +3,7 @@ import type { QueriesMessage } from '../../lab/traffic/queries.js'
 
 export const udpClients = ['UDP, one port', 'UDP, new ports'] as const
 export type UdpClient = (typeof udpClients)[number]
-export const streams = ['TCP stream 1', 'TCP stream 2'] as const
+export const streams = ['stream 1', 'stream 2'] as const
 export type Stream = (typeof streams)[number]
 
 export type Client = UdpClient | Stream

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { MirroredPoolOptions } from 'ipvs'
+import { compiled } from '../../lab/checkout.js'
 import { endAll, runIn, set } from '../../lab/network/namespaces.js'
 import { nodeCommand, Program } from '../../lab/network/program.js'
 import { now } from '../../lab/traffic/messages.js'
@@ -22,16 +23,16 @@ import {
   streams,
 } from './messages.js'
 import {
-  addresses,
   buildNetwork,
   listensAt,
+  mark,
+  planOf,
   port,
   removeNetwork,
   type Server,
   servers,
-  vip,
 } from './network.js'
-import type { Action, Scenario } from './scenarios.js'
+import { type Action, limit, type Scenario } from './scenarios.js'
 import { mutatingMessages } from './sent.js'
 
 /** Between a server's death and the word to the pool: what a health check takes. */
@@ -74,7 +75,7 @@ export interface Evidence {
 
 /** @param sabotage takes back what the pool has set in the kernel: has to be noticed */
 export async function play(scenario: Scenario, pace: Pace, sabotage = false): Promise<Evidence> {
-  await buildNetwork(scenario.forwarding)
+  await buildNetwork(scenario)
   await prepareKernel(scenario)
   const play = new Play(scenario, pace, sabotage)
   try {
@@ -85,15 +86,17 @@ export async function play(scenario: Scenario, pace: Pace, sabotage = false): Pr
   }
 }
 
-async function prepareKernel({ sysctls = {}, udpTimeoutSeconds }: Scenario): Promise<void> {
+async function prepareKernel(scenario: Scenario): Promise<void> {
+  const { sysctls = {}, udpTimeoutSeconds } = scenario
   const lines = Object.entries(sysctls).map(([name, value]) => `echo ${value} >vs/${name}`)
   await set('director', lines.join('; '))
   const ipvsadm = (words: string[]) => runIn('director', ['ipvsadm', ...words])
   if (udpTimeoutSeconds !== undefined) await ipvsadm(['--set', '0', '0', `${udpTimeoutSeconds}`])
   if (sysctls.conntrack === 1) {
     // Connections are tracked where something needs it: a netfilter rule, or FTP behind masquerading.
+    const { vip, servers } = planOf(scenario)
     await ipvsadm(['-A', '-t', `${vip}:21`])
-    await ipvsadm(['-a', '-t', `${vip}:21`, '-r', `${addresses.s1}:21`, '-m'])
+    await ipvsadm(['-a', '-t', `${vip}:21`, '-r', `${servers.s1}:21`, '-m'])
   }
 }
 
@@ -103,7 +106,8 @@ class Play {
   readonly #sabotage: boolean
   readonly #folder = mkdtempSync(path.join(tmpdir(), 'ipvs-dataplane-'))
   readonly #programs: Program[] = []
-  readonly #servers = new Map<Server, Program>()
+  /** What answers in each. */
+  readonly #servers = new Map<Server, Program[]>()
   #director!: Program
   #warnings: readonly string[] = []
   readonly #phases: Phase[] = []
@@ -128,12 +132,16 @@ class Play {
   }
 
   async run(): Promise<Evidence> {
-    const { forwarding } = this.#scenario
+    const { streams: kind = 'tcp' } = this.#scenario
     for (const server of servers) {
-      const flags = [server, listensAt(server, forwarding)]
-      this.#servers.set(server, this.#start('server', server, flags))
+      const flags = [server, listensAt(server, this.#scenario)]
+      const programs = [this.#start('server', server, flags)]
+      if (kind === 'sctp') {
+        programs.push(this.#run(server, [compiled('sctp'), 'serve', ...flags, `${port}`]))
+      }
+      this.#servers.set(server, programs)
     }
-    const traffic = this.#start('traffic', 'client', [])
+    const traffic = this.#start('traffic', 'client', [planOf(this.#scenario).vip, kind])
     this.#director = this.#startDirector()
     const all = [this.#witness, ...this.#programs]
     await Promise.race([Promise.all(all.map(({ ready }) => ready)), this.#failed])
@@ -142,7 +150,9 @@ class Play {
       await Promise.race([this.#perform(), this.#failed])
     }
     // The client first: it waits for what it has asked.
-    for (const program of [traffic, this.#director, ...this.#servers.values()]) await program.end()
+    for (const program of [traffic, this.#director, ...[...this.#servers.values()].flat()]) {
+      await program.end()
+    }
     await this.#witness.stop()
     const restarted = this.#phases.some(({ action }) => action === 'restart')
     return {
@@ -187,8 +197,8 @@ class Play {
     await sleep(100)
     const server = this.#serverFor(action)
     const streamsOn = {
-      'TCP stream 1': this.#lastServer('TCP stream 1'),
-      'TCP stream 2': this.#lastServer('TCP stream 2'),
+      'stream 1': this.#lastServer('stream 1'),
+      'stream 2': this.#lastServer('stream 2'),
     }
     const { startedAt, resolvedAt, warnings, note } = await this.#act(action, server)
     this.#warnings = warnings
@@ -206,9 +216,11 @@ class Play {
   #serverFor(action: Action): Server | undefined {
     if (action === 'steady' || action === 'restart') return undefined
     if (action === 'recover' || action === 'ready') return this.#phases.at(-1)?.server
+    const limited = this.#phases.find(({ action }) => action === 'limit')
+    if (limited !== undefined) return limited.server
     const lately = this.#queries.filter(({ client }) => client === 'UDP, one port').slice(-20)
     const spread = servers.every((name) => lately.some(({ server }) => server === name))
-    return this.#lastServer(spread ? 'TCP stream 1' : 'UDP, one port') as Server
+    return this.#lastServer(spread ? 'stream 1' : 'UDP, one port') as Server
   }
 
   async #act(action: Action, server: Server | undefined): Promise<Omit<Done, 'type' | 'order'>> {
@@ -217,14 +229,14 @@ class Play {
       return { startedAt: at, resolvedAt: at, warnings: this.#warnings, note: '' }
     }
     if (action === 'restart') return this.#restart()
-    const address = addresses[server!]
+    const address = planOf(this.#scenario).servers[server!]
     if (action === 'fail') {
-      this.#servers.get(server!)!.order('mute')
+      this.#order(server!, 'mute')
       await sleep(detectionMs)
       return this.#do(`down ${address}`)
     }
     if (action === 'recover') {
-      this.#servers.get(server!)!.order('unmute')
+      this.#order(server!, 'unmute')
       await sleep(50)
       return this.#do(`up ${address}`)
     }
@@ -234,7 +246,14 @@ class Play {
       this.#weights.set(server!, 3)
       return this.#do(`weight ${address} 3`)
     }
+    if (action === 'limit') {
+      return this.#do(`limit ${address} ${limit.upperThreshold} ${limit.lowerThreshold}`)
+    }
     return this.#do(`${action} ${address}`)
+  }
+
+  #order(server: Server, order: 'mute' | 'unmute'): void {
+    for (const program of this.#servers.get(server)!) program.order(order)
   }
 
   async #restart(): Promise<Omit<Done, 'type' | 'order'>> {
@@ -254,14 +273,25 @@ class Play {
   }
 
   #startDirector(under: readonly string[] = []): Program {
+    const {
+      pool,
+      forwarding,
+      family,
+      marked,
+      streams: kind = 'tcp',
+      upperThreshold,
+    } = this.#scenario
+    const plan = planOf(this.#scenario)
     const options = {
-      ...this.#scenario.pool,
-      address: vip,
-      port,
-      forwarding: this.#scenario.forwarding,
+      ...pool,
+      fronts: [
+        marked ? { fwmark: mark, family } : { address: plan.vip, port, protocols: [kind, 'udp'] },
+      ],
+      forwarding,
       servers: servers.map((server) => ({
-        address: addresses[server],
+        address: plan.servers[server],
         weight: this.#weights.get(server) ?? 1,
+        upperThreshold,
       })),
     } satisfies MirroredPoolOptions
     return this.#start('director', 'director', [JSON.stringify(options)], under)
@@ -274,7 +304,11 @@ class Play {
     under: readonly string[] = [],
   ): Program {
     const file = fileURLToPath(new URL(`./${program}.js`, import.meta.url))
-    const started = new Program(namespace, nodeCommand(file, flags, under), (line) =>
+    return this.#run(namespace, nodeCommand(file, flags, under))
+  }
+
+  #run(namespace: string, command: readonly string[]): Program {
+    const started = new Program(namespace, command, (line) =>
       this.#take(JSON.parse(line) as Message),
     )
     this.#programs.push(started)

@@ -10,6 +10,7 @@ import type { UdpClient } from './messages.js'
  * - `quiesce`: weight 0 by the administrator's word (`setAdmin`), the server lives.
  * - `re-add`: `remove` and `add`.
  * - `weight`: the server gets weight 3, the other one has 1.
+ * - `limit`: the server gets an upper threshold, and a lower one. What comes next happens to it too.
  * - `restart`: the controller ends and another one begins, with the same options.
  */
 export type Action =
@@ -21,6 +22,7 @@ export type Action =
   | 'quiesce'
   | 're-add'
   | 'weight'
+  | 'limit'
   | 'restart'
 
 /**
@@ -29,15 +31,26 @@ export type Action =
  */
 export type Loss = 'none' | 'tick' | 'some' | 'all'
 
+/** How many entries of the kernel's table a server may have with `limit`, and below how many it gets new ones again. */
+export const limit = { upperThreshold: 6, lowerThreshold: 3 } as const
+
 export interface Scenario {
   readonly name: string
   readonly forwarding: 'direct' | 'tunnel' | 'masquerade'
+  /** Of the virtual address and the servers; IPv4 if left out. */
+  readonly family?: 'ipv6'
+  /** The front is a firewall mark, which the director gives to everything for the virtual address. */
+  readonly marked?: true
+  /** What the two streams are of; TCP if left out. */
+  readonly streams?: 'sctp'
   /** In the table. */
   readonly setting: string
   readonly pool: Pick<
     MirroredPoolOptions,
-    'scheduler' | 'onePacket' | 'onDown' | 'persistence' | 'schedulerFlags' | 'sysctls'
+    'scheduler' | 'onePacket' | 'onDown' | 'persistence' | 'schedulerFlags' | 'sysctls' | 'tunnel'
   >
+  /** Of each server. */
+  readonly upperThreshold?: number
   /** Set before the pool is opened; all of IPVS's are the kernel's defaults otherwise. */
   readonly sysctls?: Readonly<Record<string, 0 | 1>>
   readonly udpTimeoutSeconds?: number
@@ -60,6 +73,8 @@ const story: readonly Action[] = [
   'weight',
   'restart',
 ]
+/** Where the way of the packets is what is new. */
+const outAndBack: readonly Action[] = ['fail', 'recover', 'drain', 'ready']
 const losses = (onePort: Loss, newPorts: Loss) => ({
   'UDP, one port': onePort,
   'UDP, new ports': newPorts,
@@ -153,9 +168,177 @@ const supported: readonly Scenario[] = [
     losses: nothing,
     says: [],
   },
+  {
+    name: 'gre',
+    forwarding: 'tunnel',
+    setting: 'tunnel, GRE',
+    pool: { scheduler: 'wrr', tunnel: { type: 'gre' }, sysctls: 'apply' },
+    actions: outAndBack,
+    losses: nothing,
+    says: [],
+  },
+  {
+    name: 'gue',
+    forwarding: 'tunnel',
+    setting: 'tunnel, GUE',
+    pool: { scheduler: 'wrr', tunnel: { type: 'gue', port: 6080 }, sysctls: 'apply' },
+    actions: outAndBack,
+    losses: nothing,
+    says: [],
+  },
+  {
+    name: 'ipv6',
+    forwarding: 'direct',
+    setting: 'IPv6, direct',
+    pool: { scheduler: 'wrr', sysctls: 'apply' },
+    family: 'ipv6',
+    actions: outAndBack,
+    losses: nothing,
+    says: [],
+    ci: true,
+  },
+  {
+    name: 'ipv6-entries',
+    forwarding: 'direct',
+    setting: 'IPv6, direct, `onePacket: false`',
+    pool: { scheduler: 'wrr', onePacket: false, sysctls: 'apply' },
+    family: 'ipv6',
+    actions: outAndBack,
+    losses: nothing,
+    says: [],
+  },
+  {
+    name: 'ipv6-tunnel',
+    forwarding: 'tunnel',
+    setting: 'IPv6, tunnel',
+    pool: { scheduler: 'wrr', sysctls: 'apply' },
+    family: 'ipv6',
+    actions: outAndBack,
+    losses: nothing,
+    says: [],
+  },
+  {
+    name: 'ipv6-gre',
+    forwarding: 'tunnel',
+    setting: 'IPv6, tunnel, GRE',
+    pool: { scheduler: 'wrr', tunnel: { type: 'gre' }, sysctls: 'apply' },
+    family: 'ipv6',
+    actions: outAndBack,
+    losses: nothing,
+    says: [],
+  },
+  {
+    name: 'ipv6-gue',
+    forwarding: 'tunnel',
+    setting: 'IPv6, tunnel, GUE',
+    pool: { scheduler: 'wrr', tunnel: { type: 'gue', port: 6080 }, sysctls: 'apply' },
+    family: 'ipv6',
+    actions: outAndBack,
+    losses: nothing,
+    says: [],
+  },
+  {
+    name: 'ipv6-masquerade',
+    forwarding: 'masquerade',
+    setting: 'IPv6, masquerade',
+    pool: { scheduler: 'wrr', sysctls: 'apply' },
+    family: 'ipv6',
+    actions: outAndBack,
+    losses: nothing,
+    says: [],
+  },
+  {
+    name: 'mark',
+    forwarding: 'direct',
+    setting: 'firewall mark, direct',
+    pool: { scheduler: 'wrr', sysctls: 'apply' },
+    marked: true,
+    actions: outAndBack,
+    losses: nothing,
+    says: [],
+    ci: true,
+  },
+  {
+    name: 'mark-masquerade',
+    forwarding: 'masquerade',
+    setting: 'firewall mark, masquerade',
+    pool: { scheduler: 'wrr', sysctls: 'apply' },
+    marked: true,
+    actions: outAndBack,
+    losses: nothing,
+    says: [],
+  },
+  {
+    name: 'mark-ipv6',
+    forwarding: 'direct',
+    setting: 'firewall mark, IPv6, direct',
+    pool: { scheduler: 'wrr', sysctls: 'apply' },
+    family: 'ipv6',
+    marked: true,
+    actions: outAndBack,
+    losses: nothing,
+    says: [],
+  },
+  {
+    name: 'maglev',
+    forwarding: 'direct',
+    setting: 'direct, `mh` by address and port',
+    pool: { scheduler: 'mh', schedulerFlags: ['mh-port', 'mh-fallback'], sysctls: 'apply' },
+    actions: story,
+    losses: nothing,
+    says: [],
+  },
+  {
+    name: 'maglev-masquerade',
+    forwarding: 'masquerade',
+    setting: 'masquerade, `mh` (by address, with its fallback flag)',
+    pool: { scheduler: 'mh', sysctls: 'apply' },
+    actions: outAndBack,
+    losses: nothing,
+    says: [],
+  },
+  {
+    name: 'source-hash-ports',
+    forwarding: 'direct',
+    setting: 'direct, `sh` by address and port',
+    pool: { scheduler: 'sh', schedulerFlags: ['sh-port', 'sh-fallback'], sysctls: 'apply' },
+    actions: story,
+    losses: nothing,
+    says: [],
+  },
+  {
+    name: 'sctp',
+    forwarding: 'direct',
+    setting: 'direct, SCTP and UDP',
+    pool: { scheduler: 'wrr', sysctls: 'apply' },
+    streams: 'sctp',
+    actions: outAndBack,
+    losses: nothing,
+    says: [],
+  },
+  {
+    name: 'sctp-masquerade',
+    forwarding: 'masquerade',
+    setting: 'masquerade, SCTP and UDP',
+    pool: { scheduler: 'wrr', sysctls: 'apply' },
+    streams: 'sctp',
+    actions: outAndBack,
+    losses: nothing,
+    says: [],
+  },
+  {
+    name: 'thresholds',
+    forwarding: 'masquerade',
+    setting: 'masquerade, a server with `upperThreshold: 6, lowerThreshold: 3`, UDP timeout 1 s',
+    pool: { scheduler: 'wrr', sysctls: 'apply' },
+    udpTimeoutSeconds: 1,
+    actions: ['limit', 'fail', 'recover', 'drain', 'ready'],
+    losses: nothing,
+    says: [],
+  },
 ]
 
-/** What the pool warns about, or refuses. */
+/** What the pool warns about, or refuses; and thresholds, which are what was asked for. */
 const bad: readonly Scenario[] = [
   {
     name: 'black-hole',
@@ -264,6 +447,16 @@ const bad: readonly Scenario[] = [
     losses: nothing,
     says: ['one-packet-scheduler'],
     lopsided: true,
+  },
+  {
+    name: 'thresholds-of-all',
+    forwarding: 'masquerade',
+    setting: 'masquerade, `upperThreshold: 60` of both servers',
+    pool: { scheduler: 'wrr', sysctls: 'apply' },
+    upperThreshold: 60,
+    actions: ['steady'],
+    losses: losses('none', 'some'),
+    says: [],
   },
   {
     name: 'one-packet-masquerade',

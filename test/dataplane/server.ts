@@ -1,14 +1,14 @@
 // A server: answers each number, on UDP and on TCP, with its name and the number. Muted, it is as good as dead: what
 // comes is read and forgotten. Flags: its name, and the address it listens at.
 import { createSocket } from 'node:dgram'
-import { createServer } from 'node:net'
+import { createServer, isIPv6 } from 'node:net'
 import { onOrders, tellReady } from '../../lab/traffic/messages.js'
 import { port } from './network.js'
 
 const [name, address] = process.argv.slice(2) as [string, string]
 let muted = false
 
-const udp = createSocket('udp4')
+const udp = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
 udp.on('message', (query, client) => {
   if (!muted) udp.send(`${name} ${query}`, client.port, client.address)
 })

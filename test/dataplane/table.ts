@@ -3,7 +3,7 @@ import { renewMeasured, markdownTable as table } from '../../lab/page/table.js'
 import { type UdpClient, udpClients } from './messages.js'
 import type { Result, ScenarioResult } from './results.js'
 import type { Action } from './scenarios.js'
-import type { Count, Row } from './verdict.js'
+import type { Row } from './verdict.js'
 
 /** In the order of the columns. */
 const titles: readonly (readonly [Action, string])[] = [
@@ -14,6 +14,7 @@ const titles: readonly (readonly [Action, string])[] = [
   ['quiesce', 'weight 0'],
   ['re-add', '`remove`, `add`'],
   ['weight', 'another weight'],
+  ['limit', 'a limit'],
   ['restart', 'controller restarts'],
 ]
 
@@ -38,11 +39,13 @@ function tables(result: Result): string[] {
     '',
     ...goodTable(good),
     '',
-    '### What the pool warns about',
+    '### What goes wrong, and what the pool says',
     '',
     ...badTable(others),
     '',
-    '### Long TCP streams under it',
+    '### Long streams under it',
+    '',
+    'TCP, or SCTP where the setting says so.',
     '',
     'A stream on the server that something happens to, and how long after the call had resolved it (or the one that the client opened',
     'in its place) was answered. Streams on the other server went on in every case.',
@@ -60,7 +63,7 @@ function goodTable(scenarios: readonly ScenarioResult[]): string[] {
       udpClients.map((client) => [
         one.setting,
         client,
-        ...columns.map(([action]) => cell(rowOf(one, action)?.after[client])),
+        ...columns.map(([action]) => cell(rowOf(one, action), client)),
         says(one),
       ]),
     ),
@@ -120,7 +123,15 @@ function streamCell(row: Row | undefined, action: Action): string {
 const rowOf = ({ rows }: ScenarioResult, action: Action) =>
   rows.find((row) => row.action === action)
 
-const cell = (count: Count | undefined) => (count ? `${count.lost} of ${count.sent}` : '–')
+function cell(row: Row | undefined, client: UdpClient): string {
+  if (row === undefined) return '–'
+  const { lost, sent } = row.after[client]
+  const { atOnce = 0 } = row.limited ?? {}
+  const counted = `${lost} of ${sent}`
+  if (row.limited === undefined || client !== 'UDP, new ports') return counted
+  const { [client]: answers } = row.answeredBy
+  return `${counted}; the servers answer ${Object.values(answers).join(' and ')}, the limited one at most ${atOnce} in a second`
+}
 
 function says({ rows, refused }: ScenarioResult): string {
   if (refused !== undefined) return `refuses: ${refused.split(':')[0]}`
@@ -138,5 +149,5 @@ export function describe(row: Row): string {
   const tcp = row.streams.map(({ onServer, breaks, answersAfterMs }) => {
     return `${onServer ? 'on it' : 'other'}: ${breaks} breaks, ${answersAfterMs} ms`
   })
-  return `${row.action.padEnd(8)} ${parts.join('; ')}; TCP ${tcp.join(', ')} ${row.note}`
+  return `${row.action.padEnd(8)} ${parts.join('; ')}; streams ${tcp.join(', ')} ${row.note}`
 }

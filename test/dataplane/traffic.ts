@@ -1,7 +1,7 @@
-// The clients: UDP queries from one port and from new ports, and two long TCP streams. Runs in the client's namespace,
-// begins at the order `go` and tells what became of every query.
+// The clients: UDP queries from one port and from new ports, and two long streams. Runs in the client's namespace,
+// begins at the order `go` and tells what became of every query. Flags: whom they ask, and what the streams are of.
 import { createSocket, type Socket } from 'node:dgram'
-import { connect, type Socket as TcpSocket } from 'node:net'
+import { isIPv6 } from 'node:net'
 import { now, onOrders, tell, tellReady } from '../../lab/traffic/messages.js'
 import { keepAsking } from '../../lab/traffic/pace.js'
 import { Queries } from '../../lab/traffic/queries.js'
@@ -13,13 +13,16 @@ import {
   type Stream,
   streams,
 } from './messages.js'
-import { port, vip } from './network.js'
+import { port } from './network.js'
+import { connectSctp, connectTcp, type Wire } from './wires.js'
+
+const [vip, kind] = process.argv.slice(2) as [string, 'tcp' | 'sctp']
 
 const perSecond: Record<Client, number> = {
   'UDP, one port': 100,
   'UDP, new ports': 20,
-  'TCP stream 1': 10,
-  'TCP stream 2': 10,
+  'stream 1': 10,
+  'stream 2': 10,
 }
 const fixedPort = 5353
 
@@ -33,7 +36,10 @@ function onAnswer(answer: string): number {
 }
 
 function udpSocket(localPort = 0): Socket {
-  const socket = createSocket('udp4', (answer) => void onAnswer(String(answer)))
+  const socket = createSocket(
+    isIPv6(vip) ? 'udp6' : 'udp4',
+    (answer) => void onAnswer(String(answer)),
+  )
   return socket.on('error', () => {}).bind(localPort)
 }
 
@@ -57,7 +63,7 @@ function askFromNewPort(): void {
 /** A connection that is kept as long as it is answered; then there is a new one. */
 class Connection {
   readonly #client: Stream
-  #socket: TcpSocket | undefined
+  #wire: Wire | undefined
   #connected = false
   /** Sent on this connection and not answered, with the time. */
   #open = new Map<number, number>()
@@ -67,44 +73,42 @@ class Connection {
   }
 
   connect(): void {
-    const socket = connect({ host: vip, port, noDelay: true })
-    this.#socket = socket
-    let why = 'closed'
     let rest = ''
-    const tooLong = setTimeout(() => socket.destroy(), patienceMs)
-    socket.once('connect', () => {
-      clearTimeout(tooLong)
-      this.#connected = true
+    const connect = kind === 'sctp' ? connectSctp : connectTcp
+    const wire = connect(vip, port, {
+      connected: () => {
+        clearTimeout(tooLong)
+        this.#connected = true
+      },
+      data: (text) => {
+        const lines = (rest + text).split('\n')
+        rest = lines.pop()!
+        for (const line of lines) this.#open.delete(onAnswer(line))
+      },
+      closed: (why) => {
+        clearTimeout(tooLong)
+        if (queries.stopping) return
+        if (this.#connected) {
+          const silent = this.#isOverdue() ? `no answer for ${patienceMs} ms` : why
+          tell<Message>({ type: 'break', client: this.#client, at: now(), why: silent })
+        }
+        this.#connected = false
+        this.#open.clear()
+        setTimeout(() => this.connect(), 20)
+      },
     })
-    socket.setEncoding('utf8').on('data', (text: string) => {
-      const lines = (rest + text).split('\n')
-      rest = lines.pop()!
-      for (const line of lines) this.#open.delete(onAnswer(line))
-    })
-    socket.on('error', (error) => {
-      why = error.message
-    })
-    socket.on('close', () => {
-      clearTimeout(tooLong)
-      if (queries.stopping) return
-      if (this.#connected) {
-        if (this.#isOverdue()) why = `no answer for ${patienceMs} ms`
-        tell<Message>({ type: 'break', client: this.#client, at: now(), why })
-      }
-      this.#connected = false
-      this.#open.clear()
-      setTimeout(() => this.connect(), 20)
-    })
+    this.#wire = wire
+    const tooLong = setTimeout(() => wire.destroy(), patienceMs)
   }
 
   askOnce(): void {
     if (!this.#connected) return
     if (this.#isOverdue()) {
-      this.#socket?.destroy()
+      this.#wire?.destroy()
       return
     }
     const number = queries.ask(this.#client, (number) => {
-      this.#socket?.write(`${number}\n`)
+      this.#wire?.write(`${number}\n`)
       return () => {}
     })
     this.#open.set(number, now())

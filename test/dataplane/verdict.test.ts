@@ -19,7 +19,7 @@ function phase(action: Action, about: Partial<Phase> = {}): Phase {
     resolvedAt: 1100,
     to: 3000,
     warnings: [],
-    streamsOn: { 'TCP stream 1': 's1', 'TCP stream 2': 's2' },
+    streamsOn: { 'stream 1': 's1', 'stream 2': 's2' },
     note: '',
     ...about,
   }
@@ -32,7 +32,7 @@ interface Log {
 }
 
 function queries({ server, delayMs = 2 }: Log): Query<Client>[] {
-  const clients = ['UDP, one port', 'UDP, new ports', 'TCP stream 1', 'TCP stream 2'] as const
+  const clients = ['UDP, one port', 'UDP, new ports', 'stream 1', 'stream 2'] as const
   return clients.flatMap((client, index) =>
     Array.from({ length: 150 }, (_, n) => {
       const sentAt = n * 20 + index
@@ -125,14 +125,13 @@ test.each<[string, RegExp, readonly string[]]>([
   [
     'a stream that breaks',
     /no reason to/,
-    other('weight', { breaks: [{ client: 'TCP stream 2', at: 1200, why: '' }] }),
+    other('weight', { breaks: [{ client: 'stream 2', at: 1200, why: '' }] }),
   ],
   [
     'a stream that stays silent',
     /no answer within/,
     other('weight', {
-      log: (query) =>
-        query.client === 'TCP stream 1' && query.at > 900 ? undefined : steady(query),
+      log: (query) => (query.client === 'stream 1' && query.at > 900 ? undefined : steady(query)),
     }),
   ],
   [
@@ -173,6 +172,34 @@ test('one-packet scheduling that spreads under wlc would be news', () => {
   expect(judge({ ...lopsided, queries: queries({ server: steady }) }).problems.length).toBe(1)
 })
 
+/** Two servers in turn, 25 queries a second each; s1 none between `full` and `free`. */
+const limited =
+  (full: number, free: number): Log['server'] =>
+  ({ client, at }) =>
+    client === 'UDP, new ports' && at % 40 < 20 && (at < full || at >= free) ? 's1' : 's2'
+
+test.each<[string, RegExp | undefined, Log['server']]>([
+  ['keeps to it and gets more when its entries are gone', undefined, limited(1200, 2800)],
+  ['has more entries than it may', /may have 6 entries, and has got 2\d/, limited(1, 0)],
+  ['gets nothing for ever', /nothing more when its entries were gone/, limited(1200, 4000)],
+])('a server with a limit that %s', (_, wanted, log) => {
+  const scenario = named('thresholds')
+  const problems = other('limit', { scenario, log, phases: [phase('limit')] })
+  if (wanted === undefined) expect(problems).toEqual([])
+  else expect(problems.join('\n')).toMatch(wanted)
+})
+
+test('entries of the limited server are counted over any time as long as one lasts', () => {
+  const { rows } = judge({
+    scenario: named('thresholds'),
+    phases: [phase('limit')],
+    queries: queries({ server: limited(1200, 2800) }),
+    breaks: [],
+    steal: new Steal(),
+  })
+  expect(rows[0]?.limited).toEqual({ atOnce: 5, later: 5 })
+})
+
 /** The machine gave the guest no time between these two. */
 const stolen = (from: number, to: number) => new Steal([{ from, to }])
 const lost = (from: number, to: number): Log['server'] => {
@@ -200,7 +227,7 @@ test('what is lost in the middle of it, and got time, is lost: more than the hal
 })
 
 test('a stream that breaks on a busy machine says nothing', () => {
-  const breaks = [{ client: 'TCP stream 2' as const, at: 1200, why: '' }]
+  const breaks = [{ client: 'stream 2' as const, at: 1200, why: '' }]
   const about = { scenario: named('masquerade'), phases: [phase('weight')], breaks }
   const seen = { ...about, queries: queries({ server: steady }) }
   expect(judge({ ...seen, steal: new Steal() }).outcome).toBe('failed')

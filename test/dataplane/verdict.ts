@@ -12,7 +12,7 @@ import {
 } from './messages.js'
 import { type Server, servers } from './network.js'
 import type { Evidence, Phase } from './play.js'
-import { type Action, isSupported, type Loss, type Scenario } from './scenarios.js'
+import { type Action, isSupported, type Loss, limit, type Scenario } from './scenarios.js'
 
 export interface Count {
   readonly sent: number
@@ -31,6 +31,14 @@ export interface StreamFate {
   readonly answersAfterMs: number | null
 }
 
+/** Queries from new ports that the server has answered; each is an entry in the kernel for as long as the UDP timeout. */
+export interface Limited {
+  /** The most that were entries at once. */
+  readonly atOnce: number
+  /** Those that were sent when all from before the limit were gone. */
+  readonly later: number
+}
+
 /** One phase of one scenario. */
 export interface Row {
   readonly scenario: string
@@ -42,6 +50,8 @@ export interface Row {
   /** Of the answered ones sent after, by who answered. */
   readonly answeredBy: Readonly<Record<UdpClient, Readonly<Record<string, number>>>>
   readonly streams: readonly StreamFate[]
+  /** Of a server that has got a limit. */
+  readonly limited?: Limited
   readonly tookMs: number
   readonly seconds: number
   readonly warnings: readonly string[]
@@ -143,10 +153,30 @@ function count(phase: Phase, { scenario, queries: told, breaks, steal }: Evidenc
       ).length,
       answersAfterMs: answersAfter(stream, phase, queries),
     })),
+    ...(phase.action === 'limit' && { limited: countLimited(phase, scenario, queries) }),
     tookMs: round(phase.resolvedAt - phase.startedAt),
     seconds: round((phase.to - phase.resolvedAt) / 1000),
     warnings: phase.warnings,
     note: phase.note,
+  }
+}
+
+function countLimited(
+  { server, resolvedAt, to }: Phase,
+  { udpTimeoutSeconds = 300 }: Scenario,
+  queries: readonly Query<Client>[],
+): Limited {
+  const timeoutMs = udpTimeoutSeconds * 1000
+  const times = queries
+    .filter((query) => query.client === 'UDP, new ports' && query.server === server)
+    .map(({ sentAt }) => sentAt)
+    .filter((at) => at >= resolvedAt && at < to)
+    .sort((a, b) => a - b)
+  // A tenth less: when a query was sent is not when the kernel has seen it.
+  const from = (at: number) => times.filter((one) => one >= at && one < at + 0.9 * timeoutMs).length
+  return {
+    atOnce: Math.max(0, ...times.map(from)),
+    later: times.filter((at) => at >= resolvedAt + timeoutMs).length,
   }
 }
 
@@ -207,9 +237,9 @@ function checkSupported(row: Row, phase: Phase, { losses }: Scenario, about: Fin
   const takesOut = action === 'fail' || action === 'drain'
   for (const { onServer, breaks, answersAfterMs } of row.streams) {
     const mayBreak = onServer && (takesOut || action === 're-add')
-    if (breaks > 0 && !mayBreak) about('a TCP stream broke that had no reason to.')
+    if (breaks > 0 && !mayBreak) about('a stream broke that had no reason to.')
     if (answersAfterMs === null || answersAfterMs > backMs) {
-      about(`a TCP stream got no answer within ${backMs} ms.`)
+      about(`a stream got no answer within ${backMs} ms.`)
     }
   }
 }
@@ -222,6 +252,13 @@ function checkServer(row: Row, action: Action, server: Server, about: Finding): 
   }
   if (['recover', 'ready', 're-add'].includes(action) && row.after['UDP, new ports'].lost === 0) {
     if (newOnes === 0) about(`${server} is back, and has not answered a query of a new port.`)
+  }
+  if (row.limited !== undefined) {
+    const { atOnce, later } = row.limited
+    if (atOnce > limit.upperThreshold) {
+      about(`${server} may have ${limit.upperThreshold} entries, and has got ${atOnce}.`)
+    }
+    if (later === 0) about(`${server} has got nothing more when its entries were gone.`)
   }
   if (action === 'weight' && shareOf(server, row) <= 0.5) {
     about(`${server} has three quarters of the weight, and not even half of what is scheduled.`)
