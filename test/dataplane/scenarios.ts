@@ -195,7 +195,6 @@ const supported: readonly Scenario[] = [
     actions: outAndBack,
     losses: nothing,
     says: [],
-    ci: true,
   },
   {
     name: 'ipv6-entries',
@@ -256,7 +255,6 @@ const supported: readonly Scenario[] = [
     actions: outAndBack,
     losses: nothing,
     says: [],
-    ci: true,
   },
   {
     name: 'mark-masquerade',
