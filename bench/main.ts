@@ -1,6 +1,6 @@
 // npm run bench: boots a kernel with IPVS once, runs every driver of every case in it, and prints, plots and saves what came out.
 // `npm run bench -- checks` and `npm run bench -- failover` are programs of their own, with their own options.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,10 +15,10 @@ import {
   type Values,
   whole,
 } from '../lab/command.js'
-import { barChart, lineChart } from '../lab/page/plot.js'
 import { benchChecks } from './checks/main.js'
-import { CASES, FAMILIES, type Family, HOST_CASES } from './churn/cases.js'
+import { CASES, HOST_CASES } from './churn/cases.js'
 import { runHere } from './churn/here.js'
+import { noiseOf } from './churn/noise.js'
 import {
   DEFAULT_ROUNDS,
   findCase,
@@ -28,10 +28,12 @@ import {
   type Raw,
   type Run,
 } from './churn/plan.js'
-import { provenance, type Report } from './churn/results.js'
+import { caseTexts, keepReport } from './churn/report.js'
+import type { Report } from './churn/results.js'
 import { summarise } from './churn/summary.js'
-import { formatMarkdown, formatReport } from './churn/table.js'
+import { formatReport } from './churn/table.js'
 import { failover } from './failover/main.js'
+import { type Counter, pickCounter } from './host/instructions.js'
 
 const usage = `What the library costs beside C, libnl, ipvsadm and others, on a kernel that has IPVS.
 
@@ -40,12 +42,13 @@ const usage = `What the library costs beside C, libnl, ipvsadm and others, on a 
     npm run bench -- failover [...]    beside keepalived, under the same failures; --help
 
     --rounds N    how often each driver runs (${DEFAULT_ROUNDS})
-    --out FOLDER  for tables and pictures (build/bench/report)
+    --out FOLDER  for tables and pictures that are to be kept (build/bench/report); not those of a run that was too noisy
     --json        the last line of stdout is the result
     --list        the cases and their drivers
     --sabotage    drivers drop every tenth change: has to be noticed, and to fail
 
-Exit status 0: every driver left the table that it had to. 1: one did not, and the last lines say which.
+Exit status 0: every driver left the table that it had to. 1: one did not, and the last lines say which. 75: with --out,
+the run was too noisy to be kept.
 `
 
 const options = {
@@ -87,14 +90,19 @@ async function compare(options: Options, words: readonly string[]): Promise<numb
   if (driver !== undefined && !findCase(cases[0]!).drivers.includes(driver)) {
     throw new Error(`Case ${wanted} has no driver "${driver}". npm run bench -- --list shows them.`)
   }
+  if (options.out !== undefined && options.rounds === 1) {
+    throw new Error('--out wants two rounds at least: of one nobody can say how noisy it was.')
+  }
   const runs = planRuns(cases, driver, options.rounds)
   const isHere = ({ case: name }: Run) => findCase(name).mode === 'host'
-  const raws = runHere(runs.filter(isHere))
+  const here = runs.filter(isHere)
+  const counter = here.length > 0 ? pickCounter() : undefined
+  const raws = counter ? runHere(here, counter) : []
   const guest = await runInGuest(
     runs.filter((run) => !isHere(run)),
     options,
   )
-  return report(guest, [...raws, ...guest.raws], options)
+  return report(guest, [...raws, ...guest.raws], options, counter)
 }
 
 async function runInGuest(
@@ -124,54 +132,24 @@ async function runInGuest(
 function report(
   { kernel, clockUs }: Header,
   raws: readonly Raw[],
-  { out = built('bench/report'), json }: Options,
+  { out, json }: Options,
+  counter: Counter | undefined,
 ): number {
   const { results, problems } = summarise(raws, clockUs)
-  const machine = `${cpus()[0]?.model ?? 'unknown CPU'}; its user-mode Linux guest on one CPU`
+  const noise = noiseOf(raws, clockUs)
   const whole: Report = {
     kernel,
     node: process.version,
-    machine,
+    machine: `${cpus()[0]?.model ?? 'unknown CPU'}; its user-mode Linux guest on one CPU`,
     date: new Date().toISOString(),
+    ...(counter && { counter: counter.name }),
+    noise,
     results,
   }
-  const titles = new Map(
-    [...HOST_CASES, ...CASES].map(({ name, title, unit }) => [name, { title, unit }]),
-  )
-  process.stdout.write(`${formatReport(whole, { cases: titles })}\n`)
-
-  mkdirSync(out, { recursive: true })
-  const save = (name: string, text: string) => writeFileSync(path.join(out, name), text)
-  save('results.json', `${JSON.stringify(whole, undefined, 2)}\n`)
-  save('results.md', formatMarkdown(whole, { cases: titles }))
-  for (const name of new Set(results.map((result) => result.case))) {
-    const { title, unit } = findCase(name)
-    save(`${name}.svg`, barChart(whole, { case: name, title, unit }))
-  }
-  for (const family of FAMILIES) {
-    const picture = familyChart(family, whole)
-    if (picture !== undefined) save(`${family.name}.svg`, picture)
-  }
-  process.stdout.write(`\nTables and pictures: ${path.relative(process.cwd(), out)}\n`)
+  process.stdout.write(`${formatReport(whole, { cases: caseTexts })}\n`)
+  const folders = { usual: built('bench/report'), out }
+  const kept = keepReport(whole, folders, (text) => process.stdout.write(text))
   for (const problem of problems) process.stderr.write(`FAILED ${problem}\n`)
-  printJson({ kernel, node: process.version, results }, json)
-  return problems.length === 0 ? exitStatus.held : exitStatus.failed
-}
-
-/** `undefined` unless all of its cases were run. */
-function familyChart(family: Family, whole: Report): string | undefined {
-  const { name, title, label, numbers, per, drivers } = family
-  const of = (driver: string, number: number) => {
-    const found = whole.results.find(
-      (it) => it.case === `${name}-${number}` && it.driver === driver,
-    )
-    return (per === 'change' ? found?.perChangeUs : found?.medianUs) ?? null
-  }
-  const series = drivers.map((driver) => ({
-    name: driver,
-    values: numbers.map((number) => of(driver, number)),
-  }))
-  if (series.some(({ values }) => values.includes(null))) return undefined
-  const x = { label, values: numbers, log: true }
-  return lineChart({ title, x, y: { label: `µs per ${per}` }, series, note: provenance(whole) })
+  printJson({ kernel, node: process.version, noise, results }, json)
+  return problems.length === 0 ? kept : exitStatus.failed
 }

@@ -16,10 +16,8 @@ import { checkout, SetupError } from './steps/step.mjs'
 import { needTools } from './steps/tools.mjs'
 
 const purposes = ['bench', 'chaos', 'dataplane', 'demo', 'failover', 'lab', 'test']
-const testTools = [
-  { program: 'cmake', debian: 'cmake' },
-  { program: 'valgrind', debian: 'valgrind' },
-]
+const valgrind = { program: 'valgrind', debian: 'valgrind' }
+const testTools = [{ program: 'cmake', debian: 'cmake' }, valgrind]
 
 /**
  * @param {{ purpose?: string, install?: boolean, tolerant?: boolean, kernels?: string[] }} options
@@ -46,7 +44,10 @@ export async function setup({
       for (const kernel of kernels) await fetchKernel(kernel)
     }
     if (purpose === 'test') await needTools('The tests cannot run', testTools, install)
-    if (purpose === 'bench') await installBenchPackages()
+    if (purpose === 'bench') {
+      await needTools('Instructions cannot be counted', [valgrind], install)
+      await installBenchPackages()
+    }
     // The gates of `npm test` play two trials of the comparison with keepalived.
     if (['bench', 'failover', 'test'].includes(purpose)) await fetchKeepalived()
     const others = ['bench', 'chaos', 'dataplane'].filter((name) => name === purpose)

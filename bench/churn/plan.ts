@@ -22,13 +22,14 @@ export interface Header {
   readonly clockUs: number
 }
 
-/** What a driver printed, and what `strace` counted. One line of the guest's file each. */
+/** What a driver printed, and what was counted. One line of the guest's file each. */
 export interface Raw extends Run {
   readonly times: readonly number[]
   /** Changes of all its operations. */
   readonly changes: number
   readonly extra?: Readonly<Record<string, number>>
   readonly syscallsPerOp?: number
+  readonly instructionsPerOp?: number
   /** Why there are no times. */
   readonly problem?: string
 }

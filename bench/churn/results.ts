@@ -15,6 +15,8 @@ export interface Result {
   /** `medianUs` divided by that of the floor driver of the case. */
   readonly ratioToFloor: number | null
   readonly syscallsPerOp: number | null
+  /** In the program itself, without the kernel's; of programs in C and C++ on the host. */
+  readonly instructionsPerOp?: number
   /** More columns, of this case only; a name such as `bytesGrown` is shown as "bytes grown". */
   readonly extra?: Readonly<Record<string, number>>
 }
@@ -25,7 +27,19 @@ export interface Report {
   readonly machine: string
   /** ISO 8601. */
   readonly date: string
+  /** What has counted the instructions. */
+  readonly counter?: string
+  /** Of each case with a floor in C: how far apart two of its rounds are, as a part (bench/churn/noise.ts). */
+  readonly noise?: Readonly<Record<string, number>>
   readonly results: readonly Result[]
+}
+
+/** Ours, the floor that nothing can be faster than, and everything else. */
+export type Kind = 'ours' | 'floor' | 'other'
+
+export function kindOf(driver: string): Kind {
+  if (/^(apply|pool|snapshot|reconcile|addon|JavaScript)/.test(driver)) return 'ours'
+  return driver.startsWith('c-') ? 'floor' : 'other'
 }
 
 /** What a case is called, and what one operation of it is: a flip, a change, a read, a call. */
@@ -82,6 +96,7 @@ export function provenance(report: Report): string {
     `Linux ${report.kernel}`,
     `Node ${report.node}`,
     report.machine,
+    ...(report.counter ? [`instructions counted by ${report.counter}`] : []),
     report.date.replace(/^(\S+)T(\d\d:\d\d)\S*$/, '$1 $2'),
   ].join(' · ')
 }

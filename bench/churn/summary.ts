@@ -39,16 +39,21 @@ function ratio(result: Result, floor: Result | undefined): number | null {
   return result.medianUs / floor.medianUs
 }
 
+/** Its samples, in their order, without the reading of the clock. */
+export function timesOf({ case: name, times }: Raw, clockUs: number): number[] {
+  const clock = findCase(name).mode === 'each' ? clockUs : 0
+  return times.map((time) => Math.max(0, time - clock))
+}
+
 function summariseOne(group: readonly Raw[], clockUs: number): Result {
   const { case: name, driver, changes } = group[0]!
   const { mode } = findCase(name)
-  const clock = mode === 'each' ? clockUs : 0
-  const times = group.flatMap(({ times }) => times.map((time) => Math.max(0, time - clock)))
-  times.sort((a, b) => a - b)
+  const times = group.flatMap((raw) => timesOf(raw, clockUs)).sort((a, b) => a - b)
   const medianUs = quantile(times, 0.5)
   const perOperation =
     mode === 'bulk' ? changes : mode === 'each' ? changes / group[0]!.times.length : 0
   const extra = mergeExtra(group)
+  const counted = group.find((raw) => raw.instructionsPerOp !== undefined)?.instructionsPerOp
   return {
     case: name,
     driver,
@@ -60,6 +65,7 @@ function summariseOne(group: readonly Raw[], clockUs: number): Result {
     perChangeUs: perOperation > 0 ? medianUs / perOperation : null,
     ratioToFloor: null,
     syscallsPerOp: group.find((raw) => raw.syscallsPerOp !== undefined)?.syscallsPerOp ?? null,
+    ...(counted !== undefined && { instructionsPerOp: counted }),
     ...(extra !== undefined && { extra }),
   }
 }
@@ -73,6 +79,6 @@ function mergeExtra(group: readonly Raw[]): Record<string, number> | undefined {
   return worst
 }
 
-function quantile(sorted: readonly number[], part: number): number {
+export function quantile(sorted: readonly number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]!
 }

@@ -88,6 +88,31 @@ Linux 6.1.176 · Node v20.20.2 · a CPU, 2 cores, user-mode Linux guest pinned t
     expect(text).toMatch(/system calls\n.* 0\n/)
   })
 
+  it('has the instructions of what they were counted of', () => {
+    const text = formatReport(
+      report([
+        result('c-encode', 1, { case: 'host-codec', instructionsPerOp: 1144.06 }),
+        result('JavaScript', 2, { case: 'host-codec' }),
+      ]),
+      { cases },
+    )
+    expect(text).toMatch(/instructions\n.* 1,144\n.* –\n/)
+  })
+
+  it('says how noisy the run was, and who counted, where that is known', () => {
+    const noise = { 'flip-weight': 0.042, read: 0 }
+    const lines = formatReport({ ...some, noise, counter: 'callgrind' }, { cases }).split('\n')
+    expect(lines.slice(-4)).toEqual([
+      'Noise, by how much two rounds of the floor in C differ: flip-weight 4 %, read 0 %.',
+      '',
+      'Linux 6.1.176 · Node v20.20.2 · a CPU, 2 cores, user-mode Linux guest pinned to one CPU · instructions counted by callgrind · 2026-11-23 03:30',
+      '',
+    ])
+    expect(formatMarkdown({ ...some, noise }, { cases })).toContain(
+      '\n\nNoise, by how much two rounds of the floor in C differ: flip-weight 4 %, read 0 %.\n\nLinux',
+    )
+  })
+
   it('shows a case it knows no title of, last', () => {
     const text = formatReport(report([result('apply', 1, { case: 'new' }), ...some.results]), {
       cases,

@@ -1,4 +1,5 @@
 // A report as text: for a terminal, and as Markdown for docs/performance.md.
+import { formatNoise } from './noise.js'
 import {
   type CaseText,
   formatCount,
@@ -32,6 +33,7 @@ export function formatReport(report: Report, { cases }: TableOptions): string {
       const lines = rows.map((row) => `  ${align(row, columns, all).join('  ')}`.trimEnd())
       return [titleOf(text), ...lines, ''].join('\n')
     }),
+    ...noiseLines(report),
     `${provenance(report)}\n`,
   ].join('\n')
 }
@@ -54,8 +56,14 @@ export function formatMarkdown(report: Report, { cases }: TableOptions): string 
       const lines = [head!, rule, ...body].map((row) => `| ${row.join(' | ')} |`)
       return [`### ${escapeMarkdown(titleOf(text))}`, '', ...lines, ''].join('\n')
     }),
+    ...noiseLines(report),
     `${escapeMarkdown(provenance(report))}\n`,
   ].join('\n')
+}
+
+function noiseLines({ noise = {} }: Report): string[] {
+  if (Object.keys(noise).length === 0) return []
+  return [`Noise, by how much two rounds of the floor in C differ: ${formatNoise(noise)}.\n`]
 }
 
 interface Column {
@@ -80,6 +88,7 @@ function columnsFor(results: readonly Result[]): Column[] {
     { head: 'per change', value: ({ perChangeUs }) => known(perChangeUs, time) },
     { head: '× floor', value: ({ ratioToFloor }) => known(ratioToFloor, formatRatio) },
     { head: 'system calls', value: (r) => known(r.syscallsPerOp, (n) => calls(n, r.case)) },
+    { head: 'instructions', value: (r) => known(r.instructionsPerOp, formatCount) },
   ]
   return columns.filter(({ value }) => results.some((result) => value(result) !== null))
 }

@@ -1,4 +1,4 @@
-// floor encode|controller|controller-ack-64: the same as core.cc in plain C, with the fewest system calls and no copies.
+// floor encode|controller|controller-ack-64 [BATCHES]: the same as core.cc in plain C, with the fewest system calls and no copies.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,9 +22,26 @@ static void fail_with(const char *what) {
   exit(1);
 }
 
-static void encode(void) {
-  static uint8_t buffer[(BATCH + 1) * MESSAGE_ROOM];
-  static struct change changes[BATCH];
+// Times, or with a number of batches only these, for a counter of instructions.
+static void measure(int batches_to_count, int per_batch, void (*work)(void)) {
+  if (batches_to_count > 0) {
+    for (int i = 0; i < batches_to_count; i++) work();
+    printf("{\"operations\":%d}\n", batches_to_count * per_batch);
+    return;
+  }
+  printf("{\"times\":[");
+  for (int round = -BATCHES / 10; round < BATCHES; round++) {
+    const double from = micros();
+    work();
+    const double took = (micros() - from) / per_batch;
+    if (round >= 0) printf("%s%.4f", round == 0 ? "" : ",", took);
+  }
+  printf("]}\n");
+}
+
+static struct change changes[BATCH];
+
+static void prepare_changes(void) {
   for (int i = 0; i < BATCH; i++) {
     changes[i] = (struct change){
         .command = 'e',
@@ -37,16 +54,13 @@ static void encode(void) {
         .weight = (uint32_t)i + 1,
     };
   }
-  printf("{\"times\":[");
-  for (int round = -BATCHES / 10; round < BATCHES; round++) {
-    const double from = micros();
-    size_t at = 0;
-    for (int i = 0; i < BATCH; i++) at += encode_change(buffer + at, 0x20, &changes[i], 0, (uint32_t)i + 1);
-    encode_barrier(buffer + at, BATCH + 1);
-    const double took = (micros() - from) / BATCH;
-    if (round >= 0) printf("%s%.4f", round == 0 ? "" : ",", took);
-  }
-  printf("]}\n");
+}
+
+static void encode(void) {
+  static uint8_t buffer[(BATCH + 1) * MESSAGE_ROOM];
+  size_t at = 0;
+  for (int i = 0; i < BATCH; i++) at += encode_change(buffer + at, 0x20, &changes[i], 0, (uint32_t)i + 1);
+  encode_barrier(buffer + at, BATCH + 1);
 }
 
 struct question {
@@ -67,9 +81,12 @@ static struct question nobody(uint32_t seq) {
   return question;
 }
 
+static int fd;
+static uint32_t seq;
+
 // One message with its answer: an error, which counts as an acknowledgement.
-static void transaction(int fd, uint32_t seq) {
-  const struct question question = nobody(seq);
+static void transaction(void) {
+  const struct question question = nobody(++seq);
   if (send(fd, &question, sizeof question, 0) < 0) fail_with("sending");
   uint8_t reply[256];
   if (recv(fd, reply, sizeof reply, MSG_DONTWAIT) < 0) fail_with("receiving");
@@ -79,7 +96,8 @@ static void transaction(int fd, uint32_t seq) {
 }
 
 // One message and a barrier in one send; both answers.
-static void transaction_with_barrier(int fd, uint32_t seq) {
+static void transaction_with_barrier(void) {
+  seq += 2;
   struct {
     struct question question;
     struct nlmsghdr barrier;
@@ -98,32 +116,30 @@ static void transaction_with_barrier(int fd, uint32_t seq) {
   if (barrier->nlmsg_seq != seq + 1) fail_with("an answer that was not expected");
 }
 
-static void measure(int fd, int messages, void (*work)(int, uint32_t)) {
-  uint32_t seq = 0;
-  printf("{\"times\":[");
-  for (int round = -BATCHES / 10; round < BATCHES; round++) {
-    const double from = micros();
-    for (int i = 0; i < messages * 10; i++) work(fd, seq += 2);
-    const double took = (micros() - from) / (messages * 10);
-    if (round >= 0) printf("%s%.4f", round == 0 ? "" : ",", took);
-  }
-  printf("]}\n");
+static void ten_with_barrier(void) {
+  for (int i = 0; i < 10; i++) transaction_with_barrier();
+}
+
+static void ten_times_64(void) {
+  for (int i = 0; i < 640; i++) transaction();
 }
 
 int main(int count, char **words) {
-  const char *what = count == 2 ? words[1] : "";
+  const char *what = count == 2 || count == 3 ? words[1] : "";
+  const int batches = count == 3 ? atoi(words[2]) : 0;
   if (strcmp(what, "encode") == 0) {
-    encode();
+    prepare_changes();
+    measure(batches, BATCH, encode);
     return 0;
   }
-  const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+  fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
   if (fd < 0) fail_with("opening a socket");
   const int one = 1;
   setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof one);
-  if (strcmp(what, "controller") == 0) measure(fd, 1, transaction_with_barrier);
-  else if (strcmp(what, "controller-ack-64") == 0) measure(fd, 64, transaction);
+  if (strcmp(what, "controller") == 0) measure(batches, 10, ten_with_barrier);
+  else if (strcmp(what, "controller-ack-64") == 0) measure(batches, 640, ten_times_64);
   else {
-    fprintf(stderr, "usage: floor encode|controller|controller-ack-64\n");
+    fprintf(stderr, "usage: floor encode|controller|controller-ack-64 [BATCHES]\n");
     return 2;
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { report, result } from '../../bench/churn/made-up.js'
-import { barChart, escapeXml, kindOf, lineChart } from './plot.js'
+import { kindOf } from '../../bench/churn/results.js'
+import { barChart, escapeXml, lineChart } from './plot.js'
 import { parseXml, type Tag } from './xml.js'
 
 const bad = '<&"> ]]> \u0000'

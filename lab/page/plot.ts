@@ -3,18 +3,12 @@ import {
   formatCount,
   formatRatio,
   formatTime,
+  type Kind,
+  kindOf,
   provenance,
   type Report,
   type Result,
 } from '../../bench/churn/results.js'
-
-/** Ours, the floor that nothing can be faster than, and everything else: one colour each. */
-export type Kind = 'ours' | 'floor' | 'other'
-
-export function kindOf(driver: string): Kind {
-  if (/^(apply|pool|snapshot|reconcile|addon|JavaScript)/.test(driver)) return 'ours'
-  return driver.startsWith('c-') ? 'floor' : 'other'
-}
 
 export interface BarOptions {
   readonly case: string
