@@ -1,7 +1,10 @@
-// Nobody types figures by hand: the tables that are kept are those of the JSON beside them.
+// Nobody types figures by hand: the tables and pictures that are kept are those of the JSON beside them. After a change to
+// how they are drawn, `npx vitest run --project unit bench -u` draws the kept ones again.
 import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { CASES, FAMILIES, HOST_CASES } from './cases.js'
+import { picturesOf } from './report.js'
 import type { Report } from './results.js'
 import { formatMarkdown } from './table.js'
 
@@ -25,3 +28,12 @@ test('the kept run has every driver of every case, and a picture of each', () =>
     expect(existsSync(new URL(`${name}.svg`, folder)), name).toBe(true)
   }
 })
+
+test.each([...picturesOf(report)])(
+  'the picture of %s is that of the kept results',
+  async (name, picture) => {
+    const file = new URL(`${name}.svg`, folder)
+    expect(existsSync(file)).toBe(true)
+    await expect(picture).toMatchFileSnapshot(fileURLToPath(file))
+  },
+)

@@ -2,8 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { exitStatus } from '../../lab/command.js'
-import { barChart, lineChart } from '../../lab/page/plot.js'
 import { CASES, FAMILIES, type Family, HOST_CASES } from './cases.js'
+import { barChart, lineChart } from './charts.js'
 import { formatNoise, mostNoise, tooNoisy } from './noise.js'
 import { findCase } from './plan.js'
 import { type CaseText, provenance, type Report } from './results.js'
@@ -68,13 +68,13 @@ function familyChart(family: Family, report: Report): string | undefined {
     const found = report.results.find(
       (it) => it.case === `${name}-${number}` && it.driver === driver,
     )
-    return (per === 'change' ? found?.perChangeUs : found?.medianUs) ?? null
+    return (per === 'change' ? found?.perChangeUs : found?.medianUs) ?? Number.NaN
   }
   const series = drivers.map((driver) => ({
     name: driver,
     values: numbers.map((number) => of(driver, number)),
   }))
-  if (series.some(({ values }) => values.includes(null))) return undefined
-  const x = { label, values: numbers, log: true }
+  if (series.some(({ values }) => values.some(Number.isNaN))) return undefined
+  const x = { label, values: numbers }
   return lineChart({ title, x, y: { label: `µs per ${per}` }, series, note: provenance(report) })
 }
