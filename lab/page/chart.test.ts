@@ -12,7 +12,10 @@ const chart: Chart = {
   option: {
     xAxis: { type: 'category', data: ['a', bad] },
     yAxis: { type: 'value' },
-    series: [{ type: 'bar', data: [1, 2], color: colours.ours }],
+    series: [
+      { type: 'bar', data: [1, 2], color: colours.ours },
+      { type: 'line', data: [1, 2] },
+    ],
   },
 }
 const textsOf = (svg: string) =>

@@ -119,6 +119,8 @@ function withHead(svg: string, { title, description, height }: Chart): string {
   const drawn = svg
     .replace(/^<svg[^>]*>/, '')
     .replace(/<style[^>]*>[\s\S]*?<\/style>\n?/g, '')
+    // The number of the drawing in this process.
+    .replace(/\bzr\d+-/g, 'zr-')
     .replaceAll('font-family:sans-serif;', '')
     .replaceAll(' xml:space="preserve"', '')
     .replace(/ (?:class|pointer-events|ecmeta_\w+)="[^"]*"/g, '')
