@@ -15,7 +15,8 @@ export default class Busy implements Reporter {
 
   async onInit(): Promise<void> {
     this.#offset = now() - Date.now()
-    this.#witness = new Witness(undefined, 1000)
+    // Not at the table: tests load and unload the module that has it.
+    this.#witness = new Witness(undefined, 0)
     await Promise.race([this.#witness.ready, this.#witness.failure])
   }
 
@@ -23,9 +24,9 @@ export default class Busy implements Reporter {
     const witness = this.#witness
     if (witness === undefined) return
     const failed = modules.flatMap((module) => [...module.children.allTests('failed')])
-    const shares = failed.map((test) => this.#missing(test))
     await witness.stop()
     if (failed.length === 0) return
+    const shares = failed.map((test) => this.#missing(test))
     process.stdout.write('\nTime that the machine has not given to tests that failed:\n')
     for (const [index, test] of failed.entries()) {
       const percent = `${Math.round(100 * shares[index]!)} %`.padStart(5)

@@ -1,4 +1,4 @@
-// witness TABLE_MS TICK_MS [FILE]: looks at /proc/net/ip_vs every TABLE_MS milliseconds and at the clock every TICK_MS, ahead of every ordinary
+// witness TABLE_MS TICK_MS [FILE]: looks at /proc/net/ip_vs every TABLE_MS milliseconds (0: never) and at the clock every TICK_MS, ahead of every ordinary
 // process when it wakes (SCHED_FIFO), and tells what it has seen, on stdout or in the file, a JSON object a line.
 //   {"at":12.345,"before":10.102,"looks":17,"table":["UDP  C0000201:0035 wrr ops","-> 0A010001:0035 Route 1"]}
 // The table, without the counters of connections, whenever it has changed; the look before this one, and how many there were.
@@ -61,10 +61,10 @@ static void copy_table(void) {
 int main(int argc, char **argv) {
   if (argc != 3 && argc != 4) die("witness TABLE_MS TICK_MS [FILE]");
   FILE *file = argc == 4 ? fopen(argv[3], "w") : stdout;
-  const int fd = open("/proc/net/ip_vs", O_RDONLY);
   const int table_ms = atoi(argv[1]), tick_ms = atoi(argv[2]);
-  if (file == NULL || fd < 0) die("%s, /proc/net/ip_vs: %s", argc == 4 ? argv[3] : "stdout", strerror(errno));
-  if (table_ms < tick_ms || tick_ms < 1) die("the table is looked at with the clock, or less often");
+  const int fd = table_ms > 0 ? open("/proc/net/ip_vs", O_RDONLY) : -1;
+  if (file == NULL || (table_ms > 0 && fd < 0)) die("%s, /proc/net/ip_vs: %s", argc == 4 ? argv[3] : "stdout", strerror(errno));
+  if ((table_ms > 0 && table_ms < tick_ms) || tick_ms < 1) die("the table is looked at with the clock, or less often");
   const struct sched_param first = {.sched_priority = 50};
   if (sched_setscheduler(0, SCHED_FIFO, &first) != 0) die("SCHED_FIFO: %s", strerror(errno));
   if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) die("mlockall: %s", strerror(errno));
@@ -84,7 +84,7 @@ int main(int argc, char **argv) {
       if (late > LATE_MS) fprintf(file, "{\"at\":%.3f,\"stolenMs\":%.3f}\n", at, late);
     }
     woken = at;
-    looked = looks == 0 || at - last >= table_ms - 0.5;
+    looked = table_ms > 0 && (looks == 0 || at - last >= table_ms - 0.5);
     if (looked) {
       look(fd);
       if (looks > 0 && at - last > longest) longest = at - last;

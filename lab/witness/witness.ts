@@ -20,14 +20,14 @@ export class Witness {
 
   /**
    * @param namespace whose table it looks at; ours if left out
-   * @param tableMs how often it looks at the table; at the clock it looks every 2 ms, or as often
+   * @param tableMs how often it looks at the table, 0: never; at the clock it looks every 2 ms, or as often
    */
   constructor(
     namespace: string | undefined,
     tableMs: number,
     heard: (entry: WitnessEntry) => void = () => {},
   ) {
-    const command = [compiled('witness'), String(tableMs), String(Math.min(2, tableMs))]
+    const command = [compiled('witness'), String(tableMs), String(Math.min(2, tableMs || 2))]
     this.#program = new Program(namespace, command, (line) => {
       const entry = JSON.parse(line) as WitnessEntry
       if ('table' in entry) {
