@@ -97,7 +97,9 @@ kernelSuite('leaks', () => {
     const [first] = left
     const last = left.at(-1)!
     for (const { threads, descriptors, places, blocks, bytes, overflow } of left) {
-      expect(blocks, JSON.stringify(places)).toBe(first!.blocks)
+      // A buffer of the client that is still there is made when two of its calls meet: sometimes in the first round. What
+      // leaks, even once a round, adds up to more.
+      expect(Math.abs(blocks - first!.blocks), JSON.stringify(places)).toBeLessThanOrEqual(1)
       expect(threads).toBe(first!.threads)
       expect(descriptors).toBe(first!.descriptors)
       // The same blocks may be larger: buffers have the size of the longest call so far.
