@@ -2,6 +2,8 @@
 import type { Reporter, TestModule } from 'vitest/node'
 
 const COUNT = 20
+/** What takes less is not slow. */
+const SLOW_MS = 500
 
 export default class Slowest implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
@@ -14,8 +16,11 @@ export default class Slowest implements Reporter {
       }),
     )
     const total = tests.reduce((sum, { ms }) => sum + ms, 0)
-    const slowest = tests.sort((a, b) => b.ms - a.ms).slice(0, COUNT)
-    const lines = slowest.map(({ name, ms }) => `${seconds(ms).padStart(9)}  ${name}`)
+    const slowest = tests.filter(({ ms }) => ms >= SLOW_MS).sort((a, b) => b.ms - a.ms)
+    if (slowest.length === 0) return
+    const lines = slowest
+      .slice(0, COUNT)
+      .map(({ name, ms }) => `${seconds(ms).padStart(9)}  ${name}`)
     process.stdout.write(
       `\nThe slowest of ${tests.length} tests, which took ${seconds(total)} together:\n${lines.join('\n')}\n`,
     )

@@ -345,11 +345,19 @@ describe('a run that is worth nothing', () => {
     expect(verdict(late.stolen(9000, 1200))).toMatchObject({ ok: false, outcome: 'busy' })
   })
 
-  it('holds on such a machine when nobody was late, and fails when the table was wrong', () => {
+  it('holds on such a machine when nobody was late, and fails when nothing is repaired', () => {
     const busy = flipped(new Run().stolen(9000, 1200))
     expect(verdict(busy)).toMatchObject({ ok: true, outcome: 'held', missing: 0.12 })
     const wrong = new Run().stolen(9000, 1200).seen(9990, without)
     expect(verdict(wrong)).toMatchObject({ outcome: 'failed', divergences: 1 })
+  })
+
+  it('cannot be judged on such a machine when the table was right after most quiet times', () => {
+    const quiet = (run: Run) =>
+      run.at(3000, { event: 'still' }).at(3100, { event: 'loud' }).at(5000, { event: 'still' })
+    const once = quiet(new Run().seen(2900, without).seen(3500, FULL)).at(5100, { event: 'loud' })
+    expect(verdict(once)).toMatchObject({ outcome: 'failed', divergences: 1 })
+    expect(verdict(once.stolen(9000, 1200))).toMatchObject({ outcome: 'busy', divergences: 1 })
   })
 
   it('had no quiet time', () => {

@@ -306,9 +306,11 @@ class Judging {
       troubles.push(`only ${deliveries.length} of ${queries} queries got to a server`)
     }
     if (telling === 0) troubles.push('no query could show what happens after a flip')
-    // A table that is wrong at the end of a quiet time, or a query at a server that was taken out, is wrong on any machine.
-    const wrong = divergences > 0 || (lostAfterFlip ?? 0) > 0
-    const late = missingHealthyMs > LIMIT_MS || troubles.length > 0
+    // A query at a server that was taken out is wrong on any machine, and so is a table that is wrong after most of the quiet
+    // times: nobody repairs it. After some, whoever should have had no time.
+    const unrepaired = divergences > 0 && (missing <= MOST_MISSING || divergences * 2 > quiets)
+    const wrong = unrepaired || (lostAfterFlip ?? 0) > 0
+    const late = missingHealthyMs > LIMIT_MS || divergences > 0 || troubles.length > 0
     const excused = late && missing > MOST_MISSING
     const outcome = wrong || (late && !excused) ? 'failed' : excused ? 'busy' : 'held'
     return {
