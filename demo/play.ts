@@ -29,8 +29,8 @@ export interface Plan {
   readonly startedAt: number
 }
 
-/** As often as the witness looks at the table. */
-const tableMs = 2
+/** How often the witness looks at the table and at the clock. */
+const looks = { tableMs: 2, tickMs: 2 }
 /** The director has opened its pool and has checked all servers; a machine that needs longer is stuck. */
 const readyMs = 60_000
 
@@ -79,7 +79,7 @@ async function play(): Promise<number> {
   await or(clients.ready, clients)
   pace = await calibrate(clients)
   timeline.begin('start: the director (pool and health checks), the witness and the clients start')
-  witness = new Witness('director', tableMs, (entry) => timeline.table(entry))
+  witness = new Witness('director', looks, (entry) => timeline.table(entry))
   const flags = [JSON.stringify(pace), ...(plan.sabotage ? ['sabotage'] : [])]
   const director = start('director', nodeCommand(file('./director.js'), flags))
   await or(perform(clients, director), clients, director, witness)

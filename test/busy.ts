@@ -16,7 +16,7 @@ export default class Busy implements Reporter {
   async onInit(): Promise<void> {
     this.#offset = now() - Date.now()
     // Not at the table: tests load and unload the module that has it.
-    this.#witness = new Witness(undefined, 0)
+    this.#witness = new Witness(undefined, { tableMs: 0, tickMs: 20 })
     await Promise.race([this.#witness.ready, this.#witness.failure])
   }
 

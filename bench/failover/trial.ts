@@ -69,7 +69,9 @@ class Trial implements Stage {
     this.#system = system
     this.#failure = failure
     this.#failed.catch(() => {})
-    this.#witness = new Witness('director', 1, (entry) => this.#entries.push(entry))
+    this.#witness = new Witness('director', { tableMs: 1, tickMs: 1 }, (entry) =>
+      this.#entries.push(entry),
+    )
     this.#witness.failure.catch(this.#fail)
   }
 

@@ -20,14 +20,15 @@ export class Witness {
 
   /**
    * @param namespace whose table it looks at; ours if left out
-   * @param tableMs how often it looks at the table, 0: never; at the clock it looks every 2 ms, or as often
+   * @param tableMs how often it looks at the table, 0: never
+   * @param tickMs how often it looks at the clock: each time costs a tenth of a millisecond or more of the guest's one CPU
    */
   constructor(
     namespace: string | undefined,
-    tableMs: number,
+    looks: { readonly tableMs: number; readonly tickMs: number },
     heard: (entry: WitnessEntry) => void = () => {},
   ) {
-    const command = [compiled('witness'), String(tableMs), String(Math.min(2, tableMs || 2))]
+    const command = [compiled('witness'), String(looks.tableMs), String(looks.tickMs)]
     this.#program = new Program(namespace, command, (line) => {
       const entry = JSON.parse(line) as WitnessEntry
       if ('table' in entry) {

@@ -148,7 +148,9 @@ function progress(started: number, cycle: number, cycles: number): void {
 await buildNetwork()
 log.write({ event: 'begin', minutes, kills, seed, kernel: release() })
 for (const { name } of POOLS) want(name, wishes[name])
-const witness = new Witness(DIRECTOR, LOOK_MS, (entry) => seen.add(entry))
+const witness = new Witness(DIRECTOR, { tableMs: LOOK_MS, tickMs: LOOK_MS / 2 }, (entry) =>
+  seen.add(entry),
+)
 witness.failure.catch((error: Error) => log.write({ event: 'trouble', what: error.message }))
 await Promise.race([witness.ready, witness.failure])
 supervisor.start()

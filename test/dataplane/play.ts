@@ -112,7 +112,7 @@ class Play {
   #warnings: readonly string[] = []
   readonly #phases: Phase[] = []
   readonly #queries: Query<Client>[] = []
-  readonly #witness = new Witness('director', 20)
+  readonly #witness = new Witness('director', { tableMs: 0, tickMs: 5 })
   readonly #breaks: Break[] = []
   #refused: string | undefined
   #onDone: (done: Done) => void = () => {}
