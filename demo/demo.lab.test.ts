@@ -7,6 +7,7 @@ interface Phase {
   readonly name: string
   readonly lost: number
   readonly lostAfterFlip: number
+  readonly unknown: number
 }
 
 interface Flip {
@@ -48,6 +49,7 @@ kernelSuite('the demo', () => {
     expect(result.mismatches).toBeGreaterThan(0)
     expect(result.flips.every(({ tcpAt, udpAt }) => tcpAt !== null && udpAt === null)).toBe(true)
     const killed = result.phases.find(({ name }) => name === 'dns2 killed')
-    expect(killed?.lostAfterFlip).toBeGreaterThan(0)
+    // On a busy machine nobody knows of some why they have no answer.
+    expect(killed!.lostAfterFlip + killed!.unknown).toBeGreaterThan(0)
   })
 })

@@ -1,7 +1,7 @@
 // How fast the demo goes: as fast as this machine can follow. All of it comes from one figure, which is measured at its start.
 
 /** Queries that a quiet machine of ours answers one after the other, in a second. */
-const quietPerSecond = 250
+const quietPerSecond = 450
 /** Slower than that is no machine to see anything on. */
 const slowest = 8
 

@@ -115,6 +115,6 @@ test('the table at the end is what ipvsadm shows', () => {
 
 test('limits follow the machine: as they are on a quick one, longer on a slow one, and never without end', () => {
   expect(paceOf(5000)).toMatchObject({ slowness: 1, intervalMs: 500, timeoutMs: 500 })
-  expect(paceOf(125)).toMatchObject({ slowness: 2, intervalMs: 1000, timeoutMs: 1000 })
+  expect(paceOf(225)).toMatchObject({ slowness: 2, intervalMs: 1000, timeoutMs: 1000 })
   expect(paceOf(1)).toMatchObject({ slowness: 8, intervalMs: 4000 })
 })

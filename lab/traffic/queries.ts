@@ -109,11 +109,12 @@ export function lastWords<Client extends string>(told: readonly Query<Client>[])
 
 /** With more than this part of the time missing, nobody knows why an answer has not come. */
 const mostMissing = 0.1
+/** And with more than this, it is no wonder that one came late. */
+export const mostMissingIfLate = 0.02
 
 /** Lost: no answer within the client's patience. `unknown`: the machine has not given the time for one. */
 export function fateOf({ sentAt, endedAt, server }: Query, steal: Steal, patienceMs: number) {
-  if (server !== undefined && endedAt - sentAt <= patienceMs) return 'answered'
-  if (steal.share(sentAt, endedAt) > mostMissing)
-    return server === undefined ? 'unknown' : 'answered'
-  return 'lost'
+  const missing = steal.share(sentAt, endedAt)
+  if (server === undefined) return missing > mostMissing ? 'unknown' : 'lost'
+  return endedAt - sentAt <= patienceMs || missing > mostMissingIfLate ? 'answered' : 'lost'
 }

@@ -47,7 +47,8 @@ const QUIET_MS = 4 * INTERVAL_MS
 const SHORTEST_MS = 2000
 const MEDDLE_MS = 500
 const QUERIES_PER_SECOND = 100
-const ANSWER_MS = 15_000
+/** Against hanging only: a busy machine starts a controller slowly. */
+const ANSWER_MS = 60_000
 /** Between two changes, at most. */
 const PAUSE_MS = 400
 /** A dead controller stays so at most this long. */

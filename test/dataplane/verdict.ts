@@ -1,7 +1,7 @@
 // What the queries say, counted from their raw log: what was lost in each phase, and whether that is what had to be.
 // Knows when the pool's promises resolved, and nothing else about it.
 import type { Outcome } from '../../lab/command.js'
-import { fateOf, lastWords, type Query } from '../../lab/traffic/queries.js'
+import { fateOf, lastWords, mostMissingIfLate, type Query } from '../../lab/traffic/queries.js'
 import {
   type Client,
   patienceMs,
@@ -94,7 +94,14 @@ export function judge(evidence: Evidence): Verdict {
   const doubts: string[] = []
   for (const [index, row] of rows.entries()) {
     const { from, to } = phases[index]!
-    const busy = steal.share(from, to) > mostMissing
+    const busy =
+      steal.share(from, to) > mostMissing ||
+      evidence.queries.some(
+        (query) =>
+          query.sentAt >= from &&
+          query.sentAt < to &&
+          fateOf(query, steal, patienceMs) === 'unknown',
+      )
     const about: Finding = (text, however = false) => {
       const line = `${scenario.name}: ${row.action}: ${text}`
       ;(busy && !however ? doubts : problems).push(line)
@@ -148,9 +155,12 @@ function count(phase: Phase, { scenario, queries: told, breaks, steal }: Evidenc
     }),
     streams: streams.map((stream) => ({
       onServer: phase.server !== undefined && phase.streamsOn[stream] === phase.server,
-      breaks: breaks.filter(
-        ({ client, at }) => client === stream && at >= phase.from && at < phase.to,
-      ).length,
+      breaks: breaks.filter((one) => {
+        if (one.client !== stream || one.at < phase.from || one.at >= phase.to) return false
+        // The client itself broke it, for want of an answer, while the machine had other things to do.
+        const late = one.why.startsWith('no answer for')
+        return !(late && steal.share(one.at - 2 * patienceMs, one.at) > mostMissingIfLate)
+      }).length,
       answersAfterMs: answersAfter(stream, phase, queries),
     })),
     ...(phase.action === 'limit' && { limited: countLimited(phase, scenario, queries) }),
