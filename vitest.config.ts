@@ -12,7 +12,7 @@ const resolve = {
 }
 
 /** Against hanging only. */
-const LIMIT_MS = 600_000
+const LIMIT_MS = 1_200_000
 
 export default defineConfig({
   cacheDir: 'build/vite',
