@@ -14,6 +14,9 @@ const resolve = {
 /** Against hanging only. */
 const LIMIT_MS = 1_200_000
 
+/** In CI what has failed in the lab runs once more, and is shown as such: what a busy machine does to it is not seen in all. */
+const retry = process.env.CI || process.env.IPVS_SKIPS_FAIL === '1' ? 1 : 0
+
 export default defineConfig({
   cacheDir: 'build/vite',
   test: {
@@ -49,6 +52,7 @@ export default defineConfig({
           name: 'kernel',
           include: ['test/kernel/**/*.test.ts'],
           fileParallelism: false,
+          retry,
           // Against hanging only: in a guest that gets little CPU everything takes its time.
           testTimeout: LIMIT_MS,
           hookTimeout: LIMIT_MS,
@@ -63,8 +67,7 @@ export default defineConfig({
           include: ['{demo,bench,test/dataplane}/**/*.lab.test.ts'],
           exclude: ['**/node_modules/**'],
           fileParallelism: false,
-          // In CI a scenario that has failed is played once more, and shown as such: what a busy machine does to it is not seen in all.
-          retry: process.env.CI || process.env.IPVS_SKIPS_FAIL === '1' ? 1 : 0,
+          retry,
           // Each may play a scenario three times, if the machine is busy.
           testTimeout: 3 * LIMIT_MS,
         },

@@ -9,7 +9,7 @@ const usage = `Runs a command on a Linux kernel that has IPVS, as root, with thi
     npm run lab -- ipvsadm -Ln
     npm run lab -- sh -c 'ip netns add a && ip netns list'
 
---kernel (or IPVS_LAB_KERNEL): 6.1, 6.12 or 7.2; left out, that of this machine's Debian (12: 6.1).
+--kernel (or IPVS_LAB_KERNEL): 6.1, 6.12 or 7.2; left out, 7.2.
 IPVS_KERNEL=host runs it on this machine's own kernel instead (root only). See docs/lab.md.
 `
 

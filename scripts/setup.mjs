@@ -5,10 +5,10 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import path from 'node:path'
-import { buildAddon } from './steps/addon.mjs'
+import { buildAddon, buildSanitizedAddon } from './steps/addon.mjs'
 import { compileTypeScript, installBenchPackages, installPackages } from './steps/javascript.mjs'
 import { fetchKeepalived } from './steps/keepalived.mjs'
-import { checkRelease, fetchKernel } from './steps/kernels.mjs'
+import { checkRelease, fetchKernel, useQuickestKernel } from './steps/kernels.mjs'
 import { checkMachine, fetchLab } from './steps/lab.mjs'
 import { withLock } from './steps/lock.mjs'
 import { buildPrograms } from './steps/programs.mjs'
@@ -17,6 +17,8 @@ import { needTools } from './steps/tools.mjs'
 
 const purposes = ['bench', 'chaos', 'dataplane', 'demo', 'failover', 'lab', 'test']
 const valgrind = { program: 'valgrind', debian: 'valgrind' }
+// What they measure is compared with kept figures, of the kernel of Debian 12.
+const onOwnKernel = ['bench', 'failover']
 const testTools = [{ program: 'cmake', debian: 'cmake' }, valgrind]
 
 /**
@@ -42,6 +44,8 @@ export async function setup({
     if (purposes.includes(purpose)) {
       await fetchLab()
       for (const kernel of kernels) await fetchKernel(kernel)
+      const isFree = kernels.length === 0 && process.env.IPVS_KERNEL !== 'host'
+      if (isFree && !onOwnKernel.includes(purpose)) await useQuickestKernel()
     }
     if (purpose === 'test') await needTools('The tests cannot run', testTools, install)
     if (purpose === 'bench') {
@@ -54,6 +58,7 @@ export async function setup({
     if (purposes.includes(purpose))
       await buildPrograms(['lab', ...others], { install }).catch(orShow)
     await buildAddon({ install }).catch(orShow)
+    if (purpose === 'test') await buildSanitizedAddon().catch(orShow)
     await compileTypeScript().catch(orShow)
   })
 }

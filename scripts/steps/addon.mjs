@@ -1,4 +1,4 @@
-// build/Release/ipvs.node, from native/. Downloads nothing.
+// The addon from native/: build/Release/ipvs.node, and the one under sanitizers. Downloads nothing.
 import { existsSync, readdirSync, statSync, utimesSync } from 'node:fs'
 import path from 'node:path'
 import { checkout, logged, SetupError, step } from './step.mjs'
@@ -11,11 +11,12 @@ const tools = [
 ]
 
 const addon = path.join(checkout, 'build/Release/ipvs.node')
+const sanitized = path.join(checkout, 'build/asan/Debug/ipvs.node')
 
 export async function buildAddon({ install }) {
   const gyp = path.join(checkout, 'binding.gyp')
   // Before the addon exists there is nothing to build.
-  if (!existsSync(gyp) || upToDate(gyp)) return
+  if (!existsSync(gyp) || upToDate(addon, gyp)) return
   await needTools('The native addon cannot be built', tools, install)
   // Not `rebuild`: that begins by deleting all of build/, guests' files and logs included.
   await step('Building the native addon', () =>
@@ -30,14 +31,23 @@ export async function buildAddon({ install }) {
   utimesSync(addon, new Date(), new Date())
 }
 
-function upToDate(gyp) {
-  if (!existsSync(addon)) return false
-  const built = statSync(addon).mtimeMs
+/** The kernel tests that look for reads of freed memory load it, where the kernel gives a process enough addresses. */
+export async function buildSanitizedAddon() {
+  if (upToDate(sanitized, path.join(checkout, 'CMakeLists.txt'))) return
+  await step('Building the native addon under sanitizers', () =>
+    logged('build-asan', 'npm', ['run', 'build:asan']),
+  )
+  utimesSync(sanitized, new Date(), new Date())
+}
+
+function upToDate(library, project) {
+  if (!existsSync(library)) return false
+  const built = statSync(library).mtimeMs
   const native = path.join(checkout, 'native')
   const sources = existsSync(native)
     ? readdirSync(native, { recursive: true }).map((name) => path.join(native, name))
     : []
-  return [gyp, ...sources].every((file) => statSync(file).mtimeMs <= built)
+  return [project, ...sources].every((file) => statSync(file).mtimeMs <= built)
 }
 
 /** node-gyp fetches Node's headers from the network unless it is told where they are. */

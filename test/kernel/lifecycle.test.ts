@@ -213,7 +213,7 @@ kernelSuite('lifecycle', () => {
     context.annotate(`seed ${seed}`)
     const { first, last } = programValue<
       Record<'first' | 'last', { threads: number; descriptors: number }>
-    >('terminate.mjs', [ns.name, '24', String(seed)])
+    >('terminate.mjs', [ns.name, '36', String(seed)])
     expect(last.threads).toBeLessThanOrEqual(first.threads)
     expect(last.descriptors).toBeLessThanOrEqual(first.descriptors)
   })
