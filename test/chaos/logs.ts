@@ -34,8 +34,9 @@ export type DriverEntry = { readonly at: number } & (
   | { readonly event: 'end'; readonly queries: number }
 )
 
-/** A query that a real server has got, and when the client had sent it. */
+/** A query that a real server has got. The client has read the clock before it sent it, the server after it had it. */
 export interface Delivery {
   readonly sent: number
+  readonly got: number
   readonly server: string
 }

@@ -96,8 +96,8 @@ export class Run {
     return this
   }
 
-  delivered(sent: number, server: string): this {
-    this.#deliveries.push({ sent, server })
+  delivered(sent: number, server: string, got = sent): this {
+    this.#deliveries.push({ sent, got, server })
     return this
   }
 

@@ -246,7 +246,7 @@ describe('lostAfterFlip', () => {
   it('counts queries that were sent to a server after the word that it is out', () => {
     const findings = judge(flipped(new Run()).delivered(8200, server).logs())
     expect(findings.verdict).toMatchObject({ ok: false, lostAfterFlip: 1 })
-    expect(findings.lost).toEqual({ sent: 8200, server })
+    expect(findings.lost).toEqual({ sent: 8200, got: 8200, server })
   })
 
   it('not those that were sent before it', () => {
@@ -255,6 +255,11 @@ describe('lostAfterFlip', () => {
 
   it('not those after the meddler has done something', () => {
     expect(lost(flipped(new Run()).meddled(8150).delivered(8200, server))).toBe(0)
+  })
+
+  it('not those that were on their way when the meddler did something', () => {
+    expect(lost(flipped(new Run()).meddled(8250).delivered(8200, server, 8251))).toBe(0)
+    expect(lost(flipped(new Run()).meddled(8250).delivered(8200, server, 8249))).toBe(1)
   })
 
   it('not if the meddler has done something while it was told', () => {

@@ -345,8 +345,9 @@ class Judging {
       if (others === undefined) byServer.set(window.server, [window])
       else others.push(window)
     }
-    const isLost = ({ sent, server }: Delivery) =>
-      byServer.get(server)?.some(({ from, to }) => sent > from && sent < to) === true
+    // Who was on its way when the server came back may have been sent to it: reading the clock is not sending.
+    const isLost = ({ sent, got, server }: Delivery) =>
+      byServer.get(server)?.some(({ from, to }) => sent > from && got < to) === true
     return { telling: countWithin(deliveries, this.#windows), lost: deliveries.filter(isLost) }
   }
 }

@@ -1,5 +1,5 @@
-// servers FILE PORT ADDRESS...: the real servers. Writes down which of them has got a query, and when that was sent:
-//   {"sent":12.345,"server":"10.2.0.1:25"}
+// servers FILE PORT ADDRESS...: the real servers. Writes down which of them has got a query, and when that was sent and had come:
+//   {"sent":12.345,"got":12.411,"server":"10.2.0.1:25"}
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -32,7 +32,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < count; i++) {
       uint64_t sent;
       if ((polled[i].revents & POLLIN) == 0 || recv(polled[i].fd, &sent, sizeof sent, 0) != sizeof sent) continue;
-      fprintf(file, "{\"sent\":%.3f,\"server\":\"%s:%s\"}\n", (double)sent / 1e6, argv[3 + i], argv[2]);
+      fprintf(file, "{\"sent\":%.3f,\"got\":%.3f,\"server\":\"%s:%s\"}\n", (double)sent / 1e6, now_ms(), argv[3 + i], argv[2]);
     }
     if (polled[count].revents != 0) break;
   }
