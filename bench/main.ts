@@ -1,5 +1,5 @@
 // npm run bench: boots a kernel with IPVS once, runs every driver of every case in it, and prints, plots and saves what came out.
-// `npm run bench -- checks` and `npm run bench -- failover` are programs of their own, with their own options.
+// `npm run bench -- checks`, `failover` and `pools` are programs of their own, with their own options.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import path from 'node:path'
@@ -34,12 +34,14 @@ import { summarise } from './churn/summary.js'
 import { formatReport } from './churn/table.js'
 import { failover } from './failover/main.js'
 import { type Counter, pickCounter } from './host/instructions.js'
+import { benchPools } from './pools/main.js'
 
 const usage = `What the library costs beside C, libnl, ipvsadm and others, on a kernel that has IPVS.
 
     npm run bench -- [CASE [DRIVER]] [--rounds N] [--memory 1500M] [--out FOLDER] [--json] [--list] [--sabotage]
     npm run bench -- checks [...]      what health checks cost; --help
     npm run bench -- failover [...]    beside keepalived, under the same failures; --help
+    npm run bench -- pools [...]       bad news of all servers at once; --help
 
     --rounds N    how often each driver runs (${DEFAULT_ROUNDS})
     --out FOLDER  for tables and pictures that are to be kept (build/bench/report); not those of a run that was too noisy
@@ -65,6 +67,7 @@ type Options = Values<typeof options>
 const others: Readonly<Record<string, (words: readonly string[]) => Promise<void>>> = {
   checks: benchChecks,
   failover,
+  pools: benchPools,
 }
 const [first = '', ...rest] = process.argv.slice(2)
 await (others[first]?.(rest) ??
@@ -77,7 +80,8 @@ async function compare(options: Options, words: readonly string[]): Promise<numb
     }
     process.stdout.write(
       `${'checks'.padEnd(21)}What health checks cost: npm run bench -- checks\n` +
-        `${'failover'.padEnd(21)}Beside keepalived: npm run bench -- failover --help\n`,
+        `${'failover'.padEnd(21)}Beside keepalived: npm run bench -- failover --help\n` +
+        `${'pools'.padEnd(21)}Bad news of all servers at once: npm run bench -- pools --help\n`,
     )
     return exitStatus.held
   }

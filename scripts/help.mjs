@@ -10,7 +10,7 @@ const lines = {
   lab: 'a command, or a shell, on a real IPVS kernel',
   'udp-failover': 'counts what clients lose at each flip',
   chaos: "kills a pool's controller again and again while others break its table",
-  bench: 'times it beside C, libnl, ipvsadm; -- checks; -- failover: beside keepalived',
+  bench: 'times it beside C, libnl, ipvsadm; -- checks; -- pools; -- failover: beside keepalived',
   fuzz: 'feeds the wire core with hostile input',
   servers: 'a command among real servers to check, such as one of their tests',
   typecheck: 'the TypeScript of everything',

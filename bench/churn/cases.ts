@@ -72,8 +72,6 @@ export const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'pools, reconcile': gc('pools.mjs', 'reconcile'),
   'pools, one flip': node('pools.mjs', 'flip'),
   'pools, a flip each': gc('pools.mjs', 'flips'),
-  'verdicts, each by itself': node('verdicts.mjs', 'each'),
-  'verdicts, quorum': node('verdicts.mjs', 'quorum'),
   'memory of applySync': gc('whole.mjs', 'memory-sync'),
   'memory of a pool': gc('whole.mjs', 'memory-pool'),
   'c-encode': [compiled('host-floor'), 'encode'],
@@ -85,8 +83,6 @@ export const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'addon, controller': [compiled('host-core'), 'controller'],
   'c-controller, ack each': [compiled('host-floor'), 'controller-ack-64'],
   'addon, 64 in a batch': [compiled('host-core'), 'controller-64'],
-  'refused connections': [process.execPath, `${checkout}/bench/host/uplink.mjs`, 'ECONNREFUSED'],
-  'no route': [process.execPath, `${checkout}/bench/host/uplink.mjs`, 'ENETUNREACH'],
 }
 
 const ours = ['apply', 'applySync', 'pool']
@@ -103,7 +99,6 @@ function drift(setup: readonly Operation[], every: number): Operation[] {
     .map(([line]) => [line!.replace(/^-a/, '-e').replace(/-w \d+$/, '-w 9')])
 }
 
-const nothing: Workload = { setup: [], operations: [] }
 const thousand = table(1000, 10)
 const thousandPools = pairs(1000, 8)
 
@@ -307,17 +302,6 @@ export const CASES: readonly Case[] = [
     samples: 20,
   },
   {
-    name: 'pool-verdicts',
-    title:
-      'Verdicts about 4,000 servers of one pool in one turn: the longest the event loop stands still',
-    unit: 'turn',
-    mode: 'own',
-    workload: nothing,
-    floor: 'verdicts, each by itself',
-    drivers: ['verdicts, each by itself', 'verdicts, quorum'],
-    samples: 6,
-  },
-  {
     name: 'memory',
     title: 'A million mirrored flips',
     unit: 'flip',
@@ -330,6 +314,8 @@ export const CASES: readonly Case[] = [
   },
   ...familyCases,
 ]
+
+const nothing: Workload = { setup: [], operations: [] }
 
 /** What needs no IPVS: they run on the machine itself. */
 export const HOST_CASES: readonly Case[] = [
@@ -369,14 +355,5 @@ export const HOST_CASES: readonly Case[] = [
     workload: nothing,
     floor: 'JavaScript, 50,000 changes',
     drivers: ['JavaScript, 50,000 changes'],
-  },
-  {
-    name: 'host-uplink',
-    title: 'At hardware speed: 10,000 members lose their uplink; 99th percentile of the event loop',
-    unit: 'delay',
-    mode: 'host',
-    workload: nothing,
-    floor: 'refused connections',
-    drivers: ['refused connections', 'no route'],
   },
 ]

@@ -110,8 +110,10 @@ kernelSuite('leaks', () => {
     // One client: the last is still in a variable.
     expect(first!.blocks).toBeLessThan(30)
     expect(last.ever - first!.ever).toBeGreaterThan(20_000)
-    // Node's own part of it: its objects for a client, a call, a completion. Half a KB a client would show.
-    expect(last.heap - first!.heap).toBeLessThan(100 * 1024)
+    // Node's own part of it: its objects for a client, a call, a completion. Half a KB a client would show; what V8 compiles late does not
+    // come in every round.
+    const heaped = left.slice(1).map(({ heap }, round) => heap - left[round]!.heap)
+    expect(Math.min(...heaped), String(heaped)).toBeLessThan(20 * 1024)
   })
 
   test('the counts show a leak', () => {

@@ -1,11 +1,10 @@
-// node verdicts.mjs VARIANT own FILE: a checker's verdicts about all 4,000 servers of one service, in one turn of the event loop, and how
+// node verdicts.mjs each|quorum SAMPLES: a checker's verdicts about all 4,000 servers of one service, in one turn of the event loop, and how
 // long that stands still at most. With `quorum` the pool judges its servers together, with `each` every one by itself.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Ipvs, MirroredPool } from '../../../dist/index.js'
+import { Ipvs, MirroredPool } from '../../dist/index.js'
 
-const [variant] = process.argv.slice(2)
-const samples = Number(process.env.SAMPLES)
+const [variant, samples] = process.argv.slice(2)
 const SERVERS = 4000
 
 const ipvs = await Ipvs.open({ deadlineMs: 600_000 })
@@ -18,7 +17,7 @@ const pool = await MirroredPool.open(ipvs, {
 // One stays, so that the service is not without servers.
 const [, ...members] = pool.members()
 const times = []
-for (let i = 0; i < samples; i++) {
+for (let i = 0; i < Number(samples); i++) {
   const verdict = { healthy: i % 2 === 1, initial: false, reason: 'bench', at: Date.now() }
   const delay = monitorEventLoopDelay({ resolution: 1 })
   delay.enable()
