@@ -42,6 +42,9 @@ export default class Busy implements Reporter {
   }
 
   #missing(test: TestCase): number {
+    // A scenario that has seen for itself that it had no time.
+    const result = test.result()
+    if (result.errors?.every(({ name }) => name === 'TooBusyError')) return 1
     const { startTime, duration } = test.diagnostic() ?? { startTime: 0, duration: 0 }
     const from = startTime + this.#offset
     return this.#witness!.steal.share(from, from + duration)

@@ -10,10 +10,18 @@ export interface Ran<Result> {
   readonly said: string
 }
 
+/** The machine has not given the time to tell: neither held nor failed. */
+export class TooBusyError extends Error {
+  override readonly name = 'TooBusyError'
+}
+
 /** On a machine that is too busy to tell, a command is run again, so often at most. */
 const mostRepeats = 2
 
-/** @param file of build/tools: `demo/main.js` */
+/**
+ * @param file of build/tools: `demo/main.js`
+ * @throws TooBusyError if it could not tell in any of its runs
+ */
 export async function runInside<Result>(
   file: string,
   args: readonly string[],
@@ -22,6 +30,7 @@ export async function runInside<Result>(
   for (let again = 0; ran.status === exitStatus.busy && again < mostRepeats; again++) {
     ran = await once<Result>(file, args)
   }
+  if (ran.status === exitStatus.busy) throw new TooBusyError(ran.said)
   return ran
 }
 
