@@ -9,7 +9,7 @@ import type { TrialResult } from './results.js'
 import { systems } from './systems.js'
 import { describe } from './table.js'
 import { play } from './trial.js'
-import { judge, mostMissing, type Verdict } from './verdict.js'
+import { isUntold, judge, type Verdict } from './verdict.js'
 
 export interface Plan {
   /** One trial each: `ipvs/flush`. */
@@ -50,7 +50,7 @@ for (const [index, { system, failure }] of trials.entries()) {
   for (let again = 0; ; again++) {
     evidence = await play(played, failure)
     verdict = judge(evidence)
-    if (verdict.missing <= mostMissing || again === mostRepeats) break
+    if (!isUntold(verdict) || again === mostRepeats) break
     const percent = Math.round(100 * verdict.missing)
     process.stderr.write(`  the machine is busy, ${percent} % of the time was missing: once more\n`)
   }

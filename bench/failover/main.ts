@@ -20,7 +20,7 @@ import { formatResult, type Result, type TrialResult } from './results.js'
 import { systemNames } from './systems.js'
 import { formatText, renew } from './table.js'
 import { timelinePicture } from './timeline.js'
-import { mostMissing } from './verdict.js'
+import { isUntold, mostMissing } from './verdict.js'
 
 const usage = `The old way and ours side by side: keepalived with notify scripts that fork ipvsadm, keepalived with a virtual server for
 UDP, and this library, under the same failures and the same clients, in one boot of the lab.
@@ -64,8 +64,9 @@ async function compare({ only, out, json, list, sabotage }: Options): Promise<nu
   people.write(`\n${formatText(result)}\n`)
   for (const problem of problems) people.write(`FAILED ${problem}\n`)
   for (const doubt of doubts) people.write(`? ${doubt}\n`)
-  const busy = missing > mostMissing
-  if (busy && out !== undefined) throw new Error(`${busySentence(missing)} Nothing was written.`)
+  const busy = isUntold({ doubts, missing })
+  if ((busy || missing > mostMissing) && out !== undefined)
+    throw new Error(`${busySentence(missing)} Nothing was written.`)
   const pictures = out ?? built('failover')
   write(pictures, result, out !== undefined)
   people.write(`Result and pictures: ${path.relative(process.cwd(), pictures) || '.'}\n`)

@@ -66,8 +66,14 @@ export interface Verdict {
   readonly missing: number
 }
 
-/** With more than this part of the time missing, a trial is worth nothing: checks time out for no fault of a server's. */
+/** With more than this part of the time missing, who was late proves nothing, and the figures are not worth keeping. */
 export const mostMissing = 0.1
+/** With more than this, a trial is worth nothing: checks time out for no fault of a server's. */
+const mostMissingAtAll = 0.3
+
+/** Nobody can tell whether it held. */
+export const isUntold = ({ doubts, missing }: Pick<Verdict, 'doubts' | 'missing'>): boolean =>
+  doubts.length > 0 || missing > mostMissingAtAll
 
 export const binMs = 250
 /** What was sent so long before a change may have met it. */
@@ -129,6 +135,11 @@ export function judge(evidence: Evidence): Verdict {
       }
     }
     if (system === 'ipvs') problems.push(...promises())
+    const isUnknown = (query: Query) =>
+      query.sentAt >= since && fateOf(query, steal, patienceMs) === 'unknown'
+    if (rows.every(({ lostBefore }) => lostBefore === 0) && lastWords(queries).some(isUnknown)) {
+      problems.push('of what was asked before the flip, nobody knows what became of it.')
+    }
     const atFailure = states.findLast(({ at }) => at <= since)
     for (const protocol of protocols) {
       if (atFailure?.members[protocol].length === servers.length) continue
