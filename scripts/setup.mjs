@@ -34,6 +34,7 @@ export async function setup({
   kernels = process.env.IPVS_LAB_KERNEL ? [process.env.IPVS_LAB_KERNEL] : [],
 } = {}) {
   for (const kernel of kernels) checkRelease(kernel)
+  const onHost = process.env.IPVS_KERNEL === 'host'
   const orShow = (error) => {
     if (!tolerant || !(error instanceof SetupError)) throw error
     process.stderr.write(`${error.message}\n\nGoing on all the same.\n`)
@@ -44,7 +45,7 @@ export async function setup({
     if (purposes.includes(purpose)) {
       await fetchLab()
       for (const kernel of kernels) await fetchKernel(kernel)
-      const isFree = kernels.length === 0 && process.env.IPVS_KERNEL !== 'host'
+      const isFree = kernels.length === 0 && !onHost
       if (isFree && !onOwnKernel.includes(purpose)) await useQuickestKernel()
     }
     if (purpose === 'test') await needTools('The tests cannot run', testTools, install)
@@ -58,7 +59,7 @@ export async function setup({
     if (purposes.includes(purpose))
       await buildPrograms(['lab', ...others], { install }).catch(orShow)
     await buildAddon({ install }).catch(orShow)
-    if (purpose === 'test') await buildSanitizedAddon().catch(orShow)
+    if (purpose === 'test' && onHost) await buildSanitizedAddon().catch(orShow)
     await compileTypeScript().catch(orShow)
   })
 }

@@ -31,7 +31,7 @@ export async function buildAddon({ install }) {
   utimesSync(addon, new Date(), new Date())
 }
 
-/** The kernel tests that look for reads of freed memory load it, where the kernel gives a process enough addresses. */
+/** Kernel tests on the machine's own kernel load it, to look for reads of freed memory. */
 export async function buildSanitizedAddon() {
   if (upToDate(sanitized, path.join(checkout, 'CMakeLists.txt'))) return
   await step('Building the native addon under sanitizers', () =>
