@@ -60,6 +60,8 @@ export interface Scenario {
   readonly says: readonly PoolWarningCode[] | 'refuses'
   /** All packets go to one server. */
   readonly lopsided?: true
+  /** By the client's address alone: one client has one server, and which one is another matter each time servers come or go. */
+  readonly byClient?: true
   /** Among those that CI runs. */
   readonly ci?: true
 }
@@ -195,6 +197,7 @@ const supported: readonly Scenario[] = [
     actions: outAndBack,
     losses: nothing,
     says: [],
+    ci: true,
   },
   {
     name: 'ipv6-entries',
@@ -255,6 +258,7 @@ const supported: readonly Scenario[] = [
     actions: outAndBack,
     losses: nothing,
     says: [],
+    ci: true,
   },
   {
     name: 'mark-masquerade',
@@ -292,6 +296,7 @@ const supported: readonly Scenario[] = [
     setting: 'masquerade, `mh` (by address, with its fallback flag)',
     pool: { scheduler: 'mh', sysctls: 'apply' },
     actions: outAndBack,
+    byClient: true,
     losses: nothing,
     says: [],
   },

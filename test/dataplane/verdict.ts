@@ -231,7 +231,8 @@ function isLoss(wanted: Loss, { sent, lost, lostFromMs = 0, lostToMs = 0 }: Coun
 }
 
 /** Where nothing may be lost: what happened has really happened, and hurt nobody else. */
-function checkSupported(row: Row, phase: Phase, { losses }: Scenario, about: Finding): void {
+function checkSupported(row: Row, phase: Phase, scenario: Scenario, about: Finding): void {
+  const { losses } = scenario
   const { action, server } = phase
   const before = udpClients.reduce((sum, client) => sum + row.before[client].lost, 0)
   if (action === 'fail') {
@@ -243,7 +244,7 @@ function checkSupported(row: Row, phase: Phase, { losses }: Scenario, about: Fin
       about(`client "${client}" lost ${lost} of ${sent} sent meanwhile, and nothing had failed.`)
     }
   }
-  if (server !== undefined) checkServer(row, action, server, about)
+  if (server !== undefined) checkServer(row, action, server, scenario, about)
   const takesOut = action === 'fail' || action === 'drain'
   for (const { onServer, breaks, answersAfterMs } of row.streams) {
     const mayBreak = onServer && (takesOut || action === 're-add')
@@ -254,14 +255,21 @@ function checkSupported(row: Row, phase: Phase, { losses }: Scenario, about: Fin
   }
 }
 
-function checkServer(row: Row, action: Action, server: Server, about: Finding): void {
+function checkServer(
+  row: Row,
+  action: Action,
+  server: Server,
+  { byClient }: Scenario,
+  about: Finding,
+): void {
   const newOnes = row.answeredBy['UDP, new ports'][server]!
   const answers = udpClients.reduce((sum, client) => sum + row.answeredBy[client][server]!, 0)
   if ((action === 'fail' || action === 'drain') && answers > 0) {
     about(`${server} is out, and has answered ${answers} queries.`)
   }
   if (['recover', 'ready', 're-add'].includes(action) && row.after['UDP, new ports'].lost === 0) {
-    if (newOnes === 0) about(`${server} is back, and has not answered a query of a new port.`)
+    if (newOnes === 0 && !byClient)
+      about(`${server} is back, and has not answered a query of a new port.`)
   }
   if (row.limited !== undefined) {
     const { atOnce, later } = row.limited
