@@ -17,8 +17,8 @@ import { needTools } from './steps/tools.mjs'
 
 const purposes = ['bench', 'chaos', 'dataplane', 'demo', 'failover', 'lab', 'test']
 const valgrind = { program: 'valgrind', debian: 'valgrind' }
-// What they measure is compared with kept figures, of the kernel of Debian 12.
-const onOwnKernel = ['bench', 'failover']
+// What it measures is compared with kept figures, of the kernel of Debian 12.
+const onOwnKernel = ['bench']
 const testTools = [{ program: 'cmake', debian: 'cmake' }, valgrind]
 
 /**
