@@ -7,10 +7,11 @@ import type { Server } from './policy/server.js'
 export interface HealthNews {
   readonly server: string
   readonly cause: 'call' | 'health'
-  readonly reason?: string
+  readonly reason: string | undefined
   readonly initial: boolean
   readonly before: PoolServerState
-  readonly after: PoolServerState
+  /** When the servers were judged. */
+  after: PoolServerState
 }
 
 interface Pending {
@@ -98,7 +99,12 @@ export class Announcer {
     // While it was on its way the opposite has come true, and back: nothing has happened.
     if (this.#told.get(server.key) === name) return
     this.#told.set(server.key, name)
-    this.#events.publish(name, news)
+    if (!this.#events.isHeard(name)) {
+      this.#events.skip()
+      return
+    }
+    const { reason, ...event } = news
+    this.#events.publish(name, reason === undefined ? event : { ...event, reason })
   }
 
   #tellQuorum(): void {

@@ -85,16 +85,23 @@ export class Controller {
     if (!this.#policy.isSimple) {
       const round = this.#open(cause)
       round.servers.add(server)
-      const news = round.news.get(server)
-      const about = { server: server.key, cause, initial: news?.initial ?? initial }
-      const told = { ...about, before: news?.before ?? before, after: before }
-      if (changed) round.news.set(server, reason === undefined ? told : { ...told, reason })
+      if (changed) {
+        const first = round.news.get(server)
+        round.news.set(server, {
+          server: server.key,
+          cause,
+          reason,
+          initial: first?.initial ?? initial,
+          before: first?.before ?? before,
+          after: before,
+        })
+      }
       return this.#settle([server], round)
     }
     this.#policy.judgeAlone([server])
     if (!changed) return this.#program([server], cause)
-    const about = { server: server.key, cause, initial, before, after: server.state() }
-    return this.#tell(server, cause, reason === undefined ? about : { ...about, reason })
+    const news = { server: server.key, cause, reason, initial, before, after: server.state() }
+    return this.#tell(server, cause, news)
   }
 
   /** Programs what has changed about servers: weight, admin state, membership. */
@@ -140,6 +147,10 @@ export class Controller {
 
   async #settle(servers: readonly Server[], round: Round): Promise<void> {
     await round.done
+    // What has been asked for since is recorded, and not judged yet.
+    while (this.#round !== undefined && !this.#reconciler.isSettled(servers)) {
+      await this.#round.done
+    }
     if (!this.#reconciler.isSettled(servers)) await this.#reconciler.settle(servers)
   }
 
@@ -172,19 +183,15 @@ export class Controller {
     const { withdrawn, quorate, amount, watchesQuorum } = this.#policy
     this.#schedule()
     this.#judged(cause)
-    const events = [...news].map(([server, about]) => {
-      return {
-        server,
-        name: server.health as 'up' | 'down',
-        about: { ...about, after: server.state() },
-      }
-    })
+    for (const [server, about] of news) about.after = server.state()
+    const names = [...news.keys()].map(({ health }) => health as 'up' | 'down')
     if (withdrawn === this.#withdrawn) await this.#reconciler.flip(moved, cause)
     else {
       this.#withdrawn = withdrawn
       await this.#reconciler.withdraw(withdrawn, cause)
     }
-    for (const { server, name, about } of events) this.#announcer.health(server, name, about)
+    let at = 0
+    for (const [server, about] of news) this.#announcer.health(server, names[at++]!, about)
     if (!watchesQuorum) return
     const of = cause === 'open' || cause === 'reconcile' ? 'repair' : cause
     this.#announcer.quorum({ cause: of, after: quorate, amount, servers: moved })

@@ -37,6 +37,21 @@ export class Events {
     this.#pool = pool
   }
 
+  /** Somebody listens, or may have been told later. */
+  isHeard(name: Name): boolean {
+    return (
+      this.#opening ||
+      this.#early.length > 0 ||
+      channels[name].hasSubscribers ||
+      this.#emitter.listenerCount(name) > 0
+    )
+  }
+
+  /** Something has happened that nobody hears: it has its number all the same. */
+  skip(): void {
+    this.#sequence++
+  }
+
   publish<K extends Name>(name: K, event: Omit<EventOf<K>, Stamp>): void {
     this.#queue.push(() => this.#tell(name, event))
     this.#tellAll()

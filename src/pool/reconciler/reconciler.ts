@@ -71,6 +71,7 @@ export class Reconciler {
   #keepUndeclared = false
   /** What is found is put right in any case: at the opening, and when undeclared ones are not kept any more. */
   #enforceAll = true
+  #someRefused = false
   #reading = false
   #opened = false
   #closed = false
@@ -281,7 +282,7 @@ export class Reconciler {
 
   #answered(steps: readonly Step[], errors: ReadonlyMap<number, Error>, cause: PoolCause): void {
     this.#note(steps, errors, cause)
-    this.#forgetGone()
+    if (this.#leaving.size > 0) this.#forgetGone()
     this.#release()
     this.#schedule()
     this.#tellProgress()
@@ -307,16 +308,24 @@ export class Reconciler {
     if (!this.#opened || this.#closed) return
     const due = this.#failures.review()
     for (const { error, server } of this.#failures.news()) this.#listener.failed(error, server)
-    let news = false
-    for (const server of this.servers.values()) {
-      if (this.#failures.size > 0 || server.refused) {
-        news = server.setRefused(isRefused(server)) || news
-      }
-    }
+    const news = this.#noteRefusals()
     if (this.#failures.isClientClosed) this.#clock.stop()
     // A pass that is to come sees to all of it.
     if (this.#next === undefined) this.#clock.set(this.#readRetryAt ?? due)
     if (news) this.#listener.refusalsChanged()
+  }
+
+  /** True if the kernel refuses others than before. */
+  #noteRefusals(): boolean {
+    if (this.#failures.size === 0 && !this.#someRefused) return false
+    let news = false
+    this.#someRefused = false
+    for (const server of this.servers.values()) {
+      const refused = isRefused(server)
+      if (server.setRefused(refused)) news = true
+      if (refused) this.#someRefused = true
+    }
+    return news
   }
 
   /** Something is due. */
