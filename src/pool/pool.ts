@@ -118,6 +118,7 @@ export class MirroredPool
     this.#events = new Events(this, this.name)
     this.#reconciler = new Reconciler(client, this.#fronts, settings.drift, {
       read: () => this.#adopt(),
+      flush: () => this.#controller.flush(),
       drift: (drift, repaired, cause) => {
         this.#events.publish('drift', { ...drift, repaired, cause, initial: cause === 'open' })
       },
@@ -309,7 +310,7 @@ export class MirroredPool
 
   /** What the pool wants and knows at this moment; `servers` suits `console.table`. */
   status(): PoolStatus {
-    this.#flush()
+    this.#reconciler.flush()
     return {
       pool: this.name,
       fronts: this.#fronts.map(({ key }) => key),
@@ -419,12 +420,6 @@ export class MirroredPool
   #adopted(): Settings {
     const fronts = this.#fronts.map(({ spec, service }) => ({ ...spec, service }))
     return { ...this.#settings, fronts }
-  }
-
-  /** Sends what this turn has brought. */
-  #flush(): void {
-    this.#controller.flush()
-    this.#reconciler.flush()
   }
 
   /** A look that comes by itself. */

@@ -20,6 +20,7 @@ export class FlipBatcher {
   readonly #client: TableClient
   readonly #state: StateCache
   readonly #answered: FlipAnswered
+  readonly #before: () => void
   /** What waits, for one cause. */
   #steps: Step[] = []
   #cause: PoolCause = 'call'
@@ -30,10 +31,12 @@ export class FlipBatcher {
   /** A flip has been made in this turn. */
   #isOpen = false
 
-  constructor(client: TableClient, state: StateCache, answered: FlipAnswered) {
+  /** @param before what has been asked for and is not judged yet: to be called before anything is sent */
+  constructor(client: TableClient, state: StateCache, answered: FlipAnswered, before: () => void) {
     this.#client = client
     this.#state = state
     this.#answered = answered
+    this.#before = before
   }
 
   /** Resolves when the last submissions that concern these servers have been answered. */
@@ -62,6 +65,8 @@ export class FlipBatcher {
 
   /** Sends what waits. */
   readonly flush = (): void => {
+    // The client would have it go out in the middle of this, and so before it.
+    this.#before()
     const steps = this.#steps
     if (steps.length === 0) return
     const cause = this.#cause

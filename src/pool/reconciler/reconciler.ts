@@ -7,7 +7,7 @@ import type { ApplyResult, Change } from '../../types.js'
 import type { PoolCause } from '../api.js'
 import type { DriftPolicy } from '../config/options.js'
 import type { Server } from '../policy/server.js'
-import type { DestinationEntry } from '../state/entry.js'
+import { type DestinationEntry, PROMPT_TRIES } from '../state/entry.js'
 import type { Front } from '../state/front.js'
 import { isFailure, StateCache } from '../state/state-cache.js'
 import { type Divergence, Divergences } from './divergences.js'
@@ -35,6 +35,8 @@ export type ReconcileResult = ApplyResult & { readonly changes: readonly Change[
 export interface ReconcilerListener {
   /** The first read is in; nothing has been changed yet. */
   read(): void
+  /** Something is about to be sent: what has been asked for comes first. */
+  flush(): void
   drift(drift: Drift, repaired: boolean, cause: PoolCause): void
   diverged(server: Server, divergence: Divergence): void
   /** Everything tried at once has failed. More will be tried later. */
@@ -77,6 +79,8 @@ export class Reconciler {
   #closed = false
   /** Why the last read has failed. */
   #readFailure: unknown
+  /** How many in a row. */
+  #readFailures = 0
   /** When it is tried again, monotonic. */
   #readRetryAt: number | undefined
   /** The pass under way and the one after it. */
@@ -95,7 +99,12 @@ export class Reconciler {
     this.#fronts = fronts
     this.#listener = listener
     this.#state = new StateCache(client)
-    this.#flips = new FlipBatcher(client, this.#state, (...answered) => this.#answered(...answered))
+    this.#flips = new FlipBatcher(
+      client,
+      this.#state,
+      (...answered) => this.#answered(...answered),
+      () => listener.flush(),
+    )
     this.#filter = new DriftFilter(drift)
   }
 
@@ -363,16 +372,16 @@ export class Reconciler {
     try {
       const observed = await observe(this.#client, this.#fronts)
       this.#readFailure = undefined
+      this.#readFailures = 0
       this.#readRetryAt = undefined
       this.#readBackoff.reset()
       return observed
     } catch (error) {
-      const isNews = this.#readFailure === undefined
       this.#readFailure = error
-      // Whoever has asked is told; what is under way to be repaired comes later.
-      if (this.#failures.size > 0) {
+      // Whoever has asked is told; what is under way to be repaired is tried again at once, and then later.
+      if (this.#failures.size > 0 && ++this.#readFailures >= PROMPT_TRIES) {
         this.#readRetryAt = performance.now() + this.#readBackoff.next()
-        if (isNews) this.#listener.failed(error, undefined)
+        if (this.#readFailures === PROMPT_TRIES) this.#listener.failed(error, undefined)
       }
       throw error
     } finally {
@@ -427,6 +436,7 @@ export class Reconciler {
         cause,
       )
       const later = indices.filter((i) => waits(steps[i]!))
+      this.flush()
       const still = later.length === 0 ? blocked : this.#blockedOf(later.map((i) => steps[i]!))
       // What a flip has seen to meanwhile is done.
       const free = (i: number) => !still.has(loserOf(steps[i]!)!) && isOpen(steps[i]!)
