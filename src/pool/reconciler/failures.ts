@@ -104,7 +104,9 @@ export function isRefused(server: Server): boolean {
     const { entry } = place
     if (entry.owner !== server.instance || entry.takesConnections) return false
     const wanted = server.wanted(place)
-    if (typeof wanted !== 'object' || wanted.weight === 0) return false
+    if (typeof wanted !== 'object') return false
+    // One that is drained takes no connections, but has to be there.
+    if (wanted.weight === 0 && typeof entry.sure === 'object') return false
     return entry.failure !== undefined && entry.failure.tries >= REFUSED_TRIES
   })
 }

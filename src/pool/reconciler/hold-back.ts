@@ -77,7 +77,9 @@ function standingOf(
     if (serves) return { missing, serves }
   }
   for (const entry of front.destinations.values()) {
-    serves ||= entry.owner === undefined && entry.takesConnections && !going.has(entry)
+    if (entry.owner !== undefined || entry.isAbandoned || entry.known === 'absent') continue
+    // It is not declared, and kept.
+    serves ||= entry.takesConnections && !going.has(entry)
   }
   return { missing, serves }
 }

@@ -185,6 +185,7 @@ export class Reconciler {
   /** Waits for what is under way about servers and its repair. Rejects if the kernel does not hold what they say then. */
   async settle(servers: readonly Server[]): Promise<void> {
     while (!this.isSettled(servers) && !this.#closed) {
+      this.#release()
       const busy = servers.filter((server) => hasFailedAndWaits(server) || !isInSync(server))
       const pending = busy.filter(isPending)
       if (pending.length > 0) await Promise.all(pending.map(({ latest }) => latest))
