@@ -32,13 +32,11 @@ export class Failures {
   review(): number | undefined {
     let due: number | undefined
     for (const [entry, failed] of this.#failed) {
-      if (isRight(failed)) {
-        // A service that is withdrawn says nothing about who was refused in it.
-        if (!failed.front.withdrawn) entry.agree()
-        if (!failed.front.withdrawn || entry.failure === undefined) {
-          this.#failed.delete(entry)
-          continue
-        }
+      // A service that is withdrawn says nothing about who was refused in it.
+      if (isRight(failed) && !(failed.front.withdrawn && failed.server?.refused)) {
+        entry.agree()
+        this.#failed.delete(entry)
+        continue
       }
       if (isHopeless(failed)) continue
       const at = entry.failure?.retryAt ?? 0
@@ -84,8 +82,11 @@ export class Failures {
   /** Servers that were refused while their services are out: they may be tried once more. */
   dueWhileWithdrawn(now: number): Server[] {
     const due = new Set<Server>()
-    for (const [{ failure }, { front, server }] of this.#failed) {
-      if (server?.refused && front.withdrawn && failure!.retryAt <= now) due.add(server)
+    for (const [entry, { front, server }] of this.#failed) {
+      if (!server?.refused || !front.withdrawn || entry.failure === undefined) continue
+      if (entry.failure.retryAt > now) continue
+      entry.postpone()
+      due.add(server)
     }
     return [...due]
   }

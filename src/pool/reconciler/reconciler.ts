@@ -188,8 +188,13 @@ export class Reconciler {
       this.#release()
       const busy = servers.filter((server) => hasFailedAndWaits(server) || !isInSync(server))
       const pending = busy.filter(isPending)
-      if (pending.length > 0) await Promise.all(pending.map(({ latest }) => latest))
-      else if (this.#passes > 0) await this.#running
+      // What a server has left behind may be taken away by a pass, which is nobody's latest.
+      if (pending.length > 0) {
+        await Promise.all([
+          ...pending.map(({ latest }) => latest),
+          ...this.#state.inFlight.values(),
+        ])
+      } else if (this.#passes > 0) await this.#running
       else if (this.#waitsForAnswer(busy)) await Promise.all(this.#state.inFlight.values())
       else break
     }
@@ -238,7 +243,7 @@ export class Reconciler {
 
   /** The kernel has confirmed everything. */
   get isConfirmed(): boolean {
-    return this.#state.inFlight.size === 0 && this.#isAsWanted && this.#failures.size === 0
+    return this.#state.inFlight.size === 0 && this.#isAsWanted
   }
 
   /** The service as a whole: keys of those that the kernel does not hold and should. */

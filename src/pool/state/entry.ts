@@ -214,6 +214,13 @@ export class Entry<Value extends object> {
     this.#failure = { error, tries, retryAt: performance.now() + pause }
   }
 
+  /** The next try is made elsewhere: this one counts as made. */
+  postpone(): void {
+    if (this.#failure === undefined) return
+    this.#backoff ??= new Backoff(PAUSES)
+    this.#failure = { ...this.#failure, retryAt: performance.now() + this.#backoff.next() }
+  }
+
   /** Failures so far do not count any more. */
   forgive(): void {
     this.#failure = undefined

@@ -174,7 +174,7 @@ describe('one refused server', () => {
   it('keeps services withdrawn that need it, and they come back when the kernel takes it', async () => {
     const { kernel, pool } = await open({ quorum: { up: 3, onLost: 'withdraw' } })
     expect(rows(kernel)).toEqual({})
-    for (let nth = 1; nth <= 60; nth++) {
+    for (let nth = 1; nth <= 24; nth++) {
       kernel.fail({ nth, errno: 'ENOMEM' })
     }
     await pool.add('10.1.0.3').catch(() => {})
