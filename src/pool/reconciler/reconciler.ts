@@ -263,10 +263,10 @@ export class Reconciler {
 
   /** Takes those out whose losses have to wait. */
   #holdBack(servers: readonly Server[], cause: PoolCause): readonly Server[] {
-    for (const server of servers) this.#heldBack.delete(server)
-    const some = servers.filter(mayHaveToWait)
-    if (some.length === 0) return servers
-    const steps = some.flatMap((server) => serverSteps(server, true))
+    if (this.#heldBack.size > 0) for (const server of servers) this.#heldBack.delete(server)
+    // Mostly nobody has to: this is in the path of every flip.
+    if (!servers.some(mayHaveToWait)) return servers
+    const steps = servers.filter(mayHaveToWait).flatMap((server) => serverSteps(server, true))
     const blocked = this.#blockedOf(steps)
     if (blocked.size === 0) return servers
     for (const loser of blocked.keys()) this.#heldBack.set(loser as Server, cause)
