@@ -17,7 +17,6 @@ import {
   readCallOptions,
   readOpenOptions,
 } from './options.js'
-import { HAND_OVER } from './pool/turn.js'
 import { type ProbeOptions, type ProbeResult, probe } from './probe.js'
 import {
   type ReconcileOptions,
@@ -36,6 +35,7 @@ import {
 import { checkSysctl, readSysctls, type SysctlName, type Sysctls } from './system/sysctls.js'
 import { checkTimeouts, type Timeouts } from './system/timeouts.js'
 import { readWatchOptions, type WatchEvent, type WatchOptions, watchTable } from './system/watch.js'
+import { BEFORE_CALLS, type TableClient } from './table-client.js'
 import type {
   ApplyResult,
   Change,
@@ -52,14 +52,14 @@ import type {
 import { checkChange, checkOptions, checkServiceId } from './validate.js'
 
 /** A connection to the kernel's IPVS table, with a thread and sockets of its own. */
-export class Ipvs implements AsyncDisposable {
+export class Ipvs implements TableClient, AsyncDisposable {
   readonly #kernel: Kernel
   readonly #deadlineMs: number
   /** How changes are applied without options. */
   readonly #plain: ReturnType<typeof readApplyOptions>
   #closed = false
   /** @internal */
-  readonly [HAND_OVER] = new Set<() => void>()
+  readonly [BEFORE_CALLS] = new Set<() => void>()
 
   private constructor(kernel: Kernel, deadlineMs: number) {
     this.#kernel = kernel
@@ -95,7 +95,7 @@ export class Ipvs implements AsyncDisposable {
    * reject with `ERR_IPVS_CLOSED`.
    */
   async close(): Promise<void> {
-    for (const handOver of this[HAND_OVER]) handOver()
+    for (const first of this[BEFORE_CALLS]) first()
     this.#closed = true
     await this.#kernel.close()
   }
@@ -389,7 +389,7 @@ export class Ipvs implements AsyncDisposable {
 
   #open(): Kernel {
     if (this.#closed) throw closedError()
-    for (const handOver of this[HAND_OVER]) handOver()
+    for (const first of this[BEFORE_CALLS]) first()
     return this.#kernel
   }
 

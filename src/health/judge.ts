@@ -6,24 +6,27 @@ import type { Decision } from './member-state.js'
 import type { Settings } from './options.js'
 import type { Reports } from './reports.js'
 import type { CheckOutcome, HealthResultEvent } from './types.js'
-import { judgeNoRoute, noteRoute } from './uplink.js'
+import type { Uplink } from './uplink.js'
 import type { Watched } from './watched.js'
 
 export class Judge {
   readonly #settings: Settings
   readonly #all: ReadonlyMap<string, Watched>
+  readonly #uplink: Uplink
   readonly #reports: Reports
   readonly #announce: Announce
 
-  /** `all`: the members that results are compared with. */
+  /** `all`: the members that results are compared with; `uplink` knows the same ones. */
   constructor(
     settings: Settings,
     all: ReadonlyMap<string, Watched>,
+    uplink: Uplink,
     reports: Reports,
     announce: Announce,
   ) {
     this.#settings = settings
     this.#all = all
+    this.#uplink = uplink
     this.#reports = reports
     this.#announce = announce
   }
@@ -107,10 +110,12 @@ export class Judge {
     { outcome, reason }: AttemptResult,
     now: number,
   ): { outcome: CheckOutcome; reason: string; failures: number; held: boolean } {
-    watched.routed = outcome === 'success' || outcome === 'failure'
-    if (watched.routed) noteRoute(watched)
-    if (outcome !== 'unreachable') return { outcome, reason, failures: 1, held: false }
-    const judged = judgeNoRoute(watched, this.#all.values(), now, this.#roundMs())
+    if (outcome !== 'unreachable') {
+      if (outcome === 'unknown') this.#uplink.inconclusive(watched)
+      else this.#uplink.reached(watched)
+      return { outcome, reason, failures: 1, held: false }
+    }
+    const judged = this.#uplink.judge(watched, now, this.#roundMs())
     switch (judged.kind) {
       case 'fault':
         return { outcome: 'failure', reason, failures: judged.count, held: false }

@@ -10,6 +10,7 @@ import { Reports } from './reports.js'
 import { phaseOf, Schedule } from './schedule.js'
 import { Timetable } from './timetable.js'
 import type { HealthStatus, HealthTarget } from './types.js'
+import { Uplink } from './uplink.js'
 import { Watched } from './watched.js'
 
 export class Run {
@@ -22,6 +23,7 @@ export class Run {
   readonly #judge: Judge
   readonly #firstRound: FirstRound
   readonly #watched = new Map<string, Watched>()
+  readonly #uplink = new Uplink()
   /** Those with a check under way, removed ones included. */
   readonly #running = new Set<Watched>()
   readonly #unsubscribe: (() => void)[] = []
@@ -41,7 +43,7 @@ export class Run {
     // Fine enough for this time limit, and no more than 500 wake-ups a second.
     this.#lag = new LoopLag(Math.min(50, Math.max(2, settings.timeoutMs / 10)))
     this.#reports = new Reports(announce, (watched) => this.#firstRound.settle(watched))
-    this.#judge = new Judge(settings, this.#watched, this.#reports, announce)
+    this.#judge = new Judge(settings, this.#watched, this.#uplink, this.#reports, announce)
     const listed = listMembers(targets)
     try {
       for (const target of targets)
@@ -125,6 +127,7 @@ export class Run {
 
   #remove(watched: Watched): void {
     this.#watched.delete(watched.member.key)
+    this.#uplink.remove(watched)
     this.#timetable.remove(watched)
     watched.gone = true
     watched.attempt?.stop(new Error('the member was removed'))
@@ -137,6 +140,7 @@ export class Run {
     const schedule = new Schedule(now, intervalMs, phaseOf(this.#added++), jitter)
     const watched = new Watched(member, presumed, rise, fall, schedule, holdDown)
     this.#watched.set(member.key, watched)
+    this.#uplink.add(watched)
     this.#timetable.add(watched, now)
     return watched
   }

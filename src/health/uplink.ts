@@ -1,4 +1,5 @@
-// "No route to the network": the member's fault if another member is reached, our own uplink if none is.
+// "No route to the network": the member's fault if another member is reached, our own uplink if none is. What is asked of
+// all members is kept up to date with each result, so that none costs a walk over all of them.
 import type { Watched } from './watched.js'
 
 /**
@@ -11,39 +12,131 @@ export type RouteJudgement =
   | { readonly kind: 'fault'; readonly count: number }
   | { readonly kind: 'uplink' | 'held' }
 
-/**
- * Judges one "no route" result of `member`, already noted in it, against the latest results of the others.
- * `roundMs`: results older than this say nothing about the present.
- */
-export function judgeNoRoute(
-  member: Watched,
-  all: Iterable<Watched>,
-  now: number,
-  roundMs: number,
-): RouteJudgement {
-  const since = member.noRouteSince ?? member.startedAt
-  member.noRouteSince = since
-  let every = true
-  for (const other of all) {
-    if (other === member) continue
-    if (other.routed && other.startedAt > since) {
+export class Uplink {
+  /** All members, by the end of their last check: the one that was checked longest ago comes first. */
+  readonly #members = new Set<Watched>()
+  readonly #reached = new LatestReached()
+  /** How many are in no row of "no route". */
+  #withRoute = 0
+
+  add(member: Watched): void {
+    this.#members.add(member)
+    this.#withRoute++
+  }
+
+  remove(member: Watched): void {
+    if (!this.#members.delete(member)) return
+    if (member.noRouteSince === undefined) this.#withRoute--
+    member.reachedAt = undefined
+  }
+
+  /** A conclusive result, good or bad: there was a route. It ends the row of those that found none. */
+  reached(member: Watched): void {
+    this.#ended(member)
+    if (member.noRouteSince !== undefined) this.#withRoute++
+    member.noRouteSince = undefined
+    member.held = 0
+    member.reachedAt = member.startedAt
+    this.#reached.add(member, this.#members.size)
+  }
+
+  /** A result that says nothing about routes. */
+  inconclusive(member: Watched): void {
+    this.#ended(member)
+    member.reachedAt = undefined
+  }
+
+  /**
+   * Judges one "no route" result of `member` against the latest results of the others. `roundMs`: results older than
+   * this say nothing about the present.
+   */
+  judge(member: Watched, now: number, roundMs: number): RouteJudgement {
+    this.#ended(member)
+    member.reachedAt = undefined
+    const since = member.noRouteSince ?? member.startedAt
+    if (member.noRouteSince === undefined) this.#withRoute--
+    member.noRouteSince = since
+    if (this.#reached.latest() > since) {
       const count = member.held + 1
       member.held = 0
       return { kind: 'fault', count }
     }
-    if (other.noRouteSince === undefined || other.endedAt < now - roundMs) every = false
+    if (this.#withRoute > 0 || this.#oldest(member) < now - roundMs) {
+      member.held++
+      return { kind: 'held' }
+    }
+    member.held = 0
+    member.noRouteSince = now
+    return { kind: 'uplink' }
   }
-  if (!every) {
-    member.held++
-    return { kind: 'held' }
+
+  #ended(member: Watched): void {
+    if (this.#members.delete(member)) this.#members.add(member)
   }
-  member.held = 0
-  member.noRouteSince = now
-  return { kind: 'uplink' }
+
+  /** When the check of another member ended that was checked longest ago. */
+  #oldest(member: Watched): number {
+    for (const other of this.#members) if (other !== member) return other.endedAt
+    return Number.POSITIVE_INFINITY
+  }
 }
 
-/** Any other conclusive result, good or bad, ends the row: there was a route. */
-export function noteRoute(member: Watched): void {
-  member.noRouteSince = undefined
-  member.held = 0
+interface Reached {
+  readonly member: Watched
+  readonly at: number
+}
+
+/** Which of the members that are reached at present was checked last: a heap whose old entries are dropped when met. */
+class LatestReached {
+  #heap: Reached[] = []
+
+  add(member: Watched, members: number): void {
+    if (this.#heap.length > 2 * members + 16) this.#tidy()
+    this.#push({ member, at: member.startedAt })
+  }
+
+  /** When that check began; `-Infinity` if no member is reached. */
+  latest(): number {
+    while (this.#heap.length > 0 && !isPresent(this.#heap[0]!)) this.#dropTop()
+    return this.#heap[0]?.at ?? Number.NEGATIVE_INFINITY
+  }
+
+  #tidy(): void {
+    const present = this.#heap.filter(isPresent)
+    this.#heap = []
+    for (const one of present) this.#push(one)
+  }
+
+  #push(one: Reached): void {
+    const heap = this.#heap
+    let at = heap.length
+    heap.push(one)
+    while (at > 0) {
+      const above = (at - 1) >> 1
+      if (heap[above]!.at >= one.at) break
+      heap[at] = heap[above]!
+      at = above
+    }
+    heap[at] = one
+  }
+
+  #dropTop(): void {
+    const heap = this.#heap
+    const last = heap.pop()!
+    if (heap.length === 0) return
+    let at = 0
+    for (;;) {
+      let below = 2 * at + 1
+      if (below >= heap.length) break
+      if (below + 1 < heap.length && heap[below + 1]!.at > heap[below]!.at) below++
+      if (heap[below]!.at <= last.at) break
+      heap[at] = heap[below]!
+      at = below
+    }
+    heap[at] = last
+  }
+}
+
+function isPresent({ member, at }: Reached): boolean {
+  return member.reachedAt === at
 }

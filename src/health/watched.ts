@@ -59,10 +59,11 @@ export class Watched implements Due {
   unknownSince: number | undefined
   unknownWarned = false
   stuckWarned = false
-  /** The last check: when it began, when it ended, and whether its result says that there was a route. */
+  /** The last check: when it began, and when it ended. */
   startedAt = 0
   endedAt = 0
-  routed = false
+  // The rest is the uplink's (uplink.ts). When the last check began, if its result says that there was a route.
+  reachedAt: number | undefined
   /** When the present row of "no route" began, or was last seen to concern every member. */
   noRouteSince: number | undefined
   /** "No route" results that are failures if another member is reached. */

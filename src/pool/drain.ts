@@ -1,11 +1,12 @@
 // Drains: a server gets no new connections, and is taken out when what it has is over, or after a while.
 import { isNotFound, typeError } from '../errors.js'
 import { endpointKey } from '../servers.js'
+import type { TableClient } from '../table-client.js'
 import type { DestinationStatus } from '../types.js'
 import { checkInteger, checkOptions } from '../validate.js'
-import { carries } from './front.js'
-import type { Member, Seat } from './member.js'
-import type { DrainOptions, DrainOutcome, DrainProgress, DrainResult, PoolClient } from './types.js'
+import type { DrainOptions, DrainOutcome, DrainProgress, DrainResult } from './api.js'
+import { carries } from './config/fronts.js'
+import type { Place, Server } from './policy/server.js'
 
 /** No more often than the kernel's own estimators look (ip_vs_est.c). */
 const LOOK_MS = 2000
@@ -37,8 +38,8 @@ export function readDrainOptions(options: DrainOptions | undefined): DrainSettin
 }
 
 export class Drain {
-  readonly #client: PoolClient
-  readonly #member: Member
+  readonly #client: TableClient
+  readonly #server: Server
   readonly #settings: DrainSettings
   readonly #failed: (error: unknown) => void
   #wake: (() => void) | undefined
@@ -46,14 +47,14 @@ export class Drain {
 
   /** @param failed is told what `onProgress` has thrown */
   constructor(
-    client: PoolClient,
-    member: Member,
+    client: TableClient,
+    server: Server,
     settings: DrainSettings,
     failed: (error: unknown) => void,
   ) {
     this.#failed = failed
     this.#client = client
-    this.#member = member
+    this.#server = server
     this.#settings = settings
   }
 
@@ -65,7 +66,7 @@ export class Drain {
 
   /**
    * Looks until nothing is left, or until the time is over. The server has weight 0 already. A look that fails is
-   * followed by another one.
+   * followed by another one; the first one may come before what was on its way to the server, and is not believed alone.
    */
   async run(): Promise<DrainResult> {
     const { timeoutMs, signal } = this.#settings
@@ -75,12 +76,12 @@ export class Drain {
     const from = performance.now()
     let seen = { active: 0, inactive: 0, persistent: 0 }
     try {
-      for (;;) {
+      for (let isFirst = true; ; isFirst = false) {
         const look = await this.#look()
         const elapsedMs = Math.round(performance.now() - from)
         if (look !== undefined) seen = look.counts
         if (this.#ended !== undefined) return { outcome: this.#ended, ...seen, elapsedMs }
-        if (look?.idle) return { outcome: 'idle', ...seen, elapsedMs }
+        if (look?.idle && !isFirst) return { outcome: 'idle', ...seen, elapsedMs }
         const leftMs = timeoutMs - elapsedMs
         if (leftMs <= 0) return { outcome: 'deadline', ...seen, elapsedMs }
         if (look !== undefined) this.#tell({ ...seen, elapsedMs, leftMs })
@@ -114,13 +115,13 @@ export class Drain {
     const counts = { active: 0, inactive: 0, persistent: 0 }
     let idle = true
     try {
-      for (const seat of this.#member.seats) {
-        const row = await this.#row(seat)
+      for (const place of this.#server.places) {
+        const row = await this.#row(place)
         if (row === undefined) continue
         counts.active += row.activeConnections
         counts.inactive += row.inactiveConnections
         counts.persistent += row.persistentConnections
-        if (row.activeConnections > 0 || !isOver(seat, row)) idle = false
+        if (row.activeConnections > 0 || !isOver(place, row)) idle = false
       }
     } catch {
       return undefined
@@ -128,9 +129,9 @@ export class Drain {
     return { counts, idle }
   }
 
-  async #row({ front, key }: Seat): Promise<DestinationStatus | undefined> {
+  async #row({ front, key }: Place): Promise<DestinationStatus | undefined> {
     try {
-      const rows = await this.#client.destinations(front.id)
+      const rows = await this.#client.destinations(front.spec.id)
       return rows.find(({ address, port }) => endpointKey(address, port) === key)
     } catch (error) {
       if (isNotFound(error)) return undefined
@@ -140,6 +141,6 @@ export class Drain {
 }
 
 /** The kernel counts all of UDP as inactive (ip_vs_conn.c); of TCP those are the ones that have ended. */
-function isOver({ front }: Seat, { inactiveConnections }: DestinationStatus): boolean {
-  return !carries(front, 'udp') || inactiveConnections === 0
+function isOver({ front }: Place, { inactiveConnections }: DestinationStatus): boolean {
+  return !carries(front.spec, 'udp') || inactiveConnections === 0
 }

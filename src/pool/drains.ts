@@ -1,66 +1,92 @@
 // The drains that are under way, one for each server at most.
-
+import type { TableClient } from '../table-client.js'
+import type { AdminState, DrainOptions, DrainResult } from './api.js'
 import { Drain, readDrainOptions } from './drain.js'
 import type { Events } from './events.js'
-import type { Member } from './member.js'
-import type { AdminState, DrainOptions, DrainResult, PoolClient } from './types.js'
+import type { Server } from './policy/server.js'
+
+/** What drains ask of their pool. */
+export interface DrainPool {
+  readonly client: TableClient
+  readonly events: Events
+  /** Rejects if the kernel does not hold it; the pool tries again. */
+  setAdmin(server: Server, admin: AdminState): Promise<void>
+  /** Resolves when the kernel holds what the server says, or it has left. */
+  whenSettled(server: Server): Promise<void>
+}
+
+interface Running {
+  readonly drain: Drain
+  /** The administrator's word before the server was drained, by this drain or by those that it has followed. */
+  readonly before: AdminState
+}
 
 export class Drains {
-  readonly #client: PoolClient
-  readonly #events: Events
-  readonly #setAdmin: (member: Member, admin: AdminState) => Promise<void>
-  readonly #all = new Map<Member, Drain>()
+  readonly #pool: DrainPool
+  readonly #all = new Map<Server, Running>()
   #closed = false
 
-  constructor(
-    client: PoolClient,
-    events: Events,
-    setAdmin: (member: Member, admin: AdminState) => Promise<void>,
-  ) {
-    this.#client = client
-    this.#events = events
-    this.#setAdmin = setAdmin
+  constructor(pool: DrainPool) {
+    this.#pool = pool
   }
 
   /** Drains a server; an earlier drain of it is cancelled. */
-  async start(member: Member, options: DrainOptions | undefined): Promise<DrainResult> {
+  async start(server: Server, options: DrainOptions | undefined): Promise<DrainResult> {
     const settings = readDrainOptions(options)
-    const drain = new Drain(this.#client, member, settings, (error) => {
+    const { client, events } = this.#pool
+    if (settings.signal?.aborted) {
+      return { outcome: 'cancelled', active: 0, inactive: 0, persistent: 0, elapsedMs: 0 }
+    }
+    const drain = new Drain(client, server, settings, (error) => {
       const about = { cause: 'call', initial: false, before: undefined, after: undefined } as const
       const reason = 'onProgress of a drain has thrown'
-      this.#events.publish('error', { ...about, server: member.key, reason, error })
+      events.publish('error', { ...about, server: server.key, reason, error })
     })
-    this.end(member, 'cancelled')
-    this.#all.set(member, drain)
-    const before = member.state()
+    const state = server.state()
+    const before = this.#all.get(server)?.before ?? server.admin
+    this.end(server, 'cancelled')
+    this.#all.set(server, { drain, before })
     try {
       // What fails here is an `error` of the pool's and tried again; the drain goes on.
-      await this.#setAdmin(member, 'drain').catch(() => {})
-      if (member.health === 'down') drain.end('failed')
+      await this.#pool.setAdmin(server, 'drain').catch(() => {})
+      if (server.health === 'down') drain.end('failed')
       const result = await drain.run()
-      const own = this.#all.get(member) === drain && !this.#closed
-      if (own && result.outcome !== 'cancelled') await this.#setAdmin(member, 'maintenance')
-      // Whoever cancels by `setAdmin` has said what holds; a signal says nothing.
-      else if (own && settings.signal?.aborted) await this.#setAdmin(member, before.admin)
-      const about = { server: member.key, cause: 'call', initial: false } as const
-      this.#events.publish('drained', { ...about, before, after: member.state(), ...result })
+      const own = this.#all.get(server)?.drain === drain && !this.#closed
+      const next = !own ? undefined : result.outcome === 'cancelled' ? before : 'maintenance'
+      const publish = () => {
+        const about = { server: server.key, cause: 'call', initial: false } as const
+        events.publish('drained', { ...about, before: state, after: server.state(), ...result })
+      }
+      try {
+        // Whoever cancels by `setAdmin` has said what holds; a signal says nothing.
+        if (next !== undefined) await this.#pool.setAdmin(server, next)
+      } catch (error) {
+        // It is tried again, and told when the kernel holds it.
+        void this.#pool.whenSettled(server).then(publish)
+        throw error
+      }
+      publish()
       return result
     } finally {
-      if (this.#all.get(member) === drain) this.#all.delete(member)
+      if (this.#all.get(server)?.drain === drain) this.#all.delete(server)
     }
   }
 
-  /** Ends the drain of a server, if there is one. */
-  end(member: Member, outcome: 'cancelled' | 'failed'): boolean {
-    const drain = this.#all.get(member)
-    drain?.end(outcome)
+  /**
+   * Ends the drain of a server, if there is one.
+   *
+   * @returns the administrator's word before it
+   */
+  end(server: Server, outcome: 'cancelled' | 'failed'): AdminState | undefined {
+    const running = this.#all.get(server)
+    running?.drain.end(outcome)
     // Who cancels it says what holds from now on.
-    if (outcome === 'cancelled') this.#all.delete(member)
-    return drain !== undefined
+    if (outcome === 'cancelled') this.#all.delete(server)
+    return running?.before
   }
 
   close(): void {
     this.#closed = true
-    for (const drain of this.#all.values()) drain.end('cancelled')
+    for (const { drain } of this.#all.values()) drain.end('cancelled')
   }
 }

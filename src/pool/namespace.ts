@@ -1,22 +1,16 @@
 // Settings of the whole network namespace that a pool's clients need, where the caller has agreed that it sets them.
 import type { Sysctls } from '../system/sysctls.js'
-import type { Front } from './front.js'
-import { carries } from './front.js'
-import type { PoolClient } from './types.js'
+import type { TableClient } from '../table-client.js'
+import { carries, type FrontSpec } from './config/fronts.js'
+import type { NamespaceSettings } from './config/options.js'
 
 /** Reads that are under way: a thousand pools that look at once need one. */
-const reading = new WeakMap<PoolClient, Promise<Sysctls>>()
-
-export interface NamespaceSettings {
-  /** False: nothing is set. */
-  readonly apply: boolean
-  readonly udpTimeoutSeconds: number | undefined
-}
+const reading = new WeakMap<TableClient, Promise<Sysctls>>()
 
 /** Reads the settings, and sets those that have to be others. */
-export async function readSettings(
-  client: PoolClient,
-  fronts: readonly Front[],
+export async function ensureSysctls(
+  client: TableClient,
+  fronts: readonly FrontSpec[],
   { apply, udpTimeoutSeconds }: NamespaceSettings,
 ): Promise<Sysctls> {
   const sysctls = await sysctlsOf(client)
@@ -43,7 +37,7 @@ export async function readSettings(
   return { ...sysctls, ...set }
 }
 
-function sysctlsOf(client: PoolClient): Promise<Sysctls> {
+function sysctlsOf(client: TableClient): Promise<Sysctls> {
   const known = reading.get(client)
   if (known !== undefined) return known
   const read = client.sysctls().finally(() => reading.delete(client))

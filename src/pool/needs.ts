@@ -1,8 +1,7 @@
 // What has to be true outside of IPVS for packets to arrive: no program can see it from here, so it is said.
 import type { Sysctls } from '../system/sysctls.js'
-import type { Front } from './front.js'
-import { carries } from './front.js'
-import type { Settings } from './options.js'
+import { carries, type FrontSpec } from './config/fronts.js'
+import type { Settings } from './config/options.js'
 
 /** One sentence each. */
 export function needs(
@@ -29,7 +28,7 @@ const FORWARDING = {
   local: () => 'local: the servers’ addresses are this machine’s own',
 } as const satisfies Record<string, (type: string) => string>
 
-function udp(fronts: readonly Front[], { expire_nodest_conn: value }: Sysctls): string {
+function udp(fronts: readonly FrontSpec[], { expire_nodest_conn: value }: Sysctls): string {
   const entries = fronts.some((front) => carries(front, 'udp') && front.service.onePacket !== true)
   if (!entries)
     return 'UDP: one-packet scheduling keeps no entries, so that no client stays with a server'

@@ -1,27 +1,14 @@
 // MirroredPool: one set of servers behind one or more services that always agree.
 import { EventEmitter } from 'node:events'
-import { IpvsError, isArgumentError, rangeError } from '../errors.js'
+import { IpvsError, isArgumentError, rangeError, typeError } from '../errors.js'
 import type { HealthMember, HealthTarget, Verdict } from '../health/types.js'
 import type { PoolServer } from '../servers.js'
 import { endpointKey, readServer, type ServerSpec } from '../servers.js'
 import type { Sysctls } from '../system/sysctls.js'
+import { checkClient, type TableClient } from '../table-client.js'
 import type { Change } from '../types.js'
 import { checkBoolean, checkInteger, checkName, checkOptions } from '../validate.js'
-import { adoptOnePacket, presumedHealth } from './adopt.js'
-import { Drains } from './drains.js'
-import { Duties } from './duties.js'
-import { Events } from './events.js'
-import { type FollowOptions, type FollowTarget, follow } from './follow.js'
-import { Member } from './member.js'
-import { takeList } from './membership.js'
-import { Mirror, type ReconcileResult } from './mirror.js'
-import { readSettings } from './namespace.js'
-import { needs } from './needs.js'
-import { readOptions, readServers, type Settings } from './options.js'
-import { claim } from './owners.js'
-import { Policy } from './policy.js'
-import { Rounds } from './rounds.js'
-import { listServers, serverStatus } from './status.js'
+import { Announcer } from './announcer.js'
 import type {
   AdminState,
   DrainOptions,
@@ -29,10 +16,26 @@ import type {
   MirroredPoolEvents,
   MirroredPoolOptions,
   PoolCause,
-  PoolClient,
   PoolStatus,
   PoolWarningCode,
-} from './types.js'
+} from './api.js'
+import { readOptions, readServers, type Settings } from './config/options.js'
+import { Controller } from './controller.js'
+import { Drains } from './drains.js'
+import { Events } from './events.js'
+import { type FollowOptions, type FollowTarget, follow } from './follow.js'
+import { ensureSysctls } from './namespace.js'
+import { needs } from './needs.js'
+import { claim } from './owners.js'
+import { adoptOnePacket, presumedHealth } from './policy/adopt.js'
+import { Policy } from './policy/policy.js'
+import { Server } from './policy/server.js'
+import { applyServerList } from './policy/server-list.js'
+import { type ReadPace, readPace } from './read-pace.js'
+import { type ReconcileResult, Reconciler } from './reconciler/reconciler.js'
+import { Front } from './state/front.js'
+import { listServers, serverStatus } from './status.js'
+import { readVerdict } from './verdict.js'
 import { contestedText, panicText, Warnings } from './warnings.js'
 
 const ADMIN_STATES = new Map(
@@ -61,16 +64,18 @@ export class MirroredPool
   implements HealthTarget, AsyncDisposable
 {
   readonly name: string
-  readonly #client: PoolClient
+  readonly #client: TableClient
   readonly #settings: Settings
-  readonly #mirror: Mirror
+  readonly #fronts: readonly Front[]
+  readonly #reconciler: Reconciler
   readonly #policy: Policy
-  readonly #duties: Duties
+  readonly #controller: Controller
+  readonly #announcer: Announcer
   readonly #events: Events
   readonly #release: () => void
   readonly #memberListeners = new Set<() => void>()
   readonly #drains: Drains
-  readonly #rounds: Rounds
+  readonly #pace: ReadPace
   #sysctls: Sysctls = {}
   readonly #warnings = new Warnings()
   #closing: Promise<void> | undefined
@@ -79,62 +84,75 @@ export class MirroredPool
 
   /**
    * Makes the kernel hold the pool and keeps it so. What is there already is changed in place, field by field, never
-   * deleted and added again; what belongs to other services is not touched.
+   * deleted and added again; what belongs to other services is not touched. The pool opens with what the kernel takes:
+   * a server that it refuses has an `error` in the status and is tried again, and what it replaces stays meanwhile.
    *
    * @throws TypeError, RangeError for an option that cannot be used, or that nothing good can come of
    * @throws IpvsError `ERR_IPVS_OWNED` if a pool of this process has one of the services in this network namespace,
-   *   or why the kernel does not hold the pool; part of it may be there then
+   *   or why none of the services could be made, or the kernel could not be read
    */
-  static async open(client: PoolClient, options: MirroredPoolOptions): Promise<MirroredPool> {
-    const pool = new MirroredPool(client, readOptions(options))
+  static async open(client: TableClient, options: MirroredPoolOptions): Promise<MirroredPool> {
+    const pool = new MirroredPool(checkClient(client, 'client'), readOptions(options))
     try {
-      pool.#sysctls = await pool.#readSettings()
-      await pool.#mirror.open()
+      pool.#sysctls = await pool.#ensureSysctls()
+      await pool.#reconciler.open()
       pool.#judgeSettings('open', false)
-      pool.#duties.opened()
+      await pool.#controller.opened()
     } catch (error) {
-      pool.#duties.close()
-      pool.#closing = pool.#mirror.close()
+      pool.#controller.close()
+      pool.#closing = pool.#reconciler.close()
       pool.#release()
       throw error
     }
     pool.#events.opened()
-    pool.#rounds.start()
+    pool.#pace.start()
     return pool
   }
 
-  private constructor(client: PoolClient, settings: Settings) {
+  private constructor(client: TableClient, settings: Settings) {
     super()
     this.name = settings.name
     this.#client = client
     this.#settings = settings
+    this.#fronts = settings.fronts.map((spec) => new Front(spec))
     this.#events = new Events(this, this.name)
-    this.#mirror = new Mirror(client, settings.fronts, settings.drift, {
+    this.#reconciler = new Reconciler(client, this.#fronts, settings.drift, {
       read: () => this.#adopt(),
+      flush: () => this.#controller.flush(),
       drift: (drift, repaired, cause) => {
         this.#events.publish('drift', { ...drift, repaired, cause, initial: cause === 'open' })
       },
-      diverged: ({ key }, split) => {
-        this.#events.publish('diverged', { ...split, server: key, initial: split.cause === 'open' })
+      diverged: ({ key }, divergence) => {
+        const initial = divergence.cause === 'open'
+        this.#events.publish('diverged', { ...divergence, server: key, initial })
       },
-      failed: (error, member) => {
-        const about = member === undefined ? {} : { server: member.key }
+      failed: (error, server) => {
+        const about = server === undefined ? {} : { server: server.key }
         this.#events.publish('error', { ...about, ...STATELESS, error, cause: 'repair' })
       },
-      converged: () => {
-        this.#duties.converged()
-        void this.#endHold('health')
-      },
+      progress: () => this.#announcer.progress(),
+      refusalsChanged: () => this.#controller.refusalsChanged(),
       contested: (keys) => this.#warn('contested', contestedText(keys), 'reconcile'),
     })
     this.#policy = new Policy(settings.rules, settings.initial === 'adopt')
-    this.#duties = new Duties(this.#mirror, this.#policy, this.#events, (cause) =>
-      this.#tellPanic(cause),
+    this.#announcer = new Announcer(this.#events, {
+      server: (key) => this.#reconciler.servers.get(key),
+      isSettled: (servers) => this.#reconciler.isSettled(servers),
+    })
+    this.#controller = new Controller(
+      client,
+      this.#reconciler,
+      this.#policy,
+      this.#announcer,
+      (cause) => this.#tellPanic(cause),
     )
-    this.#drains = new Drains(client, this.#events, (member, admin) =>
-      this.#setAdmin(member, admin),
-    )
-    this.#rounds = new Rounds(settings.reconcileIntervalMs, () => this.#round())
+    this.#drains = new Drains({
+      client,
+      events: this.#events,
+      setAdmin: (server, admin) => this.#setAdmin(server, admin),
+      whenSettled: (server) => this.#reconciler.whenSettled(server),
+    })
+    this.#pace = readPace(client, settings.reconcileIntervalMs, () => this.#look())
     for (const [index, spec] of settings.servers.entries()) {
       this.#join(spec, `options.servers[${index}]`)
     }
@@ -147,20 +165,20 @@ export class MirroredPool
 
   /** The server is healthy. Says nothing against an administrator's `drain` or `maintenance`. */
   up(server: string | PoolServer): Promise<void> {
-    return promised(() => this.#decide(this.#member(server), 'up', 1, 'call', undefined))
+    return promised(() => this.#decide(this.#server(server), 'up', 1, 'call', undefined))
   }
 
   /** The server is not healthy: `onDown` says what happens. */
   down(server: string | PoolServer): Promise<void> {
-    return promised(() => this.#decide(this.#member(server), 'down', 1, 'call', undefined))
+    return promised(() => this.#decide(this.#server(server), 'down', 1, 'call', undefined))
   }
 
   /** Sets the configured weight, 0 to 2147483647. A server that is down or not ready gets it later. */
   setWeight(server: string | PoolServer, weight: number): Promise<void> {
     return promised(() => {
-      const member = this.#member(server)
-      member.weight = checkInteger(weight, 'weight', 0, MAX_WEIGHT)
-      return this.#change([member], 'call')
+      const known = this.#server(server)
+      known.setWeight(checkInteger(weight, 'weight', 0, MAX_WEIGHT))
+      return this.#change([known], 'call')
     })
   }
 
@@ -170,24 +188,24 @@ export class MirroredPool
    * (as if it were down).
    */
   async setAdmin(server: string | PoolServer, admin: AdminState): Promise<void> {
-    const member = this.#member(server)
+    const known = this.#server(server)
     const checked = checkName(admin, 'admin', ADMIN_STATES)
-    this.#drains.end(member, 'cancelled')
-    await this.#setAdmin(member, checked)
+    this.#drains.end(known, 'cancelled')
+    await this.#setAdmin(known, checked)
   }
 
   /**
    * Gives a server weight 0, waits until its connections are over (TCP: no active ones; UDP: none at all) or the time
-   * is, and puts it into `maintenance`: it is taken out as if it were down. A server that goes down meanwhile is taken
-   * out at once. `setAdmin` or aborting the signal cancels; aborting gives the weight back.
+   * is over, and puts it into `maintenance`: it is taken out as if it were down. A server that goes down meanwhile is taken
+   * out at once. `setAdmin` or aborting the signal cancels; aborting gives back what there was before any drain. With a
+   * signal that is aborted already nothing happens.
    *
    * UDP clients that keep their port stay with a server that has weight 0: for them it ends with the time.
    *
    * @throws IpvsError (rejects) if the kernel does not hold what follows; the pool tries again
    */
   async drain(server: string | PoolServer, options?: DrainOptions): Promise<DrainResult> {
-    const member = this.#member(server)
-    return this.#drains.start(member, options)
+    return this.#drains.start(this.#server(server), options)
   }
 
   /**
@@ -202,24 +220,28 @@ export class MirroredPool
     this.#checkOpen()
     const { backup = false } = checkOptions(options, 'options', ['backup'])
     const spec = readServer(server, 'server')
-    const member = this.#join(spec, 'server', checkBoolean(backup, 'options.backup'))
-    this.#presume(member)
+    const joined = this.#join(spec, 'server', checkBoolean(backup, 'options.backup'))
+    this.#presume(joined)
     this.#membersChanged()
-    await this.#change([member], 'call')
+    await this.#change([joined], 'call')
   }
 
-  /** Takes a server out of the pool, and its destinations out of the kernel. */
+  /**
+   * Takes a server out of the pool, and its destinations out of the kernel: after what replaces them is there, if
+   * something does.
+   */
   async remove(server: string | PoolServer): Promise<void> {
-    const member = this.#member(server)
-    this.#part(member)
+    const known = this.#server(server)
+    this.#part(known)
     this.#membersChanged()
-    await this.#change([member], 'call')
+    await this.#change([known], 'call')
   }
 
   /**
    * Makes the list the pool's servers, with the fewest changes: new ones are added as {@link add} does, those that are
-   * not listed are removed, weights and thresholds are set; the others are not touched. Who comes goes out before who
-   * leaves, in one batch. Backups stay.
+   * not listed are removed, weights and thresholds are set; the others are not touched. Who comes is there before who
+   * leaves goes: where nobody else would serve, those that leave stay until the kernel has taken one that comes.
+   * Backups stay.
    *
    * @throws TypeError, RangeError (rejects) naming the place in the list; nothing was changed
    */
@@ -227,19 +249,20 @@ export class MirroredPool
     this.#checkOpen()
     const specs = readServers(servers, 'servers')
     const listed = specs.map((spec, index) => this.#make(spec, `servers[${index}]`))
-    const { joining, changed, leaving } = takeList(this.#mirror.members, listed)
+    const { joining, changed, leaving } = applyServerList(this.#reconciler.servers, listed)
     if (joining.length + changed.length + leaving.length === 0) return
-    const successors = new Map(joining.map((member) => [member.key, member]))
-    for (const member of leaving) {
-      const drained = this.#part(member)
-      const successor = successors.get(member.key)
+    const successors = new Map(joining.map((server) => [server.key, server]))
+    for (const server of leaving) {
+      const successor = successors.get(server.key)
+      const before = this.#part(server, successor !== undefined)
       if (successor === undefined) continue
-      if (drained) successor.admin = 'ready'
-      successors.delete(member.key)
+      // Its drain has ended with it.
+      if (before !== undefined) successor.setAdmin(before)
+      successors.delete(server.key)
     }
-    for (const member of joining) {
-      this.#mirror.join(member)
-      if (successors.has(member.key)) this.#presume(member)
+    for (const server of joining) {
+      this.#reconciler.join(server)
+      if (successors.has(server.key)) this.#presume(server)
     }
     this.#membersChanged()
     await this.#change([...changed, ...joining, ...leaving], 'call')
@@ -276,25 +299,27 @@ export class MirroredPool
   async reconcile(): Promise<ReconcileResult> {
     this.#checkOpen()
     try {
-      this.#sysctls = await this.#readSettings()
+      this.#sysctls = await this.#ensureSysctls()
       this.#judgeSettings('reconcile', this.#draining())
     } catch (error) {
       // The namespace's settings are one thing, the pool's table another.
       this.#events.publish('error', { ...STATELESS, error, cause: 'reconcile' })
     }
-    return this.#mirror.reconcile('reconcile')
+    return this.#reconciler.reconcile('reconcile', true)
   }
 
   /** What the pool wants and knows at this moment; `servers` suits `console.table`. */
   status(): PoolStatus {
-    this.#mirror.handOver()
+    this.#reconciler.flush()
     return {
       pool: this.name,
-      fronts: this.#settings.fronts.map(({ key }) => key),
-      servers: [...this.#mirror.members.values()].map(serverStatus),
-      converged: this.#mirror.converged,
-      quorum: this.#policy.isQuorate(this.#mirror.members),
-      needs: needs(this.#settings, this.#sysctls),
+      fronts: this.#fronts.map(({ key }) => key),
+      missing: this.#reconciler.missing,
+      servers: [...this.#reconciler.servers.values()].map(serverStatus),
+      converged: this.#reconciler.isConfirmed,
+      quorum: this.#policy.isQuorate(this.#reconciler.servers),
+      reads: this.#pace.status,
+      needs: needs(this.#adopted(), this.#sysctls),
       warnings: this.#warnings.all,
     }
   }
@@ -322,52 +347,57 @@ export class MirroredPool
   /** For health checkers: the servers, and what is presumed about them. None once the pool is closed. */
   *members(): Generator<HealthMember> {
     if (this.#closing !== undefined) return
-    for (const { key, address, port, health, instance } of this.#mirror.members.values()) {
+    for (const { key, address, port, health, instance } of this.#reconciler.servers.values()) {
       yield { key, address, port, state: health, instance }
     }
   }
 
-  /** For health checkers: `up` or `down`, with a reason. A verdict about a server that has left is ignored. */
-  async report({ key }: HealthMember, verdict: Verdict): Promise<void> {
+  /**
+   * For health checkers: `up` or `down`, with a reason. A verdict about a server that has left is ignored.
+   *
+   * @throws TypeError, RangeError (rejects) for what is no member or no verdict, such as a weight factor outside 0 to 1
+   * @throws IpvsError (rejects) if the kernel does not hold it for this server; the pool tries again
+   */
+  async report(member: HealthMember, verdict: Verdict): Promise<void> {
     this.#checkOpen()
-    const member = this.#mirror.members.get(key)
-    if (member === undefined) return
-    const { healthy, weightFactor = 1, reason } = verdict
-    const factor = Math.min(1, Math.max(0, weightFactor))
-    await this.#decide(member, healthy ? 'up' : 'down', factor, 'health', reason)
+    const { key, healthy, factor, reason } = readVerdict(member, verdict)
+    const server = this.#reconciler.servers.get(key)
+    if (server === undefined) return
+    await this.#decide(server, healthy ? 'up' : 'down', factor, 'health', reason)
   }
 
   /** For health checkers: calls `listener` after each change of the member list, until the result is called. */
   onMembers(listener: () => void): () => void {
+    if (typeof listener !== 'function') throw typeError('listener', 'a function', listener)
     this.#memberListeners.add(listener)
     return () => this.#memberListeners.delete(listener)
   }
 
   #decide(
-    member: Member,
+    server: Server,
     health: 'up' | 'down',
     factor: number,
     cause: 'call' | 'health',
     reason: string | undefined,
   ): Promise<void> {
     // The failure action comes before an orderly end.
-    if (health === 'down') this.#drains.end(member, 'failed')
-    return this.#unhold(this.#duties.decide(member, { health, factor, cause, reason }), cause)
+    if (health === 'down') this.#drains.end(server, 'failed')
+    return this.#unhold(this.#controller.decide(server, { health, factor, cause, reason }), cause)
   }
 
-  #change(members: readonly Member[], cause: 'call' | 'health'): Promise<void> {
-    return this.#unhold(this.#duties.change(members, cause), cause)
+  #change(servers: readonly Server[], cause: 'call' | 'health'): Promise<void> {
+    return this.#unhold(this.#controller.change(servers, cause), cause)
   }
 
   #unhold(done: Promise<void>, cause: 'call' | 'health'): Promise<void> {
-    return this.#mirror.hold ? done.then(() => this.#endHold(cause)) : done
+    // A verdict that the kernel refuses is a verdict.
+    return this.#reconciler.keepUndeclared ? done.finally(() => this.#endKeeping(cause)) : done
   }
 
-  async #setAdmin(member: Member, admin: AdminState): Promise<void> {
-    if (member.admin !== admin) member.since = Date.now()
-    member.admin = admin
+  async #setAdmin(server: Server, admin: AdminState): Promise<void> {
+    server.setAdmin(admin)
     if (admin === 'drain') this.#judgeSettings('call', true)
-    await this.#change([member], 'call')
+    await this.#change([server], 'call')
   }
 
   #tellPanic(cause: PoolCause): void {
@@ -382,13 +412,27 @@ export class MirroredPool
     this.#events.publish('warning', { code, message, ...STATELESS, cause })
   }
 
-  #readSettings(): Promise<Sysctls> {
-    return readSettings(this.#client, this.#settings.fronts, this.#settings.namespace)
+  #ensureSysctls(): Promise<Sysctls> {
+    return ensureSysctls(this.#client, this.#settings.fronts, this.#settings.namespace)
   }
 
-  async #round(): Promise<void> {
+  /** The settings, with what was taken over from services that were there. */
+  #adopted(): Settings {
+    const fronts = this.#fronts.map(({ spec, service }) => ({ ...spec, service }))
+    return { ...this.#settings, fronts }
+  }
+
+  /** A look that comes by itself. */
+  async #look(): Promise<void> {
     try {
-      await this.reconcile()
+      this.#sysctls = await this.#ensureSysctls()
+      this.#judgeSettings('reconcile', this.#draining())
+    } catch (error) {
+      if (this.#closing !== undefined) return
+      this.#events.publish('error', { ...STATELESS, error, cause: 'reconcile' })
+    }
+    try {
+      await this.#reconciler.reconcile('reconcile', false)
     } catch (error) {
       if (this.#closing !== undefined) return
       this.#events.publish('error', { ...STATELESS, error, cause: 'reconcile' })
@@ -396,17 +440,17 @@ export class MirroredPool
   }
 
   /** With every server decided, what is not declared may go. */
-  async #endHold(cause: 'call' | 'health'): Promise<void> {
-    if (!this.#mirror.hold || !this.#isDecided()) return
-    this.#mirror.hold = false
+  async #endKeeping(cause: 'call' | 'health'): Promise<void> {
+    if (!this.#reconciler.keepUndeclared || !this.#isDecided()) return
+    this.#reconciler.keepUndeclared = false
     // Whoever reports the last verdict has no part in this: what fails here is an `error` and tried again.
-    await this.#mirror.reconcile(cause).catch(() => {})
+    await this.#reconciler.reconcile(cause, false).catch(() => {})
   }
 
   /** What the first read decides. */
   #adopt(): void {
-    const { fronts, initial, forwarding, onePacketGiven } = this.#settings
-    for (const front of fronts) {
+    const { initial, forwarding, onePacketGiven } = this.#settings
+    for (const front of this.#fronts) {
       // With masquerading it can only do harm.
       const keep = !onePacketGiven && forwarding !== 'masquerade'
       const warning = adoptOnePacket(front, keep)
@@ -414,74 +458,74 @@ export class MirroredPool
       this.#warnings.add(warning)
       this.#events.publish('warning', { ...warning, ...STATELESS, cause: 'open', initial: true })
     }
-    for (const member of this.#mirror.members.values()) this.#presume(member)
-    if (initial === 'adopt') this.#mirror.hold = !this.#isDecided()
-    this.#duties.opening()
+    for (const server of this.#reconciler.servers.values()) this.#presume(server)
+    if (initial === 'adopt') this.#reconciler.keepUndeclared = !this.#isDecided()
+    this.#controller.opening()
   }
 
   /** Every server has had a verdict. */
   #isDecided(): boolean {
-    for (const { decided } of this.#mirror.members.values()) if (!decided) return false
+    for (const { decided } of this.#reconciler.servers.values()) if (!decided) return false
     return true
   }
 
-  #presume(member: Member): void {
-    if (this.#settings.initial === 'adopt') member.health = presumedHealth(member)
+  #presume(server: Server): void {
+    if (this.#settings.initial === 'adopt') server.presume(presumedHealth(server))
+    this.#announcer.presume(server)
   }
 
   #draining(): boolean {
-    return [...this.#mirror.members.values()].some(({ admin }) => admin === 'drain')
+    return [...this.#reconciler.servers.values()].some(({ admin }) => admin === 'drain')
   }
 
   #judgeSettings(cause: 'open' | 'call' | 'reconcile', draining: boolean): void {
-    for (const warning of this.#warnings.judge(this.#settings, this.#sysctls, draining)) {
+    for (const warning of this.#warnings.judge(this.#adopted(), this.#sysctls, draining)) {
       const initial = cause === 'open'
       this.#events.publish('warning', { ...warning, ...STATELESS, cause, initial })
     }
   }
 
-  #make(spec: ServerSpec, option: string, backup = false): Member {
+  #make(spec: ServerSpec, option: string, backup = false): Server {
     const { initial } = this.#settings
-    return new Member(
-      spec,
-      option,
-      this.#settings,
-      initial === 'adopt' ? 'unknown' : initial,
-      backup,
-    )
+    const health = initial === 'adopt' ? 'unknown' : initial
+    return new Server(spec, option, this.#settings, this.#fronts, health, backup)
   }
 
-  #join(spec: ServerSpec, option: string, backup = false): Member {
-    const member = this.#make(spec, option, backup)
-    const other = this.#mirror.occupant(member)
+  #join(spec: ServerSpec, option: string, backup = false): Server {
+    const server = this.#make(spec, option, backup)
+    const other = this.#reconciler.occupant(server)
     if (other !== undefined) {
       const rule = `a server that is not in the pool yet: ${other.key} is`
       throw rangeError(option, rule, endpointKey(spec.address, spec.port ?? this.#settings.port))
     }
     if (backup) this.#policy.expectBackups()
-    this.#mirror.join(member)
-    return member
+    this.#reconciler.join(server)
+    return server
   }
 
-  /** True if it was being drained. */
-  #part(member: Member): boolean {
-    this.#mirror.leave(member)
-    return this.#drains.end(member, 'cancelled')
+  /**
+   * @param isReplaced by one of its name
+   * @returns if it was being drained, the administrator's word before that
+   */
+  #part(server: Server, isReplaced = false): AdminState | undefined {
+    this.#reconciler.leave(server)
+    if (!isReplaced) this.#announcer.forget(server)
+    return this.#drains.end(server, 'cancelled')
   }
 
-  #member(server: string | PoolServer): Member {
+  #server(server: string | PoolServer): Server {
     this.#checkOpen()
-    const { members } = this.#mirror
+    const { servers } = this.#reconciler
     if (typeof server === 'string') {
       const { port } = this.#settings
-      const known = members.get(server) ?? members.get(endpointKey(server, port))
+      const known = servers.get(server) ?? servers.get(endpointKey(server, port))
       if (known !== undefined) return known
     }
     const { address, port } = readServer(server, 'server')
     const key = endpointKey(address, port ?? this.#settings.port)
-    const member = members.get(key)
-    if (member !== undefined) return member
-    const text = `pool "${this.name}" has no server ${key}; it has ${listServers(members)}`
+    const known = servers.get(key)
+    if (known !== undefined) return known
+    const text = `pool "${this.name}" has no server ${key}; it has ${listServers(servers)}`
     throw new IpvsError('ERR_IPVS_NO_SERVER', text)
   }
 
@@ -497,12 +541,12 @@ export class MirroredPool
   }
 
   async #close(withdraw: boolean): Promise<void> {
-    this.#rounds.stop()
+    this.#pace.stop()
     this.#gone.abort()
-    this.#duties.close()
+    this.#controller.close()
     this.#drains.close()
     try {
-      await this.#mirror.close()
+      await this.#reconciler.close()
       if (!withdraw) return
       const { fronts } = this.#settings
       const changes = fronts.map(({ id }): Change => ({ op: 'ensure-no-service', service: id }))

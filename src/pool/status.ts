@@ -1,23 +1,26 @@
 // The pool as a table.
-import { held, type Member } from './member.js'
-import type { PoolServerStatus } from './types.js'
+import type { PoolServerStatus } from './api.js'
+import { held, type Server } from './policy/server.js'
 
-export function serverStatus(member: Member): PoolServerStatus {
+export function serverStatus(server: Server): PoolServerStatus {
+  const failed = server.places.find(({ entry }) => entry.failure !== undefined)
   return {
-    server: member.key,
-    backup: member.backup,
-    serves: member.duty === 'serves',
-    ...member.state(),
-    fronts: Object.fromEntries(member.seats.map(({ front, known }) => [front.key, held(known)])),
-    since: member.since,
-    reason: member.reason,
-    error: member.error?.message,
+    server: server.key,
+    backup: server.backup,
+    serves: server.serving === 'serves' && !server.refused,
+    ...server.state(),
+    fronts: Object.fromEntries(
+      server.places.map(({ front, entry }) => [front.key, held(entry.known)]),
+    ),
+    since: server.since,
+    reason: server.reason,
+    error: failed?.entry.failure?.error.message,
   }
 }
 
 /** The keys of some servers, for a message. */
-export function listServers(members: ReadonlyMap<string, Member>): string {
-  if (members.size === 0) return 'none'
-  const some = [...members.keys()].slice(0, 20).join(', ')
-  return members.size > 20 ? `${some} and ${members.size - 20} more` : some
+export function listServers(servers: ReadonlyMap<string, Server>): string {
+  if (servers.size === 0) return 'none'
+  const some = [...servers.keys()].slice(0, 20).join(', ')
+  return servers.size > 20 ? `${some} and ${servers.size - 20} more` : some
 }

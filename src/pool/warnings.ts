@@ -1,9 +1,8 @@
 // Settings that will hurt clients some day, explained while there is time.
 import type { Sysctls } from '../system/sysctls.js'
-import type { Front } from './front.js'
-import { carries } from './front.js'
-import type { Settings } from './options.js'
-import type { PoolPanic, PoolWarning } from './types.js'
+import type { PoolPanic, PoolWarning } from './api.js'
+import { carries, type FrontSpec } from './config/fronts.js'
+import type { Settings } from './config/options.js'
 
 /** Schedulers that compare connection counts, which one-packet scheduling leaves at 0. */
 const COUNTING = new Set(['lc', 'wlc', 'sed', 'nq'])
@@ -51,7 +50,7 @@ export function settingsWarnings(
   draining: boolean,
 ): PoolWarning[] {
   const warnings: PoolWarning[] = []
-  const warn = (code: PoolWarning['code'], about: readonly Front[], message: string) => {
+  const warn = (code: PoolWarning['code'], about: readonly FrontSpec[], message: string) => {
     if (about.length === 0) return
     warnings.push({ code, message: `${about.map(({ key }) => key).join(', ')}: ${message}` })
   }

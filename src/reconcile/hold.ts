@@ -1,5 +1,6 @@
 // What is not sent, because something else went wrong: nothing is taken away before what replaces it is there.
 import { IpvsError } from '../errors.js'
+import { blocker, type Patience, type Standing } from '../planner/hold.js'
 import type { Wanted } from './desired.js'
 import type { Step } from './plan.js'
 
@@ -20,7 +21,7 @@ export function holdBack(
   failures: ReadonlyMap<Step, Error>,
   verified: boolean,
 ): Map<Step, IpvsError> {
-  const blockers = findBlockers(wanted, [...failures.keys()])
+  const standing = standings(wanted, [...failures.keys()])
   const held = new Map<Step, IpvsError>()
   for (const step of steps) {
     if (!takesAway(step)) continue
@@ -29,10 +30,10 @@ export function holdBack(
     } else if (!verified && step.kind !== 'lower') {
       held.set(step, notSent(step, UNVERIFIED))
     } else {
-      const blocker = blockers(step)
-      if (blocker === undefined) continue
-      const why = `${blocker.target} could not be made first. Reconcile again once it can`
-      held.set(step, notSent(step, why, failures.get(blocker)))
+      const first = blocker(patience(step), standing(step))
+      if (first === undefined) continue
+      const why = `${first.target} could not be made first. Reconcile again once it can`
+      held.set(step, notSent(step, why, failures.get(first)))
     }
   }
   return held
@@ -42,11 +43,17 @@ const OTHER_TOOL = 'Remove it with the program that made it'
 const UNVERIFIED =
   'the table kept changing while it was read, and nothing is removed on such a read. Reconcile again'
 
-/** The failed step that another one has to wait for. */
-function findBlockers(
+function patience(step: Step): Patience {
+  if (step.kind !== 'lower') return 'until-all'
+  // A drain does not wait for a destination that cannot be made, unless it would end all service.
+  return drains(step) ? 'until-served' : 'none'
+}
+
+/** How the service of a step stands, and for one that removes a service: how all stand. */
+function standings(
   wanted: readonly Wanted[],
   failed: readonly Step[],
-): (step: Step) => Step | undefined {
+): (step: Step) => Standing<Step> {
   // Which new service takes over from which old one, nobody has said: all old ones wait.
   const unfilled = failed.find(({ kind }) => kind === 'add')
   const missing = new Map<string, Step>()
@@ -62,17 +69,10 @@ function findBlockers(
     )
     if (!serves) dry.add(key)
   }
-  return (step) => {
-    switch (step.kind) {
-      case 'remove':
-        return unfilled
-      case 'drop':
-        return missing.get(step.service)
-      default:
-        // A drain does not wait for a destination that cannot be made, unless it would end all service.
-        return drains(step) && dry.has(step.service) ? missing.get(step.service) : undefined
-    }
-  }
+  return ({ kind, service }) =>
+    kind === 'remove'
+      ? { missing: unfilled, serves: false }
+      : { missing: missing.get(service), serves: !dry.has(service) }
 }
 
 function drains({ change }: Step): boolean {

@@ -2,8 +2,8 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { kernelSuite } from '../../lab/guest/suite.js'
 import type { Ipvs } from '../../src/client.js'
+import type { MirroredPoolOptions } from '../../src/pool/api.js'
 import { MirroredPool } from '../../src/pool/index.js'
-import type { MirroredPoolOptions } from '../../src/pool/types.js'
 import { namespace } from './namespace.js'
 import { ipvs, ns, setUp } from './setup.js'
 

@@ -3,8 +3,8 @@ import { setImmediate } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { kernelSuite } from '../../lab/guest/suite.js'
 import type { Ipvs } from '../../src/client.js'
+import type { MirroredPoolEvents, MirroredPoolOptions } from '../../src/pool/api.js'
 import { MirroredPool } from '../../src/pool/index.js'
-import type { MirroredPoolEvents, MirroredPoolOptions } from '../../src/pool/types.js'
 import { ipvs, ns, setUp } from './setup.js'
 
 const dns = {

@@ -1,7 +1,7 @@
 // What others change: repaired, reported, or left to another owner. And the namespace's settings.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
-import type { MirroredPoolOptions } from '../../../src/pool/types.js'
 import type { Destination } from '../../../src/types.js'
 import { record, StandIn } from './stand-in.js'
 

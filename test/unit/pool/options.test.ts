@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { serviceKey } from '../../../src/identity.js'
+import type { MirroredPoolOptions } from '../../../src/pool/api.js'
+import { readOptions } from '../../../src/pool/config/options.js'
 import { MirroredPool } from '../../../src/pool/index.js'
 import { needs } from '../../../src/pool/needs.js'
-import { readOptions } from '../../../src/pool/options.js'
-import type { MirroredPoolOptions } from '../../../src/pool/types.js'
 import { settingsWarnings } from '../../../src/pool/warnings.js'
 import type { Sysctls } from '../../../src/system/sysctls.js'
 import { StandIn } from './stand-in.js'
@@ -50,12 +50,12 @@ describe('refused options', () => {
       /udp 192.0.2.1:53 is there twice/,
     ],
     ['a family', { ...dns, family: 'ipv4' }, 'options.family', /no such option/],
-    ['fronts and address', { ...dns, fronts }, 'options.address', /belongs into options.fronts/],
+    ['fronts and address', { ...dns, fronts }, 'options.address', /belongs in options.fronts/],
     [
       'fronts and protocols',
       { ...frontless, protocols: ['udp'], fronts },
       'options.protocols',
-      /belongs into/,
+      /belongs in/,
     ],
     ['empty fronts', { ...frontless, fronts: [] }, 'options.fronts', /at least one/],
     ['fronts no array', { ...frontless, fronts: fronts[0] }, 'options.fronts', /an array/],

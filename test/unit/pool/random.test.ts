@@ -2,8 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { IpvsError, type IpvsErrorCode } from '../../../src/errors.js'
+import type { AdminState, DownAction, MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
-import type { AdminState, DownAction, MirroredPoolOptions } from '../../../src/pool/types.js'
 import type { Destination, ServiceId } from '../../../src/types.js'
 import { quiet, record, StandIn } from './stand-in.js'
 

@@ -2,10 +2,11 @@
 import { channel } from 'node:diagnostics_channel'
 import { IpvsError, type IpvsErrorCode } from '../../../src/errors.js'
 import { destinationKey, serviceKey } from '../../../src/identity.js'
+import type { MirroredPoolEvents } from '../../../src/pool/api.js'
 import type { MirroredPool } from '../../../src/pool/pool.js'
-import type { MirroredPoolEvents, PoolClient } from '../../../src/pool/types.js'
 import type { SysctlName, Sysctls } from '../../../src/system/sysctls.js'
 import type { Timeouts } from '../../../src/system/timeouts.js'
+import type { TableClient } from '../../../src/table-client.js'
 import type {
   ApplyResult,
   Change,
@@ -31,7 +32,7 @@ interface Job {
 
 let namespaces = 0
 
-export class StandIn implements PoolClient {
+export class StandIn implements TableClient {
   readonly namespace = `4:${++namespaces}`
   readonly tables = new Map<string, Entry>()
   /** What was executed, batch by batch. */

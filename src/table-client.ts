@@ -1,0 +1,33 @@
+// What pools need of a client. Below both: the client knows nothing of pools, and pools nothing of what a client is made of.
+import { typeError } from './errors.js'
+import type { SysctlName, Sysctls } from './system/sysctls.js'
+import type { Timeouts } from './system/timeouts.js'
+import type { ApplyResult, Change, DestinationStatus, ServiceId, ServiceStatus } from './types.js'
+
+/**
+ * On a client: functions that it calls before it does anything else. Whoever gathers what one turn of the event loop
+ * asks for adds one, so that all calls keep their order.
+ */
+export const BEFORE_CALLS: unique symbol = Symbol('ipvs.before-calls')
+
+export interface TableClient {
+  /** Identity of the network namespace: two clients of one namespace have the same. */
+  readonly namespace: string
+  readonly [BEFORE_CALLS]?: Set<() => void>
+  apply(changes: readonly Change[], options?: { readonly priority?: 'bulk' }): Promise<ApplyResult>
+  service(id: ServiceId): Promise<ServiceStatus | undefined>
+  destinations(id: ServiceId): Promise<DestinationStatus[]>
+  sysctls(): Promise<Sysctls>
+  setSysctl<N extends SysctlName>(name: N, value: NonNullable<Sysctls[N]> | string): Promise<void>
+  timeouts(): Promise<Timeouts>
+  setTimeouts(timeouts: Partial<Timeouts>): Promise<void>
+}
+
+/** @throws TypeError what is no client */
+export function checkClient(client: unknown, option: string): TableClient {
+  const fields = (client ?? {}) as Partial<Record<keyof TableClient, unknown>>
+  if (typeof fields.apply === 'function' && typeof fields.service === 'function') {
+    return client as TableClient
+  }
+  throw typeError(option, 'a client, which Ipvs.open() makes', client)
+}
