@@ -1,0 +1,115 @@
+// Kind 6: judging costs per turn, not per verdict.
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { HealthChecker, type HealthMember, type MirroredPool } from '../../../../src/index.js'
+import { closeAll, ground, ignore, verdict } from './ground.js'
+
+afterEach(closeAll)
+
+const many = (count: number) =>
+  Array.from({ length: count }, (_, i) => `10.${4 + (i >> 14)}.${(i >> 7) & 127}.${1 + (i & 127)}`)
+
+/** Processor time in milliseconds: what others do on this machine does not count. */
+async function spent(work: () => Promise<unknown>): Promise<number> {
+  const from = process.cpuUsage()
+  await work()
+  const { user, system } = process.cpuUsage(from)
+  return (user + system) / 1000
+}
+
+/** The least of some runs: what collects garbage, and what is compiled, is not what is asked about. */
+async function least(runs: number, run: () => Promise<number>): Promise<number> {
+  let best = Number.POSITIVE_INFINITY
+  for (let i = 0; i < runs; i++) best = Math.min(best, await run())
+  return best
+}
+
+type Act = (pool: MirroredPool, member: HealthMember, index: number) => Promise<void>
+const fail: Act = (pool, member) => pool.report(member, verdict(false))
+const flap: Act = async (pool, member) => {
+  void pool.report(member, verdict(false)).catch(ignore)
+  await pool.report(member, verdict(true))
+}
+
+async function turn(count: number, options: Record<string, unknown>, act: Act): Promise<number> {
+  const world = await ground()
+  const pool = await world.open({ protocols: ['tcp'], servers: many(count), ...options })
+  const members = [...pool.members()].slice(1)
+  const ms = await spent(() =>
+    Promise.allSettled(members.map((member, index) => act(pool, member, index))),
+  )
+  await pool.close()
+  return ms
+}
+
+describe('verdicts of one turn', () => {
+  it.each<[string, Record<string, unknown>, Act]>([
+    ['a quorum in servers', { quorum: { up: 10, down: 5 } }, fail],
+    ['a panic that freezes', { panic: { minHealthyPercent: 50, action: 'freeze' } }, fail],
+    [
+      'slow start',
+      { slowStart: { durationMs: 60_000 }, initial: 'down' },
+      (pool, member) => pool.report(member, verdict(true)),
+    ],
+    ['a limit', { maxChangesPerMinute: 100_000 }, flap],
+    ['backups', { backup: ['10.1.0.9', '10.1.0.8'] }, fail],
+    [
+      'weights of checks',
+      { quorum: { up: 10, unit: 'weight' } },
+      (pool, member, index) =>
+        pool.report(member, verdict(true, { weightFactor: (index % 10) / 10 })),
+    ],
+    ['calls in place of verdicts', { quorum: { up: 10 } }, (pool, { key }) => pool.down(key)],
+    [
+      'the administrator’s word',
+      { quorum: { up: 10 } },
+      (pool, { key }) => pool.setAdmin(key, 'drain'),
+    ],
+  ])('cost no more each where there are eight times as many (%s)', async (_, options, act) => {
+    await turn(200, options, act)
+    const small = await least(3, () => turn(250, options, act))
+    const large = await least(2, () => turn(2000, options, act))
+    // Eight times as much would be right, 64 times the square.
+    expect(large / small).toBeLessThan(24)
+  })
+})
+
+describe('without a route', () => {
+  /** Processor time of a result, with so many members. */
+  async function perResult(count: number, lost: (index: number) => boolean): Promise<number> {
+    const members = many(count).map((address, index) => ({ key: `${index}`, address, port: 53 }))
+    const error = Object.assign(new Error('connect ENETUNREACH'), {
+      code: 'ENETUNREACH',
+      syscall: 'connect',
+    })
+    const target = { members: () => members, report() {}, onMembers: () => () => {} }
+    const checker = new HealthChecker(target, {
+      check: async ({ key }) => {
+        if (lost(Number(key))) throw error
+      },
+      intervalMs: 500,
+      timeoutMs: 400,
+      retryDelayMs: 500,
+      fall: 100,
+      rise: 1,
+    })
+    checker.on('warning', ignore)
+    let results = 0
+    checker.on('result', () => results++)
+    const ms = await spent(async () => {
+      checker.start()
+      await vi.waitUntil(() => results >= 3 * count, { timeout: 30_000, interval: 5 })
+    })
+    await checker.stop()
+    return ms / results
+  }
+
+  it.each<[string, (index: number) => boolean]>([
+    ['nobody is reached', () => true],
+    ['every tenth is reached', (index) => index % 10 > 0],
+  ])('a result costs no more where there are more members (%s)', async (_, lost) => {
+    await perResult(300, lost)
+    const small = await least(2, () => perResult(500, lost))
+    const large = await perResult(8000, lost)
+    expect(large / small).toBeLessThan(3)
+  })
+})
