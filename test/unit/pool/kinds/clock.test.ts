@@ -1,11 +1,6 @@
 // Kind 9: time is monotonic wherever it decides; the wall clock, which can be set, is for people.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import {
-  HealthChecker,
-  type HealthMember,
-  Inconclusive,
-  type MirroredPool,
-} from '../../../../src/index.js'
+import { HealthChecker, type HealthMember, Inconclusive } from '../../../../src/index.js'
 import {
   BROADCAST,
   closeAll,
@@ -202,7 +197,9 @@ describe.each([
     )
     closers.push(() => checker.stop())
     const codes: string[] = []
-    checker.on('warning', ({ code }) => codes.push(code))
+    checker.on('warning', ({ code }) => {
+      if (code === 'unknown') codes.push(code)
+    })
     checker.start()
     await pass(3000, 500)
     set()
@@ -213,29 +210,23 @@ describe.each([
   })
 })
 
-it.each([[1], [2]])(
-  'of servers that wait for their turn the first comes first when the quorum needs %i',
-  async (need) => {
-    const world = await ground()
-    const servers = ['10.1.0.1', '10.1.0.2', '10.1.0.3', '10.1.0.4']
-    const pool: MirroredPool = await world.open({
-      protocols: ['tcp'],
-      servers,
-      maxChangesPerMinute: 3,
-      quorum: { up: need },
-    })
-    for (const address of servers) await report(pool, address, true)
-    for (const address of servers.slice(0, 4 - need)) await report(pool, address, false)
-    const events = record(pool)
-    const waiting = servers.slice(0, 4 - need).reverse()
-    for (const [index, address] of waiting.entries()) {
-      // Each seems to have waited an hour longer than the one before it.
-      vi.setSystemTime(Date.now() - 3_600_000 * index)
-      await report(pool, address, true)
-    }
-    const before = told(events, 'up')
-    await report(pool, '10.1.0.4', false)
-    const came = told(events, 'up').slice(before.length)
-    expect(came[0]).toBe(`up ${waiting[before.length]}:53`)
-  },
-)
+it('of servers that wait for their turn the first comes first when the last one that serves fails', async () => {
+  const world = await ground()
+  const servers = ['10.1.0.1', '10.1.0.2', '10.1.0.3', '10.1.0.4']
+  const pool = await world.open({
+    protocols: ['tcp'],
+    servers,
+    maxChangesPerMinute: 3,
+    quorum: { up: 1 },
+  })
+  for (const address of servers) await report(pool, address, true)
+  for (const address of servers.slice(0, 3)) await report(pool, address, false)
+  const events = record(pool)
+  for (const address of ['10.1.0.3', '10.1.0.1', '10.1.0.2']) {
+    await report(pool, address, true)
+    // The next one seems to have begun an hour before.
+    vi.setSystemTime(Date.now() - 3_600_000)
+  }
+  await report(pool, '10.1.0.4', false)
+  expect(told(events, 'up')).toEqual(['up 10.1.0.3:53'])
+})
