@@ -1,6 +1,11 @@
 // Kind 8: every public entry checks its arguments, and what is refused changes nothing.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { HealthMember, MirroredPool, Verdict } from '../../../../src/index.js'
+import {
+  HealthChecker,
+  type HealthMember,
+  type MirroredPool,
+  type Verdict,
+} from '../../../../src/index.js'
 import {
   closeAll,
   type Ground,
@@ -150,6 +155,29 @@ describe('report() refuses', () => {
     await pool.report(gone, verdict(false))
     expect(world.held(V4)).toEqual({ '10.1.0.2:53': 60 })
   })
+})
+
+it.each([
+  [7, 40],
+  [-3, 1],
+])('what a check returns (%d) is clamped, not refused', async (weightFactor, weight) => {
+  const world = await ground()
+  const pool = await world.open({ servers: SERVERS })
+  const checker = new HealthChecker(pool, {
+    check: async () => ({ weightFactor }),
+    intervalMs: 500,
+    timeoutMs: 100,
+  })
+  const codes: string[] = []
+  checker.on('warning', ({ code }) => codes.push(code))
+  checker.start()
+  await pass(3000, 100)
+  await checker.stop()
+  expect(codes).not.toContain('target')
+  expect(row(pool, '10.1.0.1').health).toBe('up')
+  // A healthy server has a weight of 1 at the least, or 0 where its check says that it can carry nothing.
+  const held = world.held(V4)['10.1.0.1:53']
+  expect(weight === 1 ? [0, 1] : [weight]).toContain(held)
 })
 
 describe('a server that is no server is refused by', () => {
