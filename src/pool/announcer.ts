@@ -9,6 +9,8 @@ export interface HealthNews {
   readonly cause: 'call' | 'health'
   readonly reason: string | undefined
   readonly initial: boolean
+  /** Of two about one server the later one has the higher number. */
+  readonly turn: number
   readonly before: PoolServerState
   /** When the servers were judged. */
   after: PoolServerState
@@ -40,6 +42,8 @@ export class Announcer {
   readonly #facts: Facts
   /** What was told last of each server's health, or presumed at its joining. */
   readonly #told = new Map<string, string>()
+  /** The latest news of each server whose change was answered: answers to earlier ones may come after it. */
+  readonly #newest = new Map<string, number>()
   /** Events whose change has failed, or waits for its turn. */
   readonly #late = new Map<string, Pending>()
   #quorum: boolean | undefined
@@ -57,6 +61,7 @@ export class Announcer {
 
   forget({ key }: Server): void {
     this.#told.delete(key)
+    this.#newest.delete(key)
     this.#late.delete(key)
   }
 
@@ -71,6 +76,8 @@ export class Announcer {
   /** A server's change has been answered. */
   health(server: Server, name: 'up' | 'down', news: HealthNews): void {
     if (this.#facts.server(server.key) !== server) return
+    if (news.turn < (this.#newest.get(server.key) ?? 0)) return
+    this.#newest.set(server.key, news.turn)
     if (server.waiting || !this.#facts.isSettled([server])) {
       this.#late.set(server.key, { name, news })
     } else this.#publish(server, name, news)
@@ -103,7 +110,7 @@ export class Announcer {
       this.#events.skip()
       return
     }
-    const { reason, ...event } = news
+    const { reason, turn: _, ...event } = news
     this.#events.publish(name, reason === undefined ? event : { ...event, reason })
   }
 

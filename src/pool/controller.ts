@@ -36,6 +36,8 @@ export class Controller {
   /** Servers were judged in this turn already. */
   #isLate = false
   #withdrawn = false
+  /** Of the latest news about a server's health. */
+  #turn = 0
   #timer: NodeJS.Timeout | undefined
   #opened = false
   #closed = false
@@ -92,6 +94,7 @@ export class Controller {
           cause,
           reason,
           initial: first?.initial ?? initial,
+          turn: ++this.#turn,
           before: first?.before ?? before,
           after: before,
         })
@@ -100,7 +103,8 @@ export class Controller {
     }
     this.#policy.judgeAlone([server])
     if (!changed) return this.#program([server], cause)
-    const news = { server: server.key, cause, reason, initial, before, after: server.state() }
+    const turn = ++this.#turn
+    const news = { server: server.key, cause, reason, initial, turn, before, after: server.state() }
     return this.#tell(server, cause, news)
   }
 

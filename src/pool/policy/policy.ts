@@ -196,9 +196,9 @@ export class Policy {
   }
 }
 
-/** The administrator and the weight let new connections go to it. */
-function takesNew({ admin, weight }: Server): boolean {
-  return admin === 'ready' && weight > 0
+/** The administrator, the weight and the kernel let new connections go to it. */
+function takesNew({ admin, weight, refused }: Server): boolean {
+  return admin === 'ready' && weight > 0 && !refused
 }
 
 /** Who takes connections comes first, so that in a batch nothing leaves before what replaces it is there. */

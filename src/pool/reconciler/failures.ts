@@ -99,8 +99,13 @@ export class Failures {
   }
 }
 
-/** The kernel does not take the server: it should be there and is not, and that was tried more than once. */
+/**
+ * The kernel does not take the server: it should be there and is not, and that was tried more than once. One that was refused stays so until
+ * it is there: that it has gone down meanwhile proves nothing.
+ */
 export function isRefused(server: Server): boolean {
+  const isThere = server.places.some(({ entry }) => entry.takesConnections)
+  if (server.refused && !isThere) return true
   return server.places.some((place) => {
     const { entry } = place
     if (entry.owner !== server.instance || entry.takesConnections) return false
