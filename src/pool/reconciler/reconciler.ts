@@ -361,7 +361,9 @@ export class Reconciler {
         this.#next = undefined
         this.#nextForces = false
         try {
-          return await this.#pass(cause, forces)
+          const result = await this.#pass(cause, forces)
+          if (result.applied > 0) this.#clock.refund()
+          return result
         } finally {
           this.#passes--
           this.#schedule()

@@ -1,5 +1,5 @@
-// When the pool reads and repairs by itself: as soon as something is due, and never more often than a few times a second,
-// whatever fails and however often it is asked for.
+// When the pool reads and repairs by itself: as soon as something is due, and in vain never more often than a few times a second, whatever
+// fails and however often it is asked for.
 
 /** Passes that may follow each other at once. */
 const BURST = 4
@@ -30,6 +30,11 @@ export class RetryClock {
     const pause = Math.max(due - now, (1 - this.#passes) * PASS_MS)
     if (pause <= 0) this.#begin()
     else this.#timer = setTimeout(() => this.#begin(), Math.ceil(pause)).unref()
+  }
+
+  /** The pass has mended something: it does not count. */
+  refund(): void {
+    this.#passes = Math.min(BURST, this.#passes + 1)
   }
 
   stop(): void {
