@@ -5,6 +5,7 @@ import { kernelSuite } from '../../lab/guest/suite.js'
 import type { Connection } from '../../src/system/connections.js'
 import type { WatchEvent } from '../../src/system/watch.js'
 import { namespace } from './namespace.js'
+import { programPath } from './programs.js'
 import { ipvs, ns, setUp } from './setup.js'
 
 const id = { protocol: 'udp', address: '192.0.2.1', port: 53 } as const
@@ -124,8 +125,8 @@ kernelSuite('the namespace as a whole', () => {
       { op: 'add-service', service: { ...id, scheduler: 'rr' } },
       { op: 'add-destination', service: id, destination: server },
     ])
-    const send = `for n in 1 2 3; do printf x >/dev/udp/${id.address}/${id.port}; done`
-    ns.run(['bash', '-c', send])
+    const words = [id.address, id.port, 20_000, 3].map(String)
+    ns.run([process.execPath, programPath('send.mjs'), ...words])
     const seen: Connection[] = []
     for await (const connection of ipvs.connections()) seen.push(connection)
     expect(seen.length).toBe(3)

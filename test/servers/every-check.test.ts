@@ -120,4 +120,6 @@ it('a checker sees all of them up, silent, back, and gone', async () => {
   } finally {
     await checker.stop()
   }
+  // Whoever comes next finds them as they were.
+  await Promise.all([...servers.values()].map((server) => server.start()))
 })
