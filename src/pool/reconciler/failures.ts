@@ -104,7 +104,7 @@ export class Failures {
  * it is there: that it has gone down meanwhile proves nothing.
  */
 export function isRefused(server: Server): boolean {
-  const isThere = server.places.some(({ entry }) => entry.takesConnections)
+  const isThere = server.places.some(({ entry }) => typeof entry.sure === 'object')
   if (server.refused && !isThere) return true
   return server.places.some((place) => {
     const { entry } = place
