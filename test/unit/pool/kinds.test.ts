@@ -1,23 +1,10 @@
 // What a kernel that refuses, calls that meet, and listeners that throw must not do to a pool. On MemoryKernel.
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Ipvs } from '../../../src/client.js'
-import type { Verdict } from '../../../src/health/types.js'
 import type { MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
 import { MemoryKernel } from '../../../src/testing/index.js'
-import { record } from './stand-in.js'
-
-/** The kernel refuses it, and only the kernel knows that it is a broadcast address. */
-const REFUSED = '127.255.255.255'
-const base = {
-  address: '192.0.2.1',
-  port: 53,
-  scheduler: 'wrr',
-  forwarding: 'masquerade',
-  servers: ['10.1.0.1', '10.1.0.2'],
-  reconcileIntervalMs: 0,
-} as const satisfies MirroredPoolOptions
-const TCP = { protocol: 'tcp', address: '192.0.2.1', port: 53 } as const
+import { base, BROADCAST as REFUSED, record, report, TCP, verdict } from './kinds/ground.js'
 
 /** As `[, '10.1.0.1']`. */
 const HOLE = Object.assign(new Array(2), { 1: '10.1.0.1' })
@@ -62,12 +49,6 @@ function watchLeast(kernel: MemoryKernel) {
   kernel.between(look)
   return seen
 }
-const verdict = (healthy: boolean, more: Partial<Verdict> = {}): Verdict => {
-  return { healthy, initial: false, reason: 'test', at: 0, ...more }
-}
-const report = (pool: MirroredPool, address: string, healthy: boolean, more = {}) =>
-  pool.report([...pool.members()].find((it) => it.address === address)!, verdict(healthy, more))
-
 describe('a removal waits for the success of what replaces it', () => {
   it('in a list of which one is taken: the others go then', async () => {
     const { kernel, pool } = await open()
@@ -261,7 +242,7 @@ describe('arguments', () => {
     ],
     [
       'a reason that is no text',
-      (pool) => report(pool, '10.1.0.1', true, { reason: 7 }),
+      (pool) => report(pool, '10.1.0.1', true, { reason: 7 as never }),
       'verdict.reason',
     ],
     ['a hole in a list', (pool) => pool.setServers(HOLE as never), 'servers[0]'],

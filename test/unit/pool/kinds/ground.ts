@@ -6,7 +6,6 @@ import {
   type HealthMember,
   Ipvs,
   MirroredPool,
-  type MirroredPoolEvents,
   type MirroredPoolOptions,
   parseRules,
   type Service,
@@ -14,6 +13,9 @@ import {
   type Verdict,
 } from '../../../../src/index.js'
 import { MemoryKernel, type MemoryKernelOptions } from '../../../../src/testing/index.js'
+import type { AnyEvent } from '../stand-in.js'
+
+export { type AnyEvent, record } from '../stand-in.js'
 
 /** Only the kernel knows that it is a broadcast address. */
 export const BROADCAST = '127.255.255.255'
@@ -38,9 +40,6 @@ export const FRONTS = [
 export const V4 = 'tcp 192.0.2.1:53'
 export const V6 = 'tcp [2001:db8::1]:53'
 
-const NAMES = ['up', 'down', 'drained', 'quorum', 'drift', 'diverged', 'warning', 'error'] as const
-type Name = (typeof NAMES)[number]
-export type AnyEvent = { [K in Name]: { readonly name: K } & MirroredPoolEvents[K][0] }[Name]
 export type Options = Partial<MirroredPoolOptions> | Record<string, unknown>
 
 const closers: (() => Promise<unknown>)[] = []
@@ -173,21 +172,12 @@ export async function pass(ms: number, stepMs = ms): Promise<void> {
   }
 }
 
-/** Everything that a pool emits from now on, in the order in which it is heard. */
-export function record(pool: MirroredPool): AnyEvent[] {
-  const events: AnyEvent[] = []
-  for (const name of NAMES) {
-    pool.on(name, (event: object) => events.push({ name, ...event } as AnyEvent))
-  }
-  return events
-}
-
 /** `up 10.1.0.1:53`, `quorum false`, `drained 10.1.0.1:53`. */
 export function tell(event: AnyEvent): string {
   return event.name === 'quorum' ? `quorum ${event.after}` : `${event.name} ${event.server ?? ''}`
 }
 
-export const told = (events: readonly AnyEvent[], ...names: Name[]): string[] =>
+export const told = (events: readonly AnyEvent[], ...names: AnyEvent['name'][]): string[] =>
   events.filter(({ name }) => names.includes(name)).map(tell)
 
 export function memberOf(pool: MirroredPool, address: string): HealthMember {
