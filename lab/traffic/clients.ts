@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { addresses, port, questionName, serverAt, servers, vip } from '../network/three-servers.js'
 import { type CalibratedMessage, type ClientName, forgetMs, patienceMs } from './client-names.js'
 import { now, onOrders, tell, tellReady } from './messages.js'
+import { newPort } from './new-ports.js'
 import { keepAsking } from './pace.js'
 import { Queries } from './queries.js'
 
@@ -43,7 +44,7 @@ function queryMessage(number: number): Buffer {
   return Buffer.from([...head, ...labels.flat(), 0, 0, 1, 0, 1])
 }
 
-function udpSocket(localPort = 0): Socket {
+function udpSocket(localPort: number): Socket {
   // ICMP errors come here too: the query then stays without an answer, and that is what counts.
   const socket = createSocket('udp4', onAnswer).on('error', () => {})
   return socket.bind(localPort)
@@ -51,7 +52,7 @@ function udpSocket(localPort = 0): Socket {
 
 function askFromNewPort(): void {
   queries.ask('UDP, new ports', (number) => {
-    const socket = udpSocket()
+    const socket = udpSocket(newPort())
     socket.send(queryMessage(number), port, vip)
     return () => socket.close()
   })

@@ -3,6 +3,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import { now, onOrders, tell, tellReady } from '../../lab/traffic/messages.js'
+import { newPort } from '../../lab/traffic/new-ports.js'
 import { keepAsking } from '../../lab/traffic/pace.js'
 import { Queries } from '../../lab/traffic/queries.js'
 import {
@@ -35,7 +36,7 @@ function onAnswer(answer: string): number {
   return Number(number)
 }
 
-function udpSocket(localPort = 0): Socket {
+function udpSocket(localPort: number): Socket {
   const socket = createSocket(
     isIPv6(vip) ? 'udp6' : 'udp4',
     (answer) => void onAnswer(String(answer)),
@@ -54,7 +55,7 @@ function askFromFixedPort(): void {
 
 function askFromNewPort(): void {
   queries.ask('UDP, new ports', (number) => {
-    const socket = udpSocket()
+    const socket = udpSocket(newPort())
     socket.send(String(number), port, vip)
     return () => socket.close()
   })
