@@ -1,9 +1,8 @@
 // MirroredPool: one set of servers behind one or more services that always agree.
 import { EventEmitter } from 'node:events'
-import { IpvsError, isArgumentError, rangeError, typeError } from '../errors.js'
+import { IpvsError, isArgumentError } from '../errors.js'
 import type { HealthMember, HealthTarget, Verdict } from '../health/types.js'
 import type { PoolServer } from '../servers.js'
-import { endpointKey, readServer, type ServerSpec } from '../servers.js'
 import type { Sysctls } from '../system/sysctls.js'
 import { checkClient, type TableClient } from '../table-client.js'
 import type { Change } from '../types.js'
@@ -19,22 +18,22 @@ import type {
   PoolStatus,
   PoolWarningCode,
 } from './api.js'
-import { readOptions, readServers, type Settings } from './config/options.js'
+import { readOptions, type Settings } from './config/options.js'
 import { Controller } from './controller.js'
 import { Drains } from './drains.js'
 import { Events } from './events.js'
 import { type FollowOptions, type FollowTarget, follow } from './follow.js'
+import { Members } from './members.js'
 import { ensureSysctls } from './namespace.js'
 import { needs } from './needs.js'
 import { claim } from './owners.js'
-import { adoptOnePacket, presumedHealth } from './policy/adopt.js'
+import { adoptOnePacket } from './policy/adopt.js'
 import { Policy } from './policy/policy.js'
-import { Server } from './policy/server.js'
-import { applyServerList } from './policy/server-list.js'
+import type { Server } from './policy/server.js'
 import { type ReadPace, readPace } from './read-pace.js'
 import { type ReconcileResult, Reconciler } from './reconciler/reconciler.js'
 import { Front } from './state/front.js'
-import { listServers, serverStatus } from './status.js'
+import { serverStatus } from './status.js'
 import { readVerdict } from './verdict.js'
 import { contestedText, panicText, Warnings } from './warnings.js'
 
@@ -73,7 +72,7 @@ export class MirroredPool
   readonly #announcer: Announcer
   readonly #events: Events
   readonly #release: () => void
-  readonly #memberListeners = new Set<() => void>()
+  readonly #members: Members
   readonly #drains: Drains
   readonly #pace: ReadPace
   #sysctls: Sysctls = {}
@@ -153,12 +152,18 @@ export class MirroredPool
       whenSettled: (server) => this.#reconciler.whenSettled(server),
     })
     this.#pace = readPace(client, settings.reconcileIntervalMs, () => this.#look())
-    for (const [index, spec] of settings.servers.entries()) {
-      this.#join(spec, `options.servers[${index}]`)
-    }
-    for (const [index, spec] of settings.backup.entries()) {
-      this.#join(spec, `options.backup[${index}]`, true)
-    }
+    this.#members = new Members({
+      settings,
+      fronts: this.#fronts,
+      reconciler: this.#reconciler,
+      policy: this.#policy,
+      announcer: this.#announcer,
+      drains: this.#drains,
+      failed: (error) => {
+        const reason = 'a listener of the member list has thrown'
+        this.#events.publish('error', { ...STATELESS, cause: 'call', reason, error })
+      },
+    })
     const keys = settings.fronts.map(({ key }) => key)
     this.#release = claim(client.namespace, keys, this.name)
   }
@@ -219,10 +224,7 @@ export class MirroredPool
   ): Promise<void> {
     this.#checkOpen()
     const { backup = false } = checkOptions(options, 'options', ['backup'])
-    const spec = readServer(server, 'server')
-    const joined = this.#join(spec, 'server', checkBoolean(backup, 'options.backup'))
-    this.#presume(joined)
-    this.#membersChanged()
+    const joined = this.#members.add(server, checkBoolean(backup, 'options.backup'))
     await this.#change([joined], 'call')
   }
 
@@ -232,8 +234,7 @@ export class MirroredPool
    */
   async remove(server: string | PoolServer): Promise<void> {
     const known = this.#server(server)
-    this.#part(known)
-    this.#membersChanged()
+    this.#members.remove(known)
     await this.#change([known], 'call')
   }
 
@@ -247,25 +248,8 @@ export class MirroredPool
    */
   async setServers(servers: readonly (string | PoolServer)[]): Promise<void> {
     this.#checkOpen()
-    const specs = readServers(servers, 'servers')
-    const listed = specs.map((spec, index) => this.#make(spec, `servers[${index}]`))
-    const { joining, changed, leaving } = applyServerList(this.#reconciler.servers, listed)
-    if (joining.length + changed.length + leaving.length === 0) return
-    const successors = new Map(joining.map((server) => [server.key, server]))
-    for (const server of leaving) {
-      const successor = successors.get(server.key)
-      const before = this.#part(server, successor !== undefined)
-      if (successor === undefined) continue
-      // Its drain has ended with it.
-      if (before !== undefined) successor.setAdmin(before)
-      successors.delete(server.key)
-    }
-    for (const server of joining) {
-      this.#reconciler.join(server)
-      if (successors.has(server.key)) this.#presume(server)
-    }
-    this.#membersChanged()
-    await this.#change([...changed, ...joining, ...leaving], 'call')
+    const concerned = this.#members.replace(servers)
+    if (concerned.length > 0) await this.#change(concerned, 'call')
   }
 
   /**
@@ -300,7 +284,7 @@ export class MirroredPool
     this.#checkOpen()
     try {
       this.#sysctls = await this.#ensureSysctls()
-      this.#judgeSettings('reconcile', this.#draining())
+      this.#judgeSettings('reconcile', this.#members.someDrain)
     } catch (error) {
       // The namespace's settings are one thing, the pool's table another.
       this.#events.publish('error', { ...STATELESS, error, cause: 'reconcile' })
@@ -335,7 +319,7 @@ export class MirroredPool
     const withdrawn = withdraw !== undefined && checkBoolean(withdraw, 'options.withdraw')
     if (this.#closing === undefined) {
       this.#closing = this.#close(withdrawn)
-      this.#membersChanged()
+      this.#members.changed()
     }
     return this.#closing
   }
@@ -346,10 +330,7 @@ export class MirroredPool
 
   /** For health checkers: the servers, and what is presumed about them. None once the pool is closed. */
   *members(): Generator<HealthMember> {
-    if (this.#closing !== undefined) return
-    for (const { key, address, port, health, instance } of this.#reconciler.servers.values()) {
-      yield { key, address, port, state: health, instance }
-    }
+    if (this.#closing === undefined) yield* this.#members.list()
   }
 
   /**
@@ -368,9 +349,7 @@ export class MirroredPool
 
   /** For health checkers: calls `listener` after each change of the member list, until the result is called. */
   onMembers(listener: () => void): () => void {
-    if (typeof listener !== 'function') throw typeError('listener', 'a function', listener)
-    this.#memberListeners.add(listener)
-    return () => this.#memberListeners.delete(listener)
+    return this.#members.onChange(listener)
   }
 
   #decide(
@@ -426,7 +405,7 @@ export class MirroredPool
   async #look(): Promise<void> {
     try {
       this.#sysctls = await this.#ensureSysctls()
-      this.#judgeSettings('reconcile', this.#draining())
+      this.#judgeSettings('reconcile', this.#members.someDrain)
     } catch (error) {
       if (this.#closing !== undefined) return
       this.#events.publish('error', { ...STATELESS, error, cause: 'reconcile' })
@@ -441,7 +420,7 @@ export class MirroredPool
 
   /** With every server decided, what is not declared may go. */
   async #endKeeping(cause: 'call' | 'health'): Promise<void> {
-    if (!this.#reconciler.keepUndeclared || !this.#isDecided()) return
+    if (!this.#reconciler.keepUndeclared || !this.#members.areDecided) return
     this.#reconciler.keepUndeclared = false
     // Whoever reports the last verdict has no part in this: what fails here is an `error` and tried again.
     await this.#reconciler.reconcile(cause, false).catch(() => {})
@@ -458,24 +437,9 @@ export class MirroredPool
       this.#warnings.add(warning)
       this.#events.publish('warning', { ...warning, ...STATELESS, cause: 'open', initial: true })
     }
-    for (const server of this.#reconciler.servers.values()) this.#presume(server)
-    if (initial === 'adopt') this.#reconciler.keepUndeclared = !this.#isDecided()
+    this.#members.presume()
+    if (initial === 'adopt') this.#reconciler.keepUndeclared = !this.#members.areDecided
     this.#controller.opening()
-  }
-
-  /** Every server has had a verdict. */
-  #isDecided(): boolean {
-    for (const { decided } of this.#reconciler.servers.values()) if (!decided) return false
-    return true
-  }
-
-  #presume(server: Server): void {
-    if (this.#settings.initial === 'adopt') server.presume(presumedHealth(server))
-    this.#announcer.presume(server)
-  }
-
-  #draining(): boolean {
-    return [...this.#reconciler.servers.values()].some(({ admin }) => admin === 'drain')
   }
 
   #judgeSettings(cause: 'open' | 'call' | 'reconcile', draining: boolean): void {
@@ -485,59 +449,9 @@ export class MirroredPool
     }
   }
 
-  #make(spec: ServerSpec, option: string, backup = false): Server {
-    const { initial } = this.#settings
-    const health = initial === 'adopt' ? 'unknown' : initial
-    return new Server(spec, option, this.#settings, this.#fronts, health, backup)
-  }
-
-  #join(spec: ServerSpec, option: string, backup = false): Server {
-    const server = this.#make(spec, option, backup)
-    const other = this.#reconciler.occupant(server)
-    if (other !== undefined) {
-      const rule = `a server that is not in the pool yet: ${other.key} is`
-      throw rangeError(option, rule, endpointKey(spec.address, spec.port ?? this.#settings.port))
-    }
-    if (backup) this.#policy.expectBackups()
-    this.#reconciler.join(server)
-    return server
-  }
-
-  /**
-   * @param isReplaced by one of its name
-   * @returns if it was being drained, the administrator's word before that
-   */
-  #part(server: Server, isReplaced = false): AdminState | undefined {
-    this.#reconciler.leave(server)
-    if (!isReplaced) this.#announcer.forget(server)
-    return this.#drains.end(server, 'cancelled')
-  }
-
   #server(server: string | PoolServer): Server {
     this.#checkOpen()
-    const { servers } = this.#reconciler
-    if (typeof server === 'string') {
-      const { port } = this.#settings
-      const known = servers.get(server) ?? servers.get(endpointKey(server, port))
-      if (known !== undefined) return known
-    }
-    const { address, port } = readServer(server, 'server')
-    const key = endpointKey(address, port ?? this.#settings.port)
-    const known = servers.get(key)
-    if (known !== undefined) return known
-    const text = `pool "${this.name}" has no server ${key}; it has ${listServers(servers)}`
-    throw new IpvsError('ERR_IPVS_NO_SERVER', text)
-  }
-
-  #membersChanged(): void {
-    for (const listener of [...this.#memberListeners]) {
-      try {
-        listener()
-      } catch (error) {
-        const reason = 'a listener of the member list has thrown'
-        this.#events.publish('error', { ...STATELESS, cause: 'call', reason, error })
-      }
-    }
+    return this.#members.find(server)
   }
 
   async #close(withdraw: boolean): Promise<void> {

@@ -12,6 +12,9 @@ export function loserOf({ server, entry }: Step): Loser | undefined {
   return server ?? entry?.key
 }
 
+/** Which losers of some steps have to wait, among all servers of a pool. */
+export type FindBlocked = (steps: readonly Step[]) => ReadonlyMap<Loser, DestinationEntry>
+
 /**
  * The losers that have to wait, each with the destination that it waits for.
  *

@@ -1,21 +1,23 @@
 // Keeps the kernel equal to what the servers' states say: flips at once, reads and repairs when something was off.
 import { Applied } from '../../apply/result.js'
-import { Backoff } from '../../backoff.js'
 import { IpvsError } from '../../errors.js'
 import type { TableClient } from '../../table-client.js'
 import type { ApplyResult, Change } from '../../types.js'
 import type { PoolCause } from '../api.js'
 import type { DriftPolicy } from '../config/options.js'
 import type { Server } from '../policy/server.js'
-import { type DestinationEntry, PROMPT_TRIES } from '../state/entry.js'
+import type { DestinationEntry } from '../state/entry.js'
 import type { Front } from '../state/front.js'
 import { isFailure, StateCache } from '../state/state-cache.js'
 import { type Divergence, Divergences } from './divergences.js'
 import { DriftFilter } from './drift-filter.js'
 import { Failures, isRefused } from './failures.js'
 import { FlipBatcher } from './flip-batcher.js'
-import { findBlocked, type Loser, loserOf, mayHaveToWait } from './hold-back.js'
-import { type Observed, observe, takeRead } from './read.js'
+import { HeldFlips } from './held-flips.js'
+import { findBlocked, type Loser, loserOf } from './hold-back.js'
+import { Passes } from './passes.js'
+import { takeRead } from './read.js'
+import { Reader } from './reader.js'
 import { RetryClock } from './retry-clock.js'
 import {
   type Drift,
@@ -24,7 +26,6 @@ import {
   isIts,
   plan,
   type Step,
-  serverSteps,
   withdrawalSteps,
 } from './steps.js'
 
@@ -51,51 +52,35 @@ export interface ReconcilerListener {
 
 /** A timer may be early by so much. */
 const EARLY_MS = 5
-const READ_PAUSES = { firstMs: 1000, maxMs: 30_000 }
 
 export class Reconciler {
   readonly servers = new Map<string, Server>()
-  readonly #client: TableClient
   readonly #fronts: readonly Front[]
   readonly #listener: ReconcilerListener
   readonly #state: StateCache
+  readonly #reader: Reader
   readonly #flips: FlipBatcher
+  readonly #held: HeldFlips
+  readonly #passes: Passes<PoolCause, ReconcileResult>
   readonly #filter: DriftFilter
   readonly #failures = new Failures()
   readonly #divergences = new Divergences()
   readonly #clock = new RetryClock(() => this.#ring())
-  readonly #readBackoff = new Backoff(READ_PAUSES)
   /** Taken out, and not known to be gone from the kernel. */
   readonly #leaving = new Set<Server>()
-  /** Their losses wait for what replaces them. */
-  readonly #heldBack = new Map<Server, PoolCause>()
   #waiting: { readonly server: Server; readonly resolve: () => void }[] = []
   #keepUndeclared = false
   /** What is found is put right in any case: at the opening, and when undeclared ones are not kept any more. */
   #enforceAll = true
   #someRefused = false
-  #reading = false
   #opened = false
   #closed = false
-  /** Why the last read has failed. */
-  #readFailure: unknown
-  /** How many in a row. */
-  #readFailures = 0
-  /** When it is tried again, monotonic. */
-  #readRetryAt: number | undefined
-  /** The pass under way and the one after it. */
-  #running: Promise<unknown> = Promise.resolve()
-  #next: Promise<ReconcileResult> | undefined
-  #nextForces = false
-  #passes = 0
-
   constructor(
     client: TableClient,
     fronts: readonly Front[],
     drift: DriftPolicy,
     listener: ReconcilerListener,
   ) {
-    this.#client = client
     this.#fronts = fronts
     this.#listener = listener
     this.#state = new StateCache(client)
@@ -105,6 +90,19 @@ export class Reconciler {
       (...answered) => this.#answered(...answered),
       () => listener.flush(),
     )
+    this.#reader = new Reader(client, fronts, {
+      isNeeded: () => this.#failures.size > 0,
+      failed: (error) => listener.failed(error, undefined),
+    })
+    this.#held = new HeldFlips((steps) => this.#blockedOf(steps))
+    this.#passes = new Passes(
+      async (cause, force) => {
+        const result = await this.#pass(cause, force)
+        if (result.applied > 0) this.#clock.refund()
+        return result
+      },
+      () => this.#schedule(),
+    )
     this.#filter = new DriftFilter(drift)
   }
 
@@ -113,7 +111,7 @@ export class Reconciler {
     await this.#pass('open', true)
     this.#opened = true
     this.#schedule()
-    while (this.#passes > 0) await this.#running
+    while (this.#passes.areBusy) await this.#passes.idle
     const made = ({ withdrawn, entry }: Front) => withdrawn || typeof entry.sure === 'object'
     if (!this.#fronts.some(made)) throw this.#errorOf([])
   }
@@ -160,7 +158,7 @@ export class Reconciler {
    * answered; {@link settle} sees to what has not come of it.
    */
   flip(servers: readonly Server[], cause: PoolCause): Promise<unknown> {
-    const now = this.#holdBack(servers, cause)
+    const now = this.#held.sort(servers, cause)
     const answer = this.#flips.flip(now, cause)
     if (now === servers) return answer
     return this.#released(
@@ -172,7 +170,7 @@ export class Reconciler {
   /** Resolves when those that were held back have been answered, or go on waiting for what is refused. */
   async #released(answer: Promise<unknown>, servers: readonly Server[]): Promise<void> {
     await answer
-    while (this.#waitsForAnswer(servers)) await Promise.all(this.#state.inFlight.values())
+    while (this.#held.waitForAnswer(servers)) await Promise.all(this.#state.inFlight.values())
     await Promise.all(servers.map(({ latest }) => latest))
   }
 
@@ -194,8 +192,8 @@ export class Reconciler {
           ...pending.map(({ latest }) => latest),
           ...this.#state.inFlight.values(),
         ])
-      } else if (this.#passes > 0) await this.#running
-      else if (this.#waitsForAnswer(busy)) await Promise.all(this.#state.inFlight.values())
+      } else if (this.#passes.areBusy) await this.#passes.idle
+      else if (this.#held.waitForAnswer(busy)) await Promise.all(this.#state.inFlight.values())
       else break
     }
     if (!this.isSettled(servers)) throw this.#errorOf(servers)
@@ -219,7 +217,7 @@ export class Reconciler {
     // Flips that come meanwhile wait for it.
     for (const server of this.servers.values()) server.latest = answer
     await answer
-    while (!this.#isAsWanted && this.#passes > 0) await this.#running
+    while (!this.#isAsWanted && this.#passes.areBusy) await this.#passes.idle
   }
 
   /** The pool's services have to be absent. */
@@ -238,7 +236,7 @@ export class Reconciler {
    * @param force also what has been refused, and is not due
    */
   reconcile(cause: PoolCause, force: boolean): Promise<ReconcileResult> {
-    return this.#nextPass(cause, force)
+    return this.#passes.next(cause, force)
   }
 
   /** The kernel has confirmed everything. */
@@ -258,41 +256,13 @@ export class Reconciler {
     this.flush()
     this.#closed = true
     this.#clock.stop()
-    await Promise.all([this.#running, ...this.#state.inFlight.values()])
-  }
-
-  /** Takes those out whose losses have to wait. */
-  #holdBack(servers: readonly Server[], cause: PoolCause): readonly Server[] {
-    if (this.#heldBack.size > 0) for (const server of servers) this.#heldBack.delete(server)
-    // Mostly nobody has to: this is in the path of every flip.
-    if (!servers.some(mayHaveToWait)) return servers
-    const steps = servers.filter(mayHaveToWait).flatMap((server) => serverSteps(server, true))
-    const blocked = this.#blockedOf(steps)
-    if (blocked.size === 0) return servers
-    for (const loser of blocked.keys()) this.#heldBack.set(loser as Server, cause)
-    return servers.filter((server) => !blocked.has(server))
+    await Promise.all([this.#passes.idle, ...this.#state.inFlight.values()])
   }
 
   /** Sends what waited for an answer that has come. */
   #release(): void {
-    if (this.#heldBack.size === 0 || this.#closed) return
-    const waiting = [...this.#heldBack]
-    const steps = waiting.flatMap(([server]) => serverSteps(server, true))
-    const blocked = this.#blockedOf(steps)
-    for (const [server, cause] of waiting) {
-      if (blocked.has(server)) continue
-      this.#heldBack.delete(server)
-      void this.#flips.flip([server], cause)
-    }
-  }
-
-  /** A loss of theirs waits for an addition whose answer has not come. */
-  #waitsForAnswer(servers: readonly Server[]): boolean {
-    const waiting = servers.filter((server) => this.#heldBack.has(server))
-    if (waiting.length === 0) return false
-    const steps = waiting.flatMap((server) => serverSteps(server, true))
-    const blocked = this.#blockedOf(steps)
-    return [...blocked.values()].some(({ pending }) => pending)
+    if (this.#closed) return
+    for (const [server, cause] of this.#held.takeFree()) void this.#flips.flip([server], cause)
   }
 
   #answered(steps: readonly Step[], errors: ReadonlyMap<number, Error>, cause: PoolCause): void {
@@ -326,7 +296,7 @@ export class Reconciler {
     const news = this.#noteRefusals()
     if (this.#failures.isClientClosed) this.#clock.stop()
     // A pass that is to come sees to all of it.
-    if (this.#next === undefined) this.#clock.set(this.#readRetryAt ?? due)
+    if (!this.#passes.isAwaited) this.#clock.set(this.#reader.retryAt ?? due)
     if (news) this.#listener.refusalsChanged()
   }
 
@@ -348,53 +318,7 @@ export class Reconciler {
     const again = this.#failures.dueWhileWithdrawn(performance.now())
     for (const server of again) server.setRefused(false)
     if (again.length > 0) this.#listener.refusalsChanged()
-    void this.#nextPass('repair', false).catch(ignore)
-  }
-
-  /** Passes never overlap; one that has not begun serves everyone who asks before it does. */
-  #nextPass(cause: PoolCause, force: boolean): Promise<ReconcileResult> {
-    this.#nextForces ||= force
-    if (this.#next === undefined) {
-      this.#passes++
-      const next = this.#running.then(async () => {
-        const forces = this.#nextForces
-        this.#next = undefined
-        this.#nextForces = false
-        try {
-          const result = await this.#pass(cause, forces)
-          if (result.applied > 0) this.#clock.refund()
-          return result
-        } finally {
-          this.#passes--
-          this.#schedule()
-        }
-      })
-      this.#next = next
-      this.#running = next.catch(ignore)
-    }
-    return this.#next
-  }
-
-  async #read(): Promise<Observed[]> {
-    this.#reading = true
-    try {
-      const observed = await observe(this.#client, this.#fronts)
-      this.#readFailure = undefined
-      this.#readFailures = 0
-      this.#readRetryAt = undefined
-      this.#readBackoff.reset()
-      return observed
-    } catch (error) {
-      this.#readFailure = error
-      // Whoever has asked is told; what is under way to be repaired is tried again at once, and then later.
-      if (this.#failures.size > 0 && ++this.#readFailures >= PROMPT_TRIES) {
-        this.#readRetryAt = performance.now() + this.#readBackoff.next()
-        if (this.#readFailures === PROMPT_TRIES) this.#listener.failed(error, undefined)
-      }
-      throw error
-    } finally {
-      this.#reading = false
-    }
+    void this.#passes.next('repair', false).catch(ignore)
   }
 
   async #pass(cause: PoolCause, force: boolean): Promise<ReconcileResult> {
@@ -404,7 +328,7 @@ export class Reconciler {
     this.#forgetGone()
     const since = this.#state.clock
     if (this.#closed) throw closed()
-    const observed = await this.#read()
+    const observed = await this.#reader.read()
     if (this.#closed) throw closed()
 
     this.flush()
@@ -495,7 +419,7 @@ export class Reconciler {
 
   /** Reads that are under way may still show what has gone, so that it is not forgotten meanwhile. */
   #forgetGone(): void {
-    if (this.#reading) return
+    if (this.#reader.isReading) return
     for (const server of this.#leaving) if (isInSync(server)) this.#leaving.delete(server)
     for (const front of this.#fronts) front.forgetGone()
   }
@@ -520,7 +444,7 @@ export class Reconciler {
 
   #errorOf(servers: readonly Server[]): unknown {
     if (this.#closed) return closed()
-    const error = this.#failures.errorOf(servers) ?? this.#readFailure
+    const error = this.#failures.errorOf(servers) ?? this.#reader.failure
     if (error !== undefined) return error
     const text = 'another writer of this client keeps changing what the pool owns'
     return new IpvsError('ERR_IPVS_SUPERSEDED', text)
