@@ -87,7 +87,7 @@ static void put_destination(struct writer *writer, const struct change *change, 
   end_nest(writer, nest);
 }
 
-static uint8_t command_of(char letter) {
+uint8_t command_of(char letter) {
   switch (letter) {
     case 'A': return IPVS_CMD_NEW_SERVICE;
     case 'E': return IPVS_CMD_SET_SERVICE;

@@ -21,6 +21,9 @@ struct change {
   char scheduler[16];
 };
 
+// IPVS_CMD_* of a change's letter.
+uint8_t command_of(char letter);
+
 // Large enough for any message that encode_change writes.
 #define MESSAGE_ROOM 256
 

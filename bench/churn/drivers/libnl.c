@@ -84,17 +84,6 @@ static void put_destination(struct nl_msg *message, const struct change *change,
   nla_nest_end(message, nest);
 }
 
-static uint8_t command_of(char letter) {
-  switch (letter) {
-    case 'A': return IPVS_CMD_NEW_SERVICE;
-    case 'E': return IPVS_CMD_SET_SERVICE;
-    case 'D': return IPVS_CMD_DEL_SERVICE;
-    case 'a': return IPVS_CMD_NEW_DEST;
-    case 'e': return IPVS_CMD_SET_DEST;
-    default: return IPVS_CMD_DEL_DEST;
-  }
-}
-
 // nl_send_auto adds NLM_F_ACK; nl_recvmsgs returns after the acknowledgement, the error or the end of the dump.
 // 0 or an errno.
 static int exchange(struct client *client, struct nl_msg *message) {
