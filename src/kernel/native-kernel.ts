@@ -1,6 +1,7 @@
 // The real kernel: requests to the addon's thread, deadlines, and their answers.
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
+import { onAbort } from '../abort.js'
 import { type IpvsCommand, IpvsError } from '../errors.js'
 import { inSlices } from '../slices.js'
 import type { SyncDaemonStatus } from '../system/sync-daemon.js'
@@ -40,7 +41,6 @@ import {
   type SystemCommand,
 } from './system-records.js'
 import { TableReader } from './table.js'
-import { SHORT, Turn } from './turn.js'
 
 const { errno } = constants
 
@@ -65,7 +65,6 @@ export class NativeKernel implements Kernel {
   readonly #client: NativeClient
   readonly #layout: Layout
   readonly #writer: ChangeWriter
-  readonly #turn: Turn
   /** Of a long list that has been encoded, for the next one: its memory is not for nothing. */
   #spare: ChangeWriter | undefined
   readonly #pending = new Map<number, Finish>()
@@ -79,11 +78,6 @@ export class NativeKernel implements Kernel {
     const addon = loadAddon()
     this.#layout = addon.layout
     this.#writer = new ChangeWriter(addon.layout, CHUNK)
-    const writer = new ChangeWriter(addon.layout, CHUNK)
-    this.#turn = new Turn(writer, (records, count, deadlineMs, done) => {
-      const options = { bulk: false, deadlineMs, signal: undefined }
-      this.#post(this.#nextId++, records, count, options, done)
-    })
     this.#client = new addon.Client(
       NAMESPACE_KIND[where.kind],
       where.path ?? '',
@@ -128,12 +122,7 @@ export class NativeKernel implements Kernel {
     count: number,
     options: WriteOptions,
   ): Promise<WriteResult> {
-    const { bulk, place, deadlineMs, signal } = options
     if (count > AT_ONCE) return this.#sendInSlices(changes, count, options)
-    if (count <= SHORT && count > 0 && !bulk && place === undefined && signal === undefined) {
-      const all = Array.isArray(changes) ? (changes as readonly CheckedChange[]) : [...changes]
-      return this.#turn.write(all, deadlineMs)
-    }
     return this.#send(this.#nextId++, this.#encode(changes), count, options)
   }
 
@@ -192,7 +181,6 @@ export class NativeKernel implements Kernel {
     count: number,
     options: WriteOptions,
   ): Promise<WriteResult> {
-    this.#turn.flush()
     const { deadlineMs, signal } = options
     if (count === 0 || signal?.aborted) {
       const until = performance.now() + deadlineMs
@@ -220,10 +208,10 @@ export class NativeKernel implements Kernel {
     const withdraw = (): void => {
       if (this.#client.withdraw(id)) cut = 'signal'
     }
-    signal?.addEventListener('abort', withdraw, { once: true })
+    const forget = onAbort(signal, withdraw)
     this.#pending.set(id, (_, failures) => {
       clearTimeout(timer)
-      signal?.removeEventListener('abort', withdraw)
+      forget()
       done({ failures: decodeFailures(failures), cut, until })
     })
     this.#client.write(id, records, count, bulk, place?.order ?? 0)
@@ -234,7 +222,6 @@ export class NativeKernel implements Kernel {
       for (const _ of changes); // a bad one is the better error
       throw batchError(count)
     }
-    this.#turn.flush()
     const records = this.#encode(changes)
     const result = this.#client.runNow(records)
     if (typeof result !== 'number') return decodeFailures(result)
@@ -290,7 +277,6 @@ export class NativeKernel implements Kernel {
 
   async close(): Promise<void> {
     if (this.#closed) return
-    this.#turn.flush()
     // Again and again: what waited may have more to ask.
     while (this.#pending.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
     if (this.#closed) return
@@ -299,7 +285,6 @@ export class NativeKernel implements Kernel {
   }
 
   takePlace(): Place {
-    this.#turn.flush()
     return { order: this.#client.takePlace(), leave: () => this.#client.leavePlace() }
   }
 
@@ -367,7 +352,6 @@ export class NativeKernel implements Kernel {
   ): Promise<Payload> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(closedError())
-      this.#turn.flush()
       const id = this.#nextId++
       const timer = setTimeout(() => {
         if (this.#client.abandon(id) === false) return

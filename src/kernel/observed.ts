@@ -2,6 +2,8 @@
 import { inspect } from 'node:util'
 import { type AddressBytes, AF_INET, formatAddress, formatNetmask } from '../address.js'
 import type {
+  Destination,
+  DestinationId,
   DestinationStatus,
   ForwardingMethod,
   ObservedServiceId,
@@ -21,8 +23,8 @@ import {
   TUNNEL_TYPES,
 } from '../validate.js'
 
-/** A service in numbers, as far as reading needs it. A `CheckedService` is one. */
-export interface ServiceNumbers {
+/** The identity of a service in numbers, as far as reading needs it. A `CheckedServiceId` is one. */
+export interface ServiceIdNumbers {
   readonly af: number
   readonly protocol: number
   readonly fwmark: number
@@ -30,6 +32,10 @@ export interface ServiceNumbers {
   readonly address: AddressBytes | undefined
   readonly addressAt?: number
   readonly port: number
+}
+
+/** A service in numbers. A `CheckedService` is one. */
+export interface ServiceNumbers extends ServiceIdNumbers {
   readonly flags: number
   readonly timeoutSeconds: number
   readonly netmask: number
@@ -37,12 +43,16 @@ export interface ServiceNumbers {
   readonly engine: string
 }
 
-/** A destination in numbers. A `CheckedDestination` is one. */
-export interface DestinationNumbers {
+/** The identity of a destination in numbers. */
+export interface DestinationIdNumbers {
   readonly af: number
   readonly address: AddressBytes
   readonly addressAt?: number
   readonly port: number
+}
+
+/** A destination in numbers. A `CheckedDestination` is one. */
+export interface DestinationNumbers extends DestinationIdNumbers {
   readonly method: number
   readonly weight: number
   readonly upperThreshold: number
@@ -58,7 +68,8 @@ export interface ConnectionCounts {
   readonly persistent: number
 }
 
-export function observedService(fields: ServiceNumbers, stats: Stats): ServiceStatus {
+/** A service without what only the kernel knows of it. */
+export function serviceOf(fields: ServiceNumbers): ObservedServiceId & ServiceSettings {
   const { af, flags, scheduler, engine, timeoutSeconds, netmask } = fields
   const schedulerFlags = flagNames(scheduler, flags)
   const settings: ServiceSettings = {
@@ -70,7 +81,11 @@ export function observedService(fields: ServiceNumbers, stats: Stats): ServiceSt
     ...(schedulerFlags.length > 0 && { schedulerFlags }),
     ...(engine !== '' && { persistenceEngine: engine }),
   }
-  return { ...identity(fields), ...settings, stats }
+  return { ...serviceIdOf(fields), ...settings }
+}
+
+export function observedService(fields: ServiceNumbers, stats: Stats): ServiceStatus {
+  return { ...serviceOf(fields), stats }
 }
 
 function flagNames(scheduler: string, flags: number): SchedulerFlag[] {
@@ -81,14 +96,14 @@ function flagNames(scheduler: string, flags: number): SchedulerFlag[] {
   return names
 }
 
-function identity({
+export function serviceIdOf({
   af,
   fwmark,
   protocol,
   address,
   addressAt,
   port,
-}: ServiceNumbers): ObservedServiceId {
+}: ServiceIdNumbers): ObservedServiceId {
   if (fwmark !== 0 || address === undefined) {
     return { fwmark, family: af === AF_INET ? 'ipv4' : 'ipv6' }
   }
@@ -140,6 +155,22 @@ export function observedDestination(
     persistentConnections,
     stats,
   }
+}
+
+/** A destination without what only the kernel knows of it. */
+export function destinationOf(fields: DestinationNumbers): Destination {
+  const {
+    activeConnections: _active,
+    inactiveConnections: _inactive,
+    persistentConnections: _persistent,
+    stats: _stats,
+    ...settings
+  } = observedDestination(fields, NO_CONNECTIONS, NO_STATS)
+  return settings
+}
+
+export function destinationIdOf(id: DestinationIdNumbers): DestinationId {
+  return { address: formatAddress(id.af, id.address, id.addressAt), port: id.port }
 }
 
 function tunnel({ tunnelType, tunnelPort, tunnelFlags }: DestinationNumbers): Tunnel {
@@ -208,6 +239,8 @@ export abstract class CounterStats implements Stats {
   }
 }
 
+const NO_CONNECTIONS: ConnectionCounts = { active: 0, inactive: 0, persistent: 0 }
+const NO_STATS = undefined as unknown as Stats
 const PROTOCOL_NAMES = inverse(PROTOCOLS as ReadonlyMap<Protocol, number>)
 const METHOD_NAMES = inverse(METHODS as ReadonlyMap<ForwardingMethod, number>)
 const TUNNEL_NAMES = inverse(TUNNEL_TYPES as ReadonlyMap<Tunnel['type'], number>)

@@ -1,12 +1,12 @@
 // What reconciling needs of a client's kernel, as plain calls that share one deadline.
+import { checkAll } from '../apply/checked.js'
 import { settleErrors } from '../apply/errors.js'
-import { Applied } from '../apply/result.js'
 import { traceChanges } from '../apply/trace.js'
 import type { IpvsError } from '../errors.js'
 import { serviceKey } from '../identity.js'
 import type { Kernel, Place } from '../kernel/kernel.js'
 import type { Change, DestinationStatus, ServiceId, ServiceStatus, Snapshot } from '../types.js'
-import { checkChanges, checkServiceId } from '../validate.js'
+import { checkServiceId } from '../validate.js'
 
 export interface Table {
   snapshot(): Promise<Snapshot>
@@ -37,9 +37,10 @@ export function kernelTable(
     },
     write: async (changes) => {
       const options = { bulk: true, place, deadlineMs: left(), signal }
-      const written = await kernel.write(checkChanges(changes), changes.length, options)
-      const errors = await settleErrors(kernel, changes, written, until)
-      traceChanges(new Applied(changes, errors))
+      const { changes: checked, sent } = checkAll(changes)
+      const written = await kernel.write(checked, changes.length, options)
+      const errors = await settleErrors(kernel, sent, written, changes)
+      traceChanges(sent, errors)
       return errors
     },
   }

@@ -1,8 +1,8 @@
 // What changes in the table. The kernel has no notifications (ip_vs_ctl.c: no multicast groups), so this looks.
-import { setTimeout } from 'node:timers/promises'
+import { pause } from '../abort.js'
 import { destinationDiff, type FieldDifference, serviceDiff } from '../diff.js'
 import type { DestinationStatus, ServiceStatus, ServiceTreeStatus, Snapshot } from '../types.js'
-import { checkInteger, checkOptions } from '../validate.js'
+import { checkInteger, checkOptions, checkSignal } from '../validate.js'
 
 export interface WatchOptions {
   /** Pause between two looks, in milliseconds, 10 to 86400000. Default 2000, the kernel's own step for counters. */
@@ -39,24 +39,27 @@ export function readWatchOptions(options: WatchOptions | undefined) {
   const { intervalMs = 2000 } = fields
   return {
     intervalMs: checkInteger(intervalMs, 'options.intervalMs', 10, 86_400_000),
-    signal: fields.signal as AbortSignal | undefined,
+    signal: checkSignal(fields.signal, 'options.signal'),
   }
 }
 
-/** Looks again and again; a look that could not be verified is left out, so that nothing seems to be gone that is not. */
+/**
+ * Looks again and again. A look that could not be verified is left out, the first one too, so that nothing seems to come
+ * or go that was there all the time.
+ */
 export async function* watchTable(
   look: () => Promise<Snapshot>,
   { intervalMs, signal }: { readonly intervalMs: number; readonly signal: AbortSignal | undefined },
 ): AsyncGenerator<WatchEvent, void, void> {
-  const ended = () => signal?.aborted === true
-  let before = (await look()).services
-  while (!ended()) {
-    await setTimeout(intervalMs, undefined, { ...(signal && { signal }) }).catch(() => {})
-    if (ended()) return
+  let before: Snapshot['services'] | undefined
+  while (!signal?.aborted) {
     const { services, verified } = await look()
-    if (!verified) continue
-    yield* tableChanges(before, services)
-    before = services
+    if (signal?.aborted) return
+    if (verified) {
+      if (before !== undefined) yield* tableChanges(before, services)
+      before = services
+    }
+    await pause(intervalMs, signal, true)
   }
 }
 

@@ -1,6 +1,7 @@
 // One client of a kernel in memory: what native-kernel.ts is to the real one.
 import { openSync } from 'node:fs'
 import { devNull } from 'node:os'
+import { onAbort } from '../abort.js'
 import { type IpvsCommand, IpvsError } from '../errors.js'
 import { OUTCOME } from '../kernel/addon.js'
 import { batchError, busyError, closedError, commandError, sysctlError } from '../kernel/errors.js'
@@ -40,13 +41,12 @@ export class MemoryClient implements Kernel {
     const release = this.hold()
     const { result, withdraw } = this.#queue.write(checked, bulk, place)
     const timer = setTimeout(() => withdraw('deadline'), deadlineMs)
-    const onAbort = (): void => withdraw('signal')
-    signal?.addEventListener('abort', onAbort, { once: true })
+    const forget = onAbort(signal, () => withdraw('signal'))
     try {
       return { ...(await result), until }
     } finally {
       clearTimeout(timer)
-      signal?.removeEventListener('abort', onAbort)
+      forget()
       release()
     }
   }
@@ -57,8 +57,7 @@ export class MemoryClient implements Kernel {
     const messages = checked.reduce((sum, change) => sum + messagesOf(change), 0)
     if (messages > BATCH_MESSAGES) throw batchError(count)
     const { outcomes } = this.#machine.run(checked)
-    const wrote = (code: number | undefined) => code === 0 || code === OUTCOME.unknown
-    this.#queue.noteNow(checked.filter((_, index) => wrote(outcomes[index]?.code)))
+    this.#queue.noteNow(checked, outcomes)
     return outcomes
       .map((outcome, index) => ({ index, ...outcome }))
       .filter(({ code }) => code !== 0)
@@ -108,10 +107,11 @@ export class MemoryClient implements Kernel {
     const name = COMMAND_NAMES[command.op]
     const { system, table } = this.#machine
     const late = () => commandError(OUTCOME.notSent, name, target)
-    return this.#enqueue(deadlineMs, late, () => {
+    const run = (): void => {
       const code = system.run(command, table)
       if (code !== 0) throw commandError(code, name, target)
-    })
+    }
+    return this.#enqueue(deadlineMs, late, run, command.op === 'flush')
   }
 
   daemons(deadlineMs: number): Promise<SyncDaemonStatus[]> {
@@ -167,7 +167,12 @@ export class MemoryClient implements Kernel {
   }
 
   /** Runs `call` when its turn comes; what it throws is the rejection. */
-  #enqueue<T>(deadlineMs: number, late: () => IpvsError, call: () => T): Promise<T> {
+  #enqueue<T>(
+    deadlineMs: number,
+    late: () => IpvsError,
+    call: () => T,
+    flushes = false,
+  ): Promise<T> {
     if (this.#closed) return Promise.reject(closedError())
     const release = this.hold()
     return new Promise<T>((resolve, reject) => {
@@ -181,7 +186,7 @@ export class MemoryClient implements Kernel {
         } catch (error) {
           reject(error)
         }
-      })
+      }, flushes)
     }).finally(release)
   }
 }

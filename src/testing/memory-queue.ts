@@ -1,11 +1,11 @@
 // One client's queue: first come, first served; what waits goes out together; bulk calls give one batch at a time and
-// only when nothing else waits. The same rules as native/worker.cc, on the event loop in place of a thread.
+// only when nothing else waits. The same rules as in the addon, on the event loop in place of a thread.
 import { OUTCOME } from '../kernel/addon.js'
 import type { Cut, Failure, Place } from '../kernel/kernel.js'
 import { isOneFlip } from '../kernel/records.js'
 import type { CheckedChange } from '../validate.js'
 import { commandOf, messagesOf, type Outcome } from './memory-commands.js'
-import { LaterWrites } from './memory-lanes.js'
+import { hasWritten, LaterWrites } from './memory-lanes.js'
 
 // Taken when this file is loaded: a test that fakes the timers has faked setImmediate too, and would wait for ever.
 const afterThisTurn = setImmediate
@@ -40,6 +40,9 @@ interface Write {
 }
 
 interface Read {
+  readonly order: number
+  /** It takes everything away. */
+  readonly flushes: boolean
   run(): void
 }
 
@@ -90,9 +93,9 @@ export class MemoryQueue {
   }
 
   /** A write at once, of one who has found the queue empty. */
-  noteNow(changes: readonly CheckedChange[]): void {
+  noteNow(changes: readonly CheckedChange[], outcomes: readonly Outcome[]): void {
     const order = ++this.#orders
-    for (const change of changes) this.#note(change, false, order)
+    for (const [i, change] of changes.entries()) this.#note(change, outcomes[i]!.code, false, order)
   }
 
   write(changes: readonly CheckedChange[], bulk: boolean, place?: Place): Ticket {
@@ -107,9 +110,9 @@ export class MemoryQueue {
     return { result, withdraw: (why) => this.#withdraw(accepted, why) }
   }
 
-  /** Returns a function that takes the read back: false if it has run. */
-  read(run: () => void): () => boolean {
-    const read = { run }
+  /** Returns a function that takes the read, or the command, back: false if it has run. */
+  read(run: () => void, flushes = false): () => boolean {
+    const read = { order: ++this.#orders, flushes, run }
     this.#normal.push(read)
     this.#schedule()
     return () => take(this.#normal, read)
@@ -134,6 +137,8 @@ export class MemoryQueue {
     if (first !== undefined && 'run' in first) {
       this.#normal.shift()
       first.run()
+      if (first.flushes) this.#later.noteFlush(first.order)
+      this.#forgetWrites()
       return
     }
     this.#takeBatch()
@@ -171,7 +176,8 @@ export class MemoryQueue {
     if (this.#bulk.length === 0 && this.#places === 0) this.#later.clear()
   }
 
-  #note(change: CheckedChange, bulk: boolean, order: number): void {
+  #note(change: CheckedChange, code: number, bulk: boolean, order: number): void {
+    if (!hasWritten(change, code)) return
     if (this.#places > 0 || (!bulk && this.#bulk.length > 0)) this.#later.note(change, order)
   }
 
@@ -221,8 +227,7 @@ export class MemoryQueue {
         const { code, command } = result!.outcomes[i]!
         if (code !== 0) write.failures.push({ index: this.#indices[i]!, code, command })
         if (result!.overdue.has(i)) write.cut = 'deadline'
-        const wrote = code === 0 || code === OUTCOME.unknown
-        if (wrote) this.#note(this.#batch[i]!, write.bulk, write.order)
+        this.#note(this.#batch[i]!, code, write.bulk, write.order)
       }
       if (write.next === write.changes.length) settle(write)
     }

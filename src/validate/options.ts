@@ -95,6 +95,16 @@ export function checkBoolean(value: unknown, option: string): boolean {
   return value
 }
 
+/** @throws TypeError if `value` is neither absent nor a signal */
+export function checkSignal(value: unknown, option: string): AbortSignal | undefined {
+  if (value === undefined || value instanceof AbortSignal) return value
+  const rule =
+    value instanceof AbortController
+      ? 'an AbortSignal: the `signal` of the controller, not the controller'
+      : 'an AbortSignal'
+  throw typeError(option, rule, value)
+}
+
 /**
  * Checks a value that has a name, and returns what the name stands for.
  *
