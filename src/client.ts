@@ -5,6 +5,7 @@ import { type Errors, RequestBatcher, SHORT, type Slice, sliceErrors } from './a
 import { Applied } from './apply/result.js'
 import { traceChanges } from './apply/trace.js'
 import { IpvsApplyError, IpvsError, typeError } from './errors.js'
+import { DESTINATION_SETTINGS, SERVICE_SETTINGS } from './fields.js'
 import { checkedServiceKey, destinationKey, isDestination, serviceKey } from './identity.js'
 import { closedError } from './kernel/errors.js'
 import { CONNECT, type Kernel } from './kernel/kernel.js'
@@ -168,13 +169,7 @@ export class Ipvs implements TableClient, AsyncDisposable {
     patch: { readonly [K in keyof ServiceSettings]?: ServiceSettings[K] | undefined },
     options?: CallOptions,
   ): Promise<void> {
-    const changes = readPatch(patch, [
-      'scheduler',
-      'onePacket',
-      'persistence',
-      'schedulerFlags',
-      'persistenceEngine',
-    ])
+    const changes = readPatch(patch, SERVICE_SETTINGS)
     const own = serviceIdOf(checkServiceId(id, 'service'))
     const deadlineMs = this.#callDeadline(options)
     await this.#whole(async () => {
@@ -220,8 +215,7 @@ export class Ipvs implements TableClient, AsyncDisposable {
     },
     options?: CallOptions,
   ): Promise<void> {
-    const names = ['forwarding', 'weight', 'upperThreshold', 'lowerThreshold', 'tunnel'] as const
-    const changes = readPatch(patch, names)
+    const changes = readPatch(patch, DESTINATION_SETTINGS)
     const service = serviceIdOf(checkServiceId(id, 'service'))
     const own = destinationIdOf(checkDestinationId(destination, 'destination'))
     const deadlineMs = this.#callDeadline(options)

@@ -63,8 +63,32 @@ export interface IpvsErrorOptions {
   readonly cause?: unknown
 }
 
+/**
+ * Names of the classes that an error of this package is of. Registered: a program may have two copies of the package, its
+ * own and a library's, and `instanceof` holds across them.
+ */
+export const KINDS: unique symbol = Symbol.for('ipvs.error-kinds')
+
+/** `instanceof` for a class whose prototype has {@link KINDS}, its own last. A class that a caller has derived is its own only. */
+export function hasInstance(
+  this: { readonly prototype: { readonly [KINDS]: readonly string[] } },
+  value: unknown,
+): boolean {
+  if (!Object.hasOwn(this, Symbol.hasInstance)) {
+    return Function.prototype[Symbol.hasInstance].call(this, value)
+  }
+  if (typeof value !== 'object' || value === null) return false
+  const kinds = (value as { readonly [KINDS]?: readonly string[] })[KINDS]
+  return kinds?.includes(this.prototype[KINDS].at(-1)!) === true
+}
+
 /** Everything that goes wrong outside the caller's arguments. Decide by `code`, never by `message`. */
 export class IpvsError extends Error {
+  /** @internal */
+  get [KINDS](): readonly string[] {
+    return ['IpvsError']
+  }
+  static override readonly [Symbol.hasInstance] = hasInstance
   override readonly name: string = 'IpvsError'
   readonly code: IpvsErrorCode
   /** Node's negative error number, where the kernel gave one. */
@@ -96,6 +120,11 @@ export class IpvsError extends Error {
 
 /** Thrown by `apply` with `onError: 'throw'`, after every change has run. */
 export class IpvsApplyError extends IpvsError {
+  /** @internal */
+  override get [KINDS](): readonly string[] {
+    return ['IpvsError', 'IpvsApplyError']
+  }
+  static override readonly [Symbol.hasInstance] = hasInstance
   override readonly name = 'IpvsApplyError'
   readonly result: ApplyResult
 

@@ -26,6 +26,7 @@ export {
   checkSignal,
   readFields,
 } from './validate/options.js'
+export { schedulerFlagNames, schedulerFlagsOf } from './validate/scheduler-flags.js'
 export * from './validate/service.js'
 
 /** One change, checked. */

@@ -1,12 +1,17 @@
 // What a rejected check means: the member is at fault, we are, or our uplink may be.
 import { getSystemErrorMap, inspect } from 'node:util'
-import { isArgumentError } from '../errors.js'
+import { hasInstance, isArgumentError, KINDS } from '../errors.js'
 
 /**
  * To be thrown by a check that could not find out: the result counts neither as a success nor as a failure.
  * Unknown results for longer than `unknownLimitMs` cause a `warning`.
  */
 export class Inconclusive extends Error {
+  /** @internal */
+  get [KINDS](): readonly string[] {
+    return ['Inconclusive']
+  }
+  static override readonly [Symbol.hasInstance] = hasInstance
   override readonly name = 'Inconclusive'
 }
 

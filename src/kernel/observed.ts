@@ -1,11 +1,11 @@
 // Observed values: from the kernel's numbers to what callers see. One place for the real kernel and the one in memory.
 import { inspect } from 'node:util'
 import { type AddressBytes, AF_INET, formatAddress, formatNetmask } from '../address.js'
+import { type DestinationRecord, type Every, pick, type ServiceRecord } from '../fields.js'
 import type {
   Destination,
   DestinationId,
   DestinationStatus,
-  ForwardingMethod,
   ObservedServiceId,
   Protocol,
   SchedulerFlag,
@@ -15,12 +15,13 @@ import type {
   Tunnel,
 } from '../types.js'
 import {
-  METHODS,
+  checksumName,
+  methodName,
   PROTOCOLS,
   SERVICE_FLAGS,
-  schedulerFlagNames,
-  TUNNEL_CHECKSUMS,
+  schedulerFlagsOf,
   TUNNEL_TYPES,
+  tunnelName,
 } from '../validate.js'
 
 /** The identity of a service in numbers, as far as reading needs it. A `CheckedServiceId` is one. */
@@ -34,14 +35,8 @@ export interface ServiceIdNumbers {
   readonly port: number
 }
 
-/** A service in numbers. A `CheckedService` is one. */
-export interface ServiceNumbers extends ServiceIdNumbers {
-  readonly flags: number
-  readonly timeoutSeconds: number
-  readonly netmask: number
-  readonly scheduler: string
-  readonly engine: string
-}
+/** A service as records have it. A `CheckedService` is one. */
+export type ServiceNumbers = ServiceIdNumbers & ServiceRecord
 
 /** The identity of a destination in numbers. */
 export interface DestinationIdNumbers {
@@ -51,16 +46,8 @@ export interface DestinationIdNumbers {
   readonly port: number
 }
 
-/** A destination in numbers. A `CheckedDestination` is one. */
-export interface DestinationNumbers extends DestinationIdNumbers {
-  readonly method: number
-  readonly weight: number
-  readonly upperThreshold: number
-  readonly lowerThreshold: number
-  readonly tunnelType: number
-  readonly tunnelPort: number
-  readonly tunnelFlags: number
-}
+/** A destination as records have it. A `CheckedDestination` is one. */
+export type DestinationNumbers = DestinationIdNumbers & DestinationRecord
 
 export interface ConnectionCounts {
   readonly active: number
@@ -71,29 +58,22 @@ export interface ConnectionCounts {
 /** A service without what only the kernel knows of it. */
 export function serviceOf(fields: ServiceNumbers): ObservedServiceId & ServiceSettings {
   const { af, flags, scheduler, engine, timeoutSeconds, netmask } = fields
-  const schedulerFlags = flagNames(scheduler, flags)
-  const settings: ServiceSettings = {
+  const isPersistent = (flags & SERVICE_FLAGS.persistent) !== 0
+  const schedulerFlags = schedulerFlagsOf(scheduler, flags) as SchedulerFlag[]
+  const settings: Every<ServiceSettings> = {
     scheduler,
     onePacket: (flags & SERVICE_FLAGS.onePacket) !== 0,
-    ...((flags & SERVICE_FLAGS.persistent) !== 0 && {
-      persistence: { timeoutSeconds, netmask: af === AF_INET ? formatNetmask(netmask) : netmask },
-    }),
-    ...(schedulerFlags.length > 0 && { schedulerFlags }),
-    ...(engine !== '' && { persistenceEngine: engine }),
+    persistence: isPersistent
+      ? { timeoutSeconds, netmask: af === AF_INET ? formatNetmask(netmask) : netmask }
+      : undefined,
+    schedulerFlags: schedulerFlags.length > 0 ? schedulerFlags : undefined,
+    persistenceEngine: engine === '' ? undefined : engine,
   }
-  return { ...serviceIdOf(fields), ...settings }
+  return { ...serviceIdOf(fields), ...given(settings) }
 }
 
 export function observedService(fields: ServiceNumbers, stats: Stats): ServiceStatus {
   return { ...serviceOf(fields), stats }
-}
-
-function flagNames(scheduler: string, flags: number): SchedulerFlag[] {
-  const names: SchedulerFlag[] = []
-  for (const [name, bit] of schedulerFlagNames(scheduler)) {
-    if ((flags & bit) !== 0) names.push(name as SchedulerFlag)
-  }
-  return names
 }
 
 export function serviceIdOf({
@@ -120,8 +100,7 @@ export function observedDestination(
   connections: ConnectionCounts,
   stats: Stats,
 ): DestinationStatus {
-  const { method } = fields
-  const forwarding = METHOD_NAMES.get(method) ?? (`method-${method}` as ForwardingMethod)
+  const forwarding = methodName(fields.method)
   const address = formatAddress(fields.af, fields.address, fields.addressAt)
   const { port, weight, upperThreshold, lowerThreshold } = fields
   const activeConnections = connections.active
@@ -140,7 +119,7 @@ export function observedDestination(
       inactiveConnections,
       persistentConnections,
       stats,
-    }
+    } satisfies Every<Omit<DestinationStatus, 'tunnel'>>
   }
   return {
     address,
@@ -154,7 +133,7 @@ export function observedDestination(
     inactiveConnections,
     persistentConnections,
     stats,
-  }
+  } satisfies Every<DestinationStatus>
 }
 
 /** A destination without what only the kernel knows of it. */
@@ -174,13 +153,19 @@ export function destinationIdOf(id: DestinationIdNumbers): DestinationId {
 }
 
 function tunnel({ tunnelType, tunnelPort, tunnelFlags }: DestinationNumbers): Tunnel {
-  const type = TUNNEL_NAMES.get(tunnelType) ?? 'ipip'
-  const checksum = CHECKSUM_NAMES.get(tunnelFlags)
+  const type = tunnelName(tunnelType)
+  const isKnown = TUNNEL_TYPES.has(type)
+  const hasPort = type === 'gue' || (!isKnown && tunnelPort !== 0)
   return {
     type,
-    ...(type === 'gue' && { port: tunnelPort }),
-    ...(checksum !== undefined && checksum !== 'none' && { checksum }),
+    ...(hasPort && { port: tunnelPort }),
+    ...(tunnelFlags !== 0 && { checksum: checksumName(tunnelFlags) }),
   }
+}
+
+/** Without what is `undefined`. */
+function given<T extends object>(settings: Every<T>): T {
+  return pick(settings as T, Object.keys(settings) as (keyof T)[])
 }
 
 /** Statistics over ten counters, in the order of native/record.h: Counters. */
@@ -241,13 +226,6 @@ export abstract class CounterStats implements Stats {
 
 const NO_CONNECTIONS: ConnectionCounts = { active: 0, inactive: 0, persistent: 0 }
 const NO_STATS = undefined as unknown as Stats
-const PROTOCOL_NAMES = inverse(PROTOCOLS as ReadonlyMap<Protocol, number>)
-const METHOD_NAMES = inverse(METHODS as ReadonlyMap<ForwardingMethod, number>)
-const TUNNEL_NAMES = inverse(TUNNEL_TYPES as ReadonlyMap<Tunnel['type'], number>)
-const CHECKSUM_NAMES = inverse(
-  TUNNEL_CHECKSUMS as ReadonlyMap<NonNullable<Tunnel['checksum']>, number>,
+const PROTOCOL_NAMES: ReadonlyMap<number, Protocol> = new Map(
+  [...(PROTOCOLS as ReadonlyMap<Protocol, number>)].map(([name, number]) => [number, name]),
 )
-
-function inverse<K extends string>(map: ReadonlyMap<K, number>): ReadonlyMap<number, K> {
-  return new Map([...map].map(([name, number]) => [number, name]))
-}

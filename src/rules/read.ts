@@ -1,6 +1,14 @@
 // From the options of a rule to a service or a destination: not yet checked, but with every default filled in.
 import { isIPv6 } from 'node:net'
 import { rangeError } from '../errors.js'
+import {
+  COUNTS,
+  DESTINATION_FIELDS,
+  type Every,
+  pick,
+  pickDestination,
+  SERVICE_SETTINGS,
+} from '../fields.js'
 import type {
   Destination,
   ForwardingMethod,
@@ -9,10 +17,11 @@ import type {
   SchedulerFlag,
   Service,
   ServiceId,
+  ServiceSettings,
   Tunnel,
 } from '../types.js'
 import { schedulerFlagNames } from '../validate.js'
-import { type OptionName, SERVICE_OPTIONS } from './option-table.js'
+import { SERVICE_OPTIONS } from './option-table.js'
 import { readEndpoint, readFwmark, readNumber } from './values.js'
 import type { RuleOptions } from './words.js'
 
@@ -64,38 +73,44 @@ export function readService(options: RuleOptions): Service {
       throw rangeError(option, 'left out of a service without -p', textOf(options))
     }
   }
-  return {
-    ...id,
+  const settings: Every<ServiceSettings> = {
     scheduler,
     onePacket: options.has('-o'),
-    ...(options.has('-p') && { persistence: readPersistence(options, id) }),
-    ...(schedulerFlags.length > 0 && { schedulerFlags }),
-    ...(options.has('--pe') && { persistenceEngine: options.get('--pe')! }),
+    persistence: options.has('-p') ? readPersistence(options, id) : undefined,
+    schedulerFlags: schedulerFlags.length > 0 ? schedulerFlags : undefined,
+    persistenceEngine: options.get('--pe'),
   }
+  return { ...id, ...pick(settings as ServiceSettings, SERVICE_SETTINGS) }
 }
 
 /** @throws RangeError */
-export function readDestination(options: RuleOptions, service: ServiceId): Destination {
+export function readDestination(
+  options: RuleOptions,
+  service: ServiceId,
+  local: boolean,
+): Destination {
   const server = options.get('-r')
   if (server === undefined) {
     throw rangeError('a server (-a)', 'given with -r and its address', textOf(options))
   }
   const { address, port = service.port ?? 0 } = readEndpoint(server, '-r')
-  const forwarding = readForwarding(options)
+  const forwarding = readForwarding(options, local)
   const tunnel = readTunnel(options, forwarding)
-  const count = (option: OptionName, absent: number): number => {
-    const text = options.get(option)
-    return text === undefined ? absent : readNumber(text, option)
+  const count = (name: keyof typeof COUNTS): number => {
+    const { rule } = DESTINATION_FIELDS[name]
+    const text = options.get(rule)
+    return text === undefined ? COUNTS[name] : readNumber(text, rule)
   }
-  return {
+  const destination: Every<Destination> = {
     address,
     port,
     forwarding,
-    weight: count('-w', 1),
-    upperThreshold: count('-x', 0),
-    lowerThreshold: count('-y', 0),
-    ...(tunnel !== undefined && { tunnel }),
+    weight: count('weight'),
+    upperThreshold: count('upperThreshold'),
+    lowerThreshold: count('lowerThreshold'),
+    tunnel,
   }
+  return pickDestination(destination as Destination)
 }
 
 function readPersistence(options: RuleOptions, id: ServiceId): Persistence {
@@ -126,7 +141,8 @@ function readFlags(text: string | undefined, scheduler: string): SchedulerFlag[]
   return [...own.filter((flag) => given.includes(flag)), ...unknown]
 }
 
-function readForwarding(options: RuleOptions): ForwardingMethod {
+function readForwarding(options: RuleOptions, local: boolean): ForwardingMethod {
+  if (local && !options.has('-m') && !options.has('-i')) return 'local'
   if (options.has('-m')) return 'masquerade'
   return options.has('-i') ? 'tunnel' : 'direct'
 }

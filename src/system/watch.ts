@@ -11,6 +11,15 @@ export interface WatchOptions {
   readonly signal?: AbortSignal
 }
 
+/** One property that has changed. Values are as you would write them, with every default filled in. */
+export interface FieldChange {
+  /** Name of the property: `weight`, `scheduler`, `persistence`... */
+  readonly field: FieldDifference['field']
+  /** `undefined` for none. */
+  readonly before: unknown
+  readonly after: unknown
+}
+
 /** One difference between two looks at the table. What came and went in between is not seen. */
 export type WatchEvent =
   | {
@@ -20,7 +29,7 @@ export type WatchEvent =
   | {
       readonly type: 'service-changed'
       readonly service: ServiceStatus
-      readonly differences: readonly FieldDifference[]
+      readonly differences: readonly FieldChange[]
     }
   | {
       readonly type: 'destination-added' | 'destination-removed'
@@ -31,7 +40,7 @@ export type WatchEvent =
       readonly type: 'destination-changed'
       readonly service: ServiceStatus
       readonly destination: DestinationStatus
-      readonly differences: readonly FieldDifference[]
+      readonly differences: readonly FieldChange[]
     }
 
 export function readWatchOptions(options: WatchOptions | undefined) {
@@ -81,7 +90,7 @@ export function* tableChanges(
     const was = old.get(id)
     if (was === undefined) yield { type: 'service-added', service }
     else {
-      const differences = serviceDiff(service, was)
+      const differences = changesOf(serviceDiff(service, was))
       if (differences.length > 0) yield { type: 'service-changed', service, differences }
     }
     yield* destinationChanges(service, was?.destinations ?? [])
@@ -101,11 +110,17 @@ function* destinationChanges(
     const was = old.get(id)
     if (was === undefined) yield { type: 'destination-added', service, destination }
     else {
-      const differences = destinationDiff(destination, was)
+      const differences = changesOf(destinationDiff(destination, was))
       if (differences.length > 0)
         yield { type: 'destination-changed', service, destination, differences }
     }
   }
+}
+
+function changesOf(differences: readonly FieldDifference[]): FieldChange[] {
+  return differences.map(({ field, actual, desired }) => {
+    return { field, before: actual, after: desired }
+  })
 }
 
 // Not serviceKey: what others put into the kernel need not pass our validation.

@@ -119,6 +119,15 @@ export function checkName<T>(value: unknown, option: string, names: ReadonlyMap<
   throw typeof value === 'string' ? rangeError(option, rule, value) : typeError(option, rule, value)
 }
 
+/** The number in a name that was made from it, because nothing else is known of it: `method-5`. */
+export function unknownNumber(prefix: string, value: unknown, max: number): number | undefined {
+  if (typeof value !== 'string' || !value.startsWith(prefix)) return undefined
+  const digits = value.slice(prefix.length)
+  if (!/^(?:0|[1-9]\d{0,9})$/.test(digits)) return undefined
+  const number = Number(digits)
+  return number <= max ? number : undefined
+}
+
 /**
  * Checks the name of a kernel module part, such as a scheduler: 1 to 15 bytes, without NUL, `/` or white space
  * (ip_vs.h: IP_VS_SCHEDNAME_MAXLEN and IP_VS_PENAME_MAXLEN are 16, NUL included).

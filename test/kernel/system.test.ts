@@ -193,6 +193,6 @@ kernelSuite('the namespace as a whole', () => {
       'destination-removed',
       'service-removed',
     ])
-    expect(events[2]).toMatchObject({ differences: [{ field: 'weight', was: 1, now: 7 }] })
+    expect(events[2]).toMatchObject({ differences: [{ field: 'weight', before: 1, after: 7 }] })
   })
 })
