@@ -1,5 +1,4 @@
 // Observed values: from the kernel's numbers to what callers see. One place for the real kernel and the one in memory.
-import { inspect } from 'node:util'
 import { type AddressBytes, AF_INET, formatAddress, formatNetmask } from '../address.js'
 import { type DestinationRecord, type Every, pick, type ServiceRecord } from '../fields.js'
 import type {
@@ -168,59 +167,41 @@ function given<T extends object>(settings: Every<T>): T {
   return pick(settings as T, Object.keys(settings) as (keyof T)[])
 }
 
-/** Statistics over ten counters, in the order of native/record.h: Counters. */
-export abstract class CounterStats implements Stats {
-  protected abstract counter(index: number): bigint
+/**
+ * Statistics, from ten counters in the order of native/record.h: Counters. Plain values of its own: they can be spread and
+ * cloned, and whoever keeps them keeps nothing else of the table.
+ */
+export class ShownStats implements Stats {
+  readonly connections: bigint
+  readonly inPackets: bigint
+  readonly outPackets: bigint
+  readonly inBytes: bigint
+  readonly outBytes: bigint
+  readonly connectionRate: number
+  readonly inPacketRate: number
+  readonly outPacketRate: number
+  readonly inByteRate: number
+  readonly outByteRate: number
 
-  get connections(): bigint {
-    return this.counter(0)
-  }
-  get inPackets(): bigint {
-    return this.counter(1)
-  }
-  get outPackets(): bigint {
-    return this.counter(2)
-  }
-  get inBytes(): bigint {
-    return this.counter(3)
-  }
-  get outBytes(): bigint {
-    return this.counter(4)
-  }
-  get connectionRate(): number {
-    return Number(this.counter(5))
-  }
-  get inPacketRate(): number {
-    return Number(this.counter(6))
-  }
-  get outPacketRate(): number {
-    return Number(this.counter(7))
-  }
-  get inByteRate(): number {
-    return Number(this.counter(8))
-  }
-  get outByteRate(): number {
-    return Number(this.counter(9))
-  }
-
-  /** What `console.log` shows. */
-  [inspect.custom](): object {
-    return this.toJSON()
+  constructor(counters: ArrayLike<bigint>, at = 0) {
+    this.connections = counters[at]!
+    this.inPackets = counters[at + 1]!
+    this.outPackets = counters[at + 2]!
+    this.inBytes = counters[at + 3]!
+    this.outBytes = counters[at + 4]!
+    this.connectionRate = Number(counters[at + 5]!)
+    this.inPacketRate = Number(counters[at + 6]!)
+    this.outPacketRate = Number(counters[at + 7]!)
+    this.inByteRate = Number(counters[at + 8]!)
+    this.outByteRate = Number(counters[at + 9]!)
   }
 
   toJSON(): Record<string, string | number> {
-    return {
-      connections: String(this.connections),
-      inPackets: String(this.inPackets),
-      outPackets: String(this.outPackets),
-      inBytes: String(this.inBytes),
-      outBytes: String(this.outBytes),
-      connectionRate: this.connectionRate,
-      inPacketRate: this.inPacketRate,
-      outPacketRate: this.outPacketRate,
-      inByteRate: this.inByteRate,
-      outByteRate: this.outByteRate,
+    const shown: Record<string, string | number> = {}
+    for (const [name, value] of Object.entries(this) as [string, bigint | number][]) {
+      shown[name] = typeof value === 'bigint' ? String(value) : value
     }
+    return shown
   }
 }
 
