@@ -76,24 +76,25 @@ export function readSysctls(texts: Readonly<Record<string, string>>): Sysctls {
   )
 }
 
+export const SYSCTL_NAMES = [...Object.keys(NUMBERS), ...Object.keys(TEXTS)] as SysctlName[]
+
 /** Checks a setting and returns it as the kernel reads it. @throws TypeError, RangeError */
-export function checkSysctl(name: unknown, value: unknown): string {
-  const names = [...Object.keys(NUMBERS), ...Object.keys(TEXTS)]
+export function checkSysctl(name: unknown, value: unknown, option = 'value'): string {
   if (typeof name !== 'string') throw typeError('name', 'the name of an IPVS setting', name)
-  if (!names.includes(name)) {
-    throw rangeError('name', `the name of an IPVS setting${didYouMean(name, names)}`, name)
+  if (!SYSCTL_NAMES.includes(name as SysctlName)) {
+    throw rangeError('name', `the name of an IPVS setting${didYouMean(name, SYSCTL_NAMES)}`, name)
   }
   if (Object.hasOwn(TEXTS, name)) {
-    if (typeof value !== 'string') throw typeError('value', `text for ${name}`, value)
+    if (typeof value !== 'string') throw typeError(option, `text for ${name}`, value)
     if (!TEXTS[name as TextSetting].test(value) || value.length > 200)
-      throw rangeError('value', `text as ${name} shows it`, value)
+      throw rangeError(option, `text as ${name} shows it`, value)
     return value
   }
   const [min, max] = NUMBERS[name as NumberSetting]
   const number = typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value
-  if (typeof number !== 'number') throw typeError('value', `a number from ${min} to ${max}`, value)
+  if (typeof number !== 'number') throw typeError(option, `a number from ${min} to ${max}`, value)
   if (!Number.isInteger(number) || number < min || number > max) {
-    throw rangeError('value', `an integer from ${min} to ${max} for ${name}`, value)
+    throw rangeError(option, `an integer from ${min} to ${max} for ${name}`, value)
   }
   return String(number)
 }

@@ -5,7 +5,7 @@ import type { Cut, Failure, Place } from '../kernel/kernel.js'
 import { isOneFlip } from '../kernel/records.js'
 import type { CheckedChange } from '../validate.js'
 import { commandOf, messagesOf, type Outcome } from './memory-commands.js'
-import { hasWritten, LaterWrites } from './memory-lanes.js'
+import { LaterWrites } from './memory-lanes.js'
 
 // Taken when this file is loaded: a test that fakes the timers has faked setImmediate too, and would wait for ever.
 const afterThisTurn = setImmediate
@@ -177,8 +177,7 @@ export class MemoryQueue {
   }
 
   #note(change: CheckedChange, code: number, bulk: boolean, order: number): void {
-    if (!hasWritten(change, code)) return
-    if (this.#places > 0 || (!bulk && this.#bulk.length > 0)) this.#later.note(change, order)
+    if (this.#places > 0 || (!bulk && this.#bulk.length > 0)) this.#later.note(change, code, order)
   }
 
   /** Adds as much of a write as fits. True if all of it went in, so that the next one may join. */

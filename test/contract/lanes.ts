@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Change } from '../../src/types.js'
+import type { ApplyResult, Change } from '../../src/types.js'
 import { codeOf, fixture, SERVICE, server, TCP, UDP } from './fixture.js'
 import type { Subject } from './subject.js'
 
@@ -214,6 +214,119 @@ export function lanesContract(openKernel: () => Promise<Subject>): void {
       await shared.ipvs.addDestination(TCP, server(1, 5))
       expect((await late).outcomes.at(-1)!.status).toBe('superseded')
       expect(await weightOf(1, TCP)).toBe(5)
+    })
+
+    const marks = (count: number): Change[] =>
+      Array.from({ length: count }, (_, n) => ({
+        op: 'ensure-service',
+        service: { fwmark: n + 1, scheduler: 'rr' },
+      }))
+    const statuses = async (call: Promise<ApplyResult>) => {
+      const counts: Record<string, number> = {}
+      for (const { status } of (await call).outcomes) counts[status] = (counts[status] ?? 0) + 1
+      return counts
+    }
+
+    test('flush is the last word over a bulk call under way, and not over a later one', async () => {
+      const { ipvs } = shared
+      const all = statuses(applyBulk(marks(8000)))
+      while ((await ipvs.service({ fwmark: 1 })) === undefined);
+      await ipvs.flush()
+      const later = ipvs.apply(marks(40).slice(30), { priority: 'bulk' })
+      const { applied, superseded } = await all
+      expect(applied! + superseded!).toBe(8000)
+      expect(superseded).toBeGreaterThan(0)
+      expect((await later).applied).toBe(10)
+      expect((await ipvs.services()).length).toBe(10)
+    })
+
+    test('flush is the last word over a long call and a reconcile that were made before it', async () => {
+      const { ipvs } = shared
+      const long = ipvs.apply(marks(3000))
+      const reconciled = ipvs.reconcile([{ fwmark: 9000, scheduler: 'rr', destinations: [] }])
+      const bulk = applyBulk(marks(300))
+      await ipvs.flush()
+      await Promise.all([long, reconciled, bulk])
+      expect(await ipvs.services()).toEqual([])
+    })
+
+    test('a removal is the last word also where an earlier call has not come so far', async () => {
+      const { ipvs } = shared
+      const late = { fwmark: 9999 }
+      const all = applyBulk([
+        ...bulk(8000),
+        { op: 'ensure-service', service: { ...late, scheduler: 'rr' } },
+        { op: 'add-destination', service: late, destination: server(1) },
+        { op: 'ensure-destination', service: UDP, destination: server(3000) },
+        { op: 'ensure-destination', service: UDP, destination: server(3001) },
+        { op: 'ensure-destination', service: TCP, destination: server(3002) },
+      ])
+      // Not there yet, and told so: it shall not come either.
+      const told = [
+        codeOf(ipvs.removeService(late)),
+        codeOf(ipvs.removeDestination(UDP, server(3000))),
+        codeOf(
+          ipvs.apply([{ op: 'ensure-no-destination', service: UDP, destination: server(3001) }]),
+        ),
+        codeOf(ipvs.removeService(TCP)),
+      ]
+      expect(await Promise.all(told)).toEqual([
+        ...['ERR_IPVS_NO_SERVICE', 'ERR_IPVS_NO_DESTINATION', 'ok', 'ok'],
+      ])
+      expect((await all).outcomes.slice(8000).map(({ status }) => status)).toEqual(
+        Array(5).fill('superseded'),
+      )
+      expect((await ipvs.services()).map(({ protocol }) => protocol)).toEqual(['udp'])
+      expect((await ipvs.destinations(UDP)).length).toBe(500)
+    })
+
+    test('an earlier removal does not take away what a later call was told is there', async () => {
+      const { ipvs } = shared
+      const all = applyBulk([...bulk(8000), { op: 'ensure-no-service', service: TCP }])
+      expect(await codeOf(ipvs.addService({ ...TCP, scheduler: 'rr' }))).toBe('ERR_IPVS_EXISTS')
+      expect((await all).outcomes.at(-1)!.status).toBe('superseded')
+      expect(await ipvs.service(TCP)).toBeDefined()
+    })
+
+    test('a later bulk call does not pass an earlier long one and is overwritten by it', async () => {
+      const { ipvs } = shared
+      await ipvs.addDestination(TCP, server(1, 1))
+      const set = (weight: number): Change => {
+        return { op: 'replace-destination', service: TCP, destination: server(1, weight) }
+      }
+      for (const count of [129, 400, 3000]) {
+        const first = ipvs.apply([...marks(count), set(10)])
+        const second = applyBulk([set(20)])
+        expect((await first).failed + (await second).failed).toBe(0)
+        expect(await weightOf(1, TCP)).toBe(20)
+      }
+      const first = applyBulk([...marks(3000), set(30)])
+      const second = applyBulk([set(40)])
+      expect((await first).failed + (await second).failed).toBe(0)
+      expect(await weightOf(1, TCP)).toBe(40)
+    })
+
+    test('verbs, short calls and long ones come in the order in which they were made', async () => {
+      const { ipvs } = shared
+      await ipvs.addDestination(UDP, server(0))
+      const set = (weight: number): Change => {
+        return { op: 'replace-destination', service: UDP, destination: server(0, weight) }
+      }
+      const calls = [
+        ipvs.replaceDestination(UDP, server(0, 1)),
+        ipvs.apply([set(2), set(3)]),
+        ipvs.replaceDestination(UDP, server(0, 4)),
+        ipvs.apply(Array.from({ length: 17 }, () => set(5))),
+        ipvs.replaceDestination(UDP, server(0, 6)),
+        ipvs.apply(Array.from({ length: 400 }, () => set(7))),
+        ipvs.replaceDestination(UDP, server(0, 8)),
+        ipvs.replaceDestination(UDP, server(0, 9), { deadlineMs: 3_600_001 }),
+      ]
+      const seen = ipvs.destinations(UDP)
+      const after = ipvs.replaceDestination(UDP, server(0, 10))
+      await Promise.all([...calls, after])
+      expect([9, 10]).toContain((await seen)[0]!.weight)
+      expect(await weightOf(0)).toBe(10)
     })
 
     test('bulk calls run one after the other, and none supersedes another', async () => {
