@@ -83,7 +83,7 @@ export class MemoryKernel {
     if (fields.rules !== undefined) this.load(checkText(fields.rules, 'options.rules'))
   }
 
-  /** The table as `ipvsadm-save -n` writes it. @throws RangeError it holds what rules cannot say: see `formatRules` */
+  /** The table as `ipvsadm-save -n` writes it: see `formatRules`. */
   rules(): string {
     return formatRules(this.#machine.table.trees())
   }
