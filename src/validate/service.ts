@@ -76,7 +76,24 @@ const EXAMPLE = "{ protocol: 'udp', address: '192.0.2.1', port: 53 }"
  * @throws TypeError, RangeError
  */
 export function checkServiceId(value: unknown, option: string): CheckedServiceId {
-  return identity(serviceFields(value, option), option, 'given')
+  const fields = serviceFields(value, option)
+  if (last === undefined || !isSameId(fields, last.fields)) {
+    last = { fields, id: identity(fields, option, 'given') }
+  }
+  return last.id
+}
+
+/** The last one that was right: who makes thousands of calls asks mostly about one service, and often twice. */
+let last: { readonly fields: ServiceFields; readonly id: CheckedServiceId } | undefined
+
+function isSameId(a: ServiceFields, b: ServiceFields): boolean {
+  return (
+    a.address === b.address &&
+    a.port === b.port &&
+    a.protocol === b.protocol &&
+    a.fwmark === b.fwmark &&
+    a.family === b.family
+  )
 }
 
 /**
