@@ -27,14 +27,20 @@ export interface Control<T> {
 }
 
 /**
+ * Talks over a connection, and does not close it. What it has made on top of the socket and has to be let go is done by
+ * what it returns, when the check is over. Hears of the other side's end by the socket's `end`.
+ */
+export type Talk<T> = (socket: Socket, control: Control<T>) => (() => void) | void
+
+/**
  * Connects and hands the socket over to `talk`. Settles when `talk` ends it, at an error or at the abort; nothing
- * is open any more then. `talk` does not close the socket itself, and hears of the other side's end by `end`.
+ * is open any more then.
  *
  * @throws Error (rejects) with `label`, a colon and the reason; its `cause` is the system error, if it was one.
  */
 export function withConnection<T>(
   { endpoint, tls, label, signal }: ConnectionPlan,
-  talk: (socket: Socket, control: Control<T>) => void,
+  talk: Talk<T>,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(new Error(`${label}: ${describeAbort(signal)}`))
@@ -46,9 +52,11 @@ export function withConnection<T>(
     let secure: TLSSocket | undefined
     let missing = ' (no connection)'
     let over = false
+    let letGo: (() => void) | undefined
     const end = () => {
       if (over) return false
       over = true
+      letGo?.()
       signal.removeEventListener('abort', abort)
       closeWithReset(socket)
       secure?.destroy()
@@ -65,6 +73,11 @@ export function withConnection<T>(
       } catch (error) {
         fail(error instanceof Error ? error : new Error(String(error)))
       }
+    }
+    const begin = (stream: Socket) => {
+      letGo = talk(stream, control) ?? undefined
+      // It was over before it could say how.
+      if (over) letGo?.()
     }
     const control: Control<T> = {
       succeed: (value) => {
@@ -93,8 +106,8 @@ export function withConnection<T>(
       if (over) return
       missing = ''
       attempt(() => {
-        if (tls === undefined) talk(socket, control)
-        else control.startTls(tls, (layer) => talk(layer, control))
+        if (tls === undefined) begin(socket)
+        else control.startTls(tls, begin)
       })
     })
   })

@@ -1,4 +1,5 @@
 // The rule on the records of a reply.
+import { isIPv4, isIPv6, SocketAddress } from 'node:net'
 import type { Answer, RecordType } from 'dns-packet'
 import { rangeError, typeError } from '../../errors.js'
 import { checkInteger } from '../../validate.js'
@@ -6,7 +7,7 @@ import { checkInteger } from '../../validate.js'
 /**
  * - a number: at least so many records of the type asked for;
  * - a text or several: each is the data of such a record (types A, AAAA, CNAME, DNAME, NS, PTR and TXT; names
- *   without regard to case and final dot, the parts of a TXT record joined);
+ *   without regard to case and final dot, addresses in any spelling, the parts of a TXT record joined);
  * - a function of all records in the answer section, as `dns-packet` decodes them: true if they are right; false,
  *   or a text that says what is wrong.
  */
@@ -39,6 +40,11 @@ export function readAnswerRule(rule: unknown, type: RecordType): AnswerCheck {
       rule,
     )
   }
+  for (const text of expected) {
+    if (type === 'A' && !isIPv4(text)) throw rangeError('options.answer', 'an IPv4 address', text)
+    if (type === 'AAAA' && !isIPv6(text))
+      throw rangeError('options.answer', 'an IPv6 address', text)
+  }
   return contains(expected, type)
 }
 
@@ -50,9 +56,7 @@ function atLeast(count: number, type: RecordType): AnswerCheck {
 }
 
 function contains(expected: readonly string[], type: RecordType): AnswerCheck {
-  const normal = names.includes(type)
-    ? (text: string) => text.toLowerCase().replace(/\.$/, '')
-    : (text: string) => text
+  const normal = normalFor(type)
   return (answers) => {
     const found = answers.flatMap((answer) =>
       answer.type === type && 'data' in answer ? [textOf(answer.data)] : [],
@@ -62,6 +66,16 @@ function contains(expected: readonly string[], type: RecordType): AnswerCheck {
     if (missing.length === 0) return undefined
     return `no ${type} record ${missing.join(', ')}, but ${found.length === 0 ? 'none at all' : found.join(', ')}`
   }
+}
+
+/** Two spellings of the same are the same. */
+function normalFor(type: RecordType): (text: string) => string {
+  if (names.includes(type)) return (text) => text.toLowerCase().replace(/\.$/, '')
+  if (type === 'AAAA') {
+    return (text) =>
+      isIPv6(text) ? new SocketAddress({ address: text, family: 'ipv6' }).address : text
+  }
+  return (text) => text
 }
 
 function judge(said: boolean | string): string | undefined {

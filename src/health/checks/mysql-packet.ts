@@ -19,12 +19,22 @@ const headerBytes = 4
 /** Greetings, refusals and the like are short. */
 const longest = 8192
 
-/** The first packet; `undefined` if that is none, or not the one with number `sequence`. */
+/** Of an error packet (ERR_Packet of the protocol). */
+const errorByte = 0xff
+
+/**
+ * The first packet; `undefined` if that is none, or not the one with number `sequence`. Errors come with any number: some
+ * servers count from 1 before the handshake (MariaDB 10.4 and later), others begin anew.
+ */
 export function readPacket(received: Buffer, sequence: number): Packet | 'more' | undefined {
   if (received.length < headerBytes) return 'more'
   const length = received.readUIntLE(0, 3)
-  // A protocol of text has letters here.
-  if (received[3] !== sequence || length === 0 || length > longest) return undefined
+  if (length === 0 || length > longest) return undefined
+  if (received[3] !== sequence) {
+    // A protocol of text has letters here, and none has this byte after them.
+    if (received.length === headerBytes) return 'more'
+    if (received[headerBytes] !== errorByte) return undefined
+  }
   const bytes = headerBytes + length
   if (received.length < bytes) return 'more'
   return { payload: received.subarray(headerBytes, bytes), bytes }
@@ -60,7 +70,7 @@ export function readGreeting(payload: Buffer): Greeting | undefined {
 
 /** An error packet in words: `error 1040 "Too many connections"`. */
 export function readError(payload: Buffer): { code: number; text: string } | undefined {
-  if (payload[0] !== 0xff || payload.length < 3) return undefined
+  if (payload[0] !== errorByte || payload.length < 3) return undefined
   const code = payload.readUInt16LE(1)
   // "#28000", the SQL state, comes only after the handshake.
   const text = payload.toString('utf8', payload[3] === 0x23 ? 9 : 3)

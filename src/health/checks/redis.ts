@@ -12,8 +12,9 @@ export interface RedisCheckOptions extends DialogueOptions {
   /** User of an access control list (Redis 6 and later), with `password`. Default: the server's default user. */
   readonly user?: string | undefined
   /**
-   * Errors in answer to PING that are healthy all the same, by their first word: `NOAUTH` where a password is wanted and we have none,
-   * `LOADING` for a server that still reads its data, `MASTERDOWN` for a replica on its own. Default none.
+   * Errors in answer to AUTH or PING that are healthy all the same, by their first word: `NOAUTH` where a password is
+   * wanted and we have none, `LOADING` for a server that still reads its data, `MASTERDOWN` for a replica on its own,
+   * `ERR` for one that has no password where we send one. Default none.
    */
   readonly accept?: readonly string[] | undefined
 }
@@ -31,9 +32,10 @@ export function redis(options: RedisCheckOptions = {}): Check {
     'user',
     'accept',
   ])
+  const accept = readAccept(fields.accept)
   const steps = [
-    ...login(fields.user, fields.password),
-    ask('PING', '+PONG', ['PING'], readAccept(fields.accept)),
+    ...login(fields.user, fields.password, accept),
+    ask('PING', '+PONG', ['PING'], accept),
   ]
   return dialogueCheck(fields, {
     name: 'redis',
@@ -42,7 +44,7 @@ export function redis(options: RedisCheckOptions = {}): Check {
   })
 }
 
-function login(user: unknown, password: unknown): readonly Step[] {
+function login(user: unknown, password: unknown, accept: readonly string[]): readonly Step[] {
   if (password === undefined) {
     if (user !== undefined) throw typeError('options.user', 'left out without a password', user)
     return []
@@ -52,7 +54,7 @@ function login(user: unknown, password: unknown): readonly Step[] {
     throw typeError('options.password', 'a text, not empty', typeof password)
   if (user !== undefined && typeof user !== 'string')
     throw typeError('options.user', 'a text', user)
-  return [ask('AUTH', '+OK', ['AUTH', ...(user === undefined ? [] : [user]), password], [])]
+  return [ask('AUTH', '+OK', ['AUTH', ...(user === undefined ? [] : [user]), password], accept)]
 }
 
 function readAccept(accept: unknown = []): readonly string[] {
