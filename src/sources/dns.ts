@@ -2,6 +2,7 @@
 import type { RecordWithTtl, SrvRecord } from 'node:dns'
 import { Resolver } from 'node:dns/promises'
 import { isIP } from 'node:net'
+import { inspect } from 'node:util'
 import { pause } from '../abort.js'
 import { rangeError, typeError } from '../errors.js'
 import type { PoolServer } from '../servers.js'
@@ -17,7 +18,7 @@ export type ServerResolver = Pick<Resolver, 'resolve4' | 'resolve6' | 'resolveSr
 export interface ResolveServersOptions {
   /** Default `'A'`. */
   readonly type?: 'A' | 'AAAA' | 'SRV' | undefined
-  /** Port of the servers, 1 to 65535. Default: each front's own. Not with `SRV`, whose records have one. */
+  /** Port of the servers, 1 to 65535. Default: each front's own. Not with `SRV`, whose records say it. */
   readonly port?: number | undefined
   /** With `SRV` only: which addresses of the targets. Default `['ipv4']`. */
   readonly families?: readonly Family[] | undefined
@@ -59,8 +60,9 @@ const TYPES = new Map([
  * The name is asked for as it is: neither /etc/hosts nor search domains play a part.
  *
  * With `SRV`, the servers are the addresses of the targets with the lowest priority, or of the next priority if none
- * of them has an address. Ports and weights are the records'; weight 0 becomes 1, because such a target is to be
- * chosen now and then (RFC 2782), and a server with weight 0 never is. A target that does not exist is left out; one
+ * of them has an address. Ports and weights are the records'; a record with port 0 names none, so that each front's own
+ * is taken; weight 0 becomes 1, because such a target is to be chosen now and then (RFC 2782), and a server with weight
+ * 0 never is. A target that does not exist is left out; one
  * that cannot be looked up makes the look fail, so that trouble with DNS takes no server out. The target `.` (there
  * is no such service) makes an empty list.
  *
@@ -152,11 +154,11 @@ async function hosts(
   const servers = records.map(({ address }) =>
     port === undefined ? { address } : { address, port },
   )
-  return { servers: tidy(servers), ttlSeconds: Math.min(...records.map(({ ttl }) => ttl)) }
+  return { servers: tidy(servers), ttlSeconds: leastTtl(records) }
 }
 
 async function targets(resolver: ServerResolver, { name, families }: Settings): Promise<Seen> {
-  const all = await resolver.resolveSrv(name).catch((error: unknown) => {
+  const all = await srvRecords(resolver, name).catch((error: unknown) => {
     throw lookError(`${name} SRV`, error)
   })
   const records = all.filter((record) => record.name !== '' && record.name !== '.')
@@ -193,16 +195,57 @@ async function targetServers(
       }
     }),
   )
-  return found.flat().map(({ address }) => ({ address, port, weight: Math.max(1, weight) }))
+  // Port 0 is no port: a headless service of Kubernetes without ports has it.
+  const at = port === 0 ? {} : { port }
+  return found.flat().map(({ address }) => ({ address, ...at, weight: Math.max(1, weight) }))
 }
 
-function addresses(
+async function addresses(
   resolver: ServerResolver,
   name: string,
   type: 'A' | 'AAAA',
 ): Promise<RecordWithTtl[]> {
   const ttl = { ttl: true } as const
-  return type === 'A' ? resolver.resolve4(name, ttl) : resolver.resolve6(name, ttl)
+  const records: unknown = await (type === 'A'
+    ? resolver.resolve4(name, ttl)
+    : resolver.resolve6(name, ttl))
+  return readRecords<RecordWithTtl>(
+    records,
+    ({ address }) => typeof address === 'string' && isIP(address) === (type === 'A' ? 4 : 6),
+  )
+}
+
+async function srvRecords(resolver: ServerResolver, name: string): Promise<SrvRecord[]> {
+  const isShort = (value: unknown) =>
+    Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535
+  return readRecords<SrvRecord>(
+    await resolver.resolveSrv(name),
+    (record) =>
+      typeof record.name === 'string' &&
+      [record.port, record.priority, record.weight].every(isShort),
+  )
+}
+
+/** @throws Error with code `EBADRESP`: what a resolver of the caller's gives may be anything */
+function readRecords<R>(
+  records: unknown,
+  fits: (record: { readonly [N in keyof R]: unknown }) => boolean,
+): R[] {
+  const list: readonly unknown[] = Array.isArray(records) ? records : [undefined]
+  const isRecord = (it: unknown): it is R => typeof it === 'object' && it !== null && fits(it as R)
+  if (list.every(isRecord)) return [...list]
+  const wrong = list.find((it) => !isRecord(it))
+  const text = `the resolver has given ${inspect(wrong, { breakLength: Number.POSITIVE_INFINITY })}`
+  throw Object.assign(new Error(text), { code: 'EBADRESP' })
+}
+
+/** Of those that have one: c-ares tells it of the first 256 records only. */
+function leastTtl(records: readonly RecordWithTtl[]): number {
+  let least = Number.POSITIVE_INFINITY
+  for (const { ttl } of records) {
+    if (Number.isFinite(ttl) && ttl >= 0) least = Math.min(least, ttl)
+  }
+  return least
 }
 
 /** Sorted, because DNS servers rotate their answers; each once: two targets on one server share its weight. */

@@ -25,7 +25,7 @@ export interface WatchServersOptions {
 const SETTLE_MS = 100
 
 /**
- * The servers in a file: at once, and again after each change of them.
+ * The servers in a file: now, and again after each change of them.
  *
  * The file holds one server per line, or a JSON array of what a pool's `servers` takes:
  *
@@ -36,10 +36,10 @@ const SETTLE_MS = 100
  * [2001:db8::1]:53
  * ```
  *
- * It may be edited in place or replaced, itself or the directory a link leads to. A change is read when it has been
- * the same for 100 ms. An empty file is an empty list.
+ * It may be edited in place or replaced, itself or the directory a link leads to. It is read when it has been the same
+ * for 100 ms, the first time too: what is half written is not believed. An empty file is an empty list.
  *
- * Each iteration starts afresh. Waiting does not keep the process alive.
+ * Each iteration starts afresh. Waiting for a change does not keep the process alive, a look does.
  *
  * @throws TypeError, RangeError for a bad argument
  * @throws Error, while iterating, if the file cannot be read or is no such list, with its path, the place in it and
@@ -70,12 +70,11 @@ async function* readAgain(
   const watcher = watchDirectory(dirname(path), wake)
   signal.addEventListener('abort', wake, { once: true })
   try {
-    yield parseServers(await read(path), path)
     while (!signal.aborted) {
-      await pause(intervalMs, nap.signal)
       nap = new AbortController()
       const text = await readSettled(path, signal)
       if (text !== undefined) yield parseServers(text, path)
+      await pause(intervalMs, nap.signal)
     }
   } finally {
     watcher?.close()
@@ -103,7 +102,7 @@ function watchDirectory(directory: string, wake: () => void): FSWatcher | undefi
 async function readSettled(path: string, signal: AbortSignal): Promise<string | undefined> {
   let before = await fingerprint(path)
   for (;;) {
-    await pause(SETTLE_MS, signal)
+    await pause(SETTLE_MS, signal, true)
     if (signal.aborted) return undefined
     const outcome = await read(path).catch((error: Error) => error)
     const after = await fingerprint(path)

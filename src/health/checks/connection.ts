@@ -19,6 +19,8 @@ export interface Control<T> {
   succeed(value: T): void
   /** `error`: a system error, or one whose message says what happened. */
   fail(error: Error): void
+  /** `run` lets go what `talk` has made on top of the socket; to be said before anything can end. */
+  whenOver(run: () => void): void
   /**
    * Begins TLS on a connection without it; `then` is called after the handshake, if the certificate is as it should
    * be. The caller leaves the plain socket alone from now on, without listeners for its data.
@@ -27,20 +29,14 @@ export interface Control<T> {
 }
 
 /**
- * Talks over a connection, and does not close it. What it has made on top of the socket and has to be let go is done by
- * what it returns, when the check is over. Hears of the other side's end by the socket's `end`.
- */
-export type Talk<T> = (socket: Socket, control: Control<T>) => (() => void) | void
-
-/**
  * Connects and hands the socket over to `talk`. Settles when `talk` ends it, at an error or at the abort; nothing
- * is open any more then.
+ * is open any more then. `talk` does not close the socket itself, and hears of the other side's end by `end`.
  *
  * @throws Error (rejects) with `label`, a colon and the reason; its `cause` is the system error, if it was one.
  */
 export function withConnection<T>(
   { endpoint, tls, label, signal }: ConnectionPlan,
-  talk: Talk<T>,
+  talk: (socket: Socket, control: Control<T>) => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(new Error(`${label}: ${describeAbort(signal)}`))
@@ -52,11 +48,11 @@ export function withConnection<T>(
     let secure: TLSSocket | undefined
     let missing = ' (no connection)'
     let over = false
-    let letGo: (() => void) | undefined
+    let letGo = () => {}
     const end = () => {
       if (over) return false
       over = true
-      letGo?.()
+      letGo()
       signal.removeEventListener('abort', abort)
       closeWithReset(socket)
       secure?.destroy()
@@ -74,16 +70,14 @@ export function withConnection<T>(
         fail(error instanceof Error ? error : new Error(String(error)))
       }
     }
-    const begin = (stream: Socket) => {
-      letGo = talk(stream, control) ?? undefined
-      // It was over before it could say how.
-      if (over) letGo?.()
-    }
     const control: Control<T> = {
       succeed: (value) => {
         if (end()) resolve(value)
       },
       fail,
+      whenOver: (run) => {
+        letGo = run
+      },
       startTls: (client, then) => {
         if (over) return
         missing = ' (no TLS handshake)'
@@ -106,8 +100,8 @@ export function withConnection<T>(
       if (over) return
       missing = ''
       attempt(() => {
-        if (tls === undefined) begin(socket)
-        else control.startTls(tls, begin)
+        if (tls === undefined) talk(socket, control)
+        else control.startTls(tls, (layer) => talk(layer, control))
       })
     })
   })

@@ -117,7 +117,7 @@ export function http(options: HttpCheckOptions = {}): Check {
   }
 }
 
-function ask(socket: Socket, query: Query, rules: Rules, control: Control<string>): () => void {
+function ask(socket: Socket, query: Query, rules: Rules, control: Control<string>): void {
   const { succeed, fail } = control
   // Apart: the client ends its stream after an answer.
   const asked = request({
@@ -135,6 +135,8 @@ function ask(socket: Socket, query: Query, rules: Rules, control: Control<string
     if (wrong === undefined) succeed(`status ${response.statusCode}`)
     else fail(new Error(wrong))
   }
+  // Node.js keeps a request, and what it stands on, until its answer has been read or its stream is closed.
+  control.whenOver(() => asked.destroy())
   let answer: IncomingMessage | undefined
   asked.on('error', (error) => {
     // What comes after the end of the answer is none of it.
@@ -152,8 +154,6 @@ function ask(socket: Socket, query: Query, rules: Rules, control: Control<string
   // Status 101, to a request with `Upgrade`; what follows is not HTTP.
   asked.once('upgrade', (response) => conclude(response, judgeHead(response)))
   asked.end()
-  // Node.js keeps a request, and what it stands on, until its answer has been read or its stream is closed.
-  return () => asked.destroy()
 }
 
 function readBody(

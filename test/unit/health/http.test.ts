@@ -1,7 +1,8 @@
 import { createHook } from 'node:async_hooks'
-import { createServer, type RequestListener } from 'node:http'
+import { ClientRequest, createServer, type RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
+import { queryObjects } from 'node:v8'
 import { describe, expect, it } from 'vitest'
 import { checks, type HttpCheckOptions } from '../../../src/health/checks/index.js'
 import { makeCertificate } from './certificate.js'
@@ -288,7 +289,7 @@ describe('checks.http', () => {
     it('speaks something else', async () => {
       const mail = await serve({ tcp: (socket) => socket.write('220 mail ESMTP\r\n') })
       expect(await runHttp({}, mail.member)).toMatch(/^http HOST: not HTTP: /)
-      const endless = await serve(raw(`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(100_000)}`))
+      const endless = await serve(raw(`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(400_000)}`))
       expect(await runHttp({}, endless.member)).toMatch(/^http HOST: not HTTP: /)
     })
   })
@@ -377,6 +378,56 @@ describe('checks.http', () => {
     hook.disable()
     expect(seen).toContain('TCPWRAP')
     expect([...seen].filter((type) => /GETADDRINFO|QUERYWRAP|FSREQ/.test(type))).toEqual([])
+  })
+
+  it('keeps nothing in memory of what it has asked, however that has ended', async () => {
+    const endings = {
+      'a long answer that is not read': `HTTP/1.1 200 OK\r\n\r\n${'a'.repeat(200_000)}`,
+      'a wrong status, and a body that stops': 'HTTP/1.1 404 No\r\nContent-Length: 9\r\n\r\nbeg',
+      'an upgrade': 'HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n\x01',
+      'half a head': 'HTTP/1.',
+      silence: '',
+    }
+    const check = checks.http({ headers: { connection: 'upgrade', upgrade: 'x' } })
+    const before = queryObjects(ClientRequest)
+    for (const bytes of Object.values(endings)) {
+      const { member } = await serve({
+        tcp: (socket) => socket.once('data', () => socket.write(bytes)),
+      })
+      for (let i = 0; i < 20; i++) {
+        const signal = AbortSignal.timeout(bytes.length > 9 ? 2000 : 5)
+        await check(member, { signal }).catch(() => {})
+      }
+    }
+    await expect.poll(() => queryObjects(ClientRequest)).toBe(before)
+  })
+
+  it.each([
+    ['lines that end in LF', 'HTTP/1.1 200 OK\nContent-Length: 3\n\nyes'],
+    ['no reason', 'HTTP/1.1 200\r\nContent-Length: 3\r\n\r\nyes'],
+    ['a folded header', 'HTTP/1.1 200 OK\r\nA: b\r\n\tc\r\nContent-Length: 3\r\n\r\nyes'],
+    ['a control byte', 'HTTP/1.1 200 OK\r\nA: \x07\r\nContent-Length: 3\r\n\r\nyes'],
+    ['bytes over 127', 'HTTP/1.1 200 OK\r\nA: \xff\r\nContent-Length: 3\r\n\r\nyes'],
+    ['a header of 90 KB', `HTTP/1.1 200 OK\r\nA: ${'b'.repeat(90_000)}\r\n\r\nyes`],
+    [
+      'a length beside chunks',
+      'HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n',
+    ],
+    ['more than the length', 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes, and more'],
+    [
+      'an answer behind the answer',
+      'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyesHTTP/1.1 500 No\r\n\r\n',
+    ],
+    ['no length', 'HTTP/1.0 200 OK\r\n\r\nyes'],
+    ['hints first', 'HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\n\r\nyes'],
+  ])('takes what every client takes: %s', async (_, bytes) => {
+    const { member } = await serve({
+      tcp: (socket) => socket.once('data', () => socket.end(bytes, 'latin1')),
+    })
+    expect(await runHttp({ body: (read) => String(read) === 'yes' }, member)).toBe(
+      'healthy: status 200',
+    )
+    expect(await runHttp({}, member)).toBe('healthy: status 200')
   })
 
   it.each([

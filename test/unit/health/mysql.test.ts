@@ -44,6 +44,14 @@ behavesAsDialogue('mysql', {
       [packet(0, hex('ff 6904'), "Host 'h' is blocked because of many connection errors")],
       `answered error 1129 "Host 'h' is blocked because of many connection errors"`,
     ],
+    [
+      [packet(1, hex('ff 6a04'), "Host 'h' is not allowed to connect to this server")],
+      `answered error 1130 "Host 'h' is not allowed to connect to this server"`,
+    ],
+    [
+      [mysqlGreeting(), packet(7, hex('ff 1d04'), '#08S01Server shutdown in progress')],
+      'answered error 1053 "Server shutdown in progress" to a login',
+    ],
     [[packet(0, hex('09'), '3.20\0', hex('01020304'))], 'speaks protocol 9, expected 10'],
     [[packet(0, hex('0a'), 'no end')], 'expected the handshake of MySQL'],
     [['220 smtp\r\n'], 'answered "220 smtp\\r\\n", expected the handshake of MySQL'],

@@ -38,6 +38,14 @@ describe('checks.redis', () => {
     )
   })
 
+  it('takes the errors it is told to take in answer to a password, too', async () => {
+    const turns = ['-ERR AUTH called without any password configured\r\n', '+PONG\r\n']
+    const { member } = await scripted({ first: false, turns })
+    const login = { password: 'secret' }
+    expect(await run(checks.redis({ ...login, accept: ['ERR'] }), member)).toMatch(/^healthy/)
+    expect(await run(checks.redis({ ...login, accept: ['LOADING'] }), member)).toContain('to AUTH')
+  })
+
   it('takes the errors it is told to take', async () => {
     const check = checks.redis({ accept: ['NOAUTH', 'LOADING'] })
     for (const [turn, healthy] of [

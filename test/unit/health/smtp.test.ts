@@ -18,16 +18,24 @@ behavesAsDialogue('smtp', {
     [['220-a\r\n421 busy\r\n'], 'answered "220-a\\n421 busy", expected 220'],
     [['2200 odd\r\n'], 'answered "2200 odd", expected 220'],
     [['+OK POP3\r\n'], 'answered "+OK POP3", expected 220'],
-    [['220 a\r\n', '550 go away\r\n'], 'answered "550 go away" to EHLO, expected 250'],
+    [['220 a\r\n', '421 bye\r\n'], 'answered "421 bye" to EHLO, expected 250'],
+    [['220 a\r\n', '550 go\r\n', '550 away\r\n'], 'answered "550 away" to HELO, expected 250'],
     [['220 a\r\n', '502 what\r\n', '421 bye\r\n'], 'answered "421 bye" to HELO, expected 250'],
   ],
 })
 
 describe('checks.smtp', () => {
-  it('says HELO to a server that knows no EHLO', async () => {
+  it.each([
+    '500 what?',
+    '501 no such thing',
+    '502 what?',
+    '504 no',
+    '550-not\r\n550 here',
+    '451 not now',
+  ])('says HELO to a server that takes no EHLO: %j', async (answer) => {
     const server = await scripted({
       first: true,
-      turns: ['220 old\r\n', '502 what?\r\n', '250 hello\r\n'],
+      turns: ['220 old\r\n', `${answer}\r\n`, '250 hello\r\n'],
     })
     expect(await run(checks.smtp({ helo: 'director.example.org' }), server.member)).toMatch(
       /^healthy/,

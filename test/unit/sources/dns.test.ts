@@ -2,7 +2,11 @@ import { Resolver } from 'node:dns/promises'
 import type { Answer } from 'dns-packet'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { PoolServer } from '../../../src/servers.js'
-import { type ResolveServersOptions, resolveServers } from '../../../src/sources/index.js'
+import {
+  type ResolveServersOptions,
+  resolveServers,
+  type ServerResolver,
+} from '../../../src/sources/index.js'
 import { answer, type LoopbackServer, serve } from '../health/loopback.js'
 
 const RCODES = { FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 } as const
@@ -100,6 +104,50 @@ describe('addresses', () => {
   })
 })
 
+describe('a resolver of the caller', () => {
+  /** One that gives these. */
+  const giving = (records: unknown): ServerResolver => {
+    const give = async () => records as never
+    return { resolve4: give, resolve6: give, resolveSrv: give }
+  }
+
+  it.each([
+    ['A', undefined],
+    ['A', ['10.1.0.1']],
+    ['A', [{ address: '2001:db8::1', ttl: 1 }]],
+    ['AAAA', [{ address: '10.1.0.1', ttl: 1 }]],
+    ['AAAA', [{ address: 7, ttl: 1 }]],
+    ['SRV', [{ name: 'a.test', port: 70_000, priority: 0, weight: 0 }]],
+    ['SRV', [{ name: 'a.test', port: 53, priority: Number.NaN, weight: 0 }]],
+    ['SRV', [{ name: 'a.test', port: 53, priority: 0 }]],
+  ] as const)('that gives no %s records makes the look fail: %j', async (type, records) => {
+    const looking = next(iterate({ type, resolver: giving(records) }))
+    await expect(looking).rejects.toMatchObject({
+      code: 'EBADRESP',
+      message: expect.stringContaining(`web.test ${type}: EBADRESP`),
+    })
+  })
+
+  it.each([
+    [[5, undefined], 5000],
+    [[undefined, undefined], 30_000],
+    [[Number.NaN, 8], 8000],
+    [[-7, 9], 9000],
+    [[0.001], 1000],
+    [['4', 12], 12_000],
+    [[Number.POSITIVE_INFINITY], 30_000],
+  ])('pauses as long as the records live that say so: %j', async (ttls, pauseMs) => {
+    fakeTimers()
+    const timers = vi.spyOn(globalThis, 'setTimeout')
+    const records = ttls.map((ttl, i) => ({ address: `10.1.0.${i + 1}`, ttl }))
+    const iterator = iterate({ ttl: true, resolver: giving(records) })
+    await next(iterator)
+    void iterator.next()
+    await pausing()
+    expect(timers.mock.lastCall?.[1]).toBe(pauseMs)
+  })
+})
+
 describe('SRV', () => {
   const hosts = {
     'a.test A': a('10.1.0.1'),
@@ -131,6 +179,12 @@ describe('SRV', () => {
     expect(both.slice(0, 2).map(({ address }) => address)).toEqual(['10.1.0.2', '10.1.0.3'])
     expect(both.slice(2)).toEqual(ipv6)
     expect(await first(zone, { type, families: ['ipv6'] })).toEqual(ipv6)
+  })
+
+  it('takes the ports of the fronts for port 0, which is none', async () => {
+    expect(await first(with_(srv(10, 2, 0, 'a.test')), { type })).toEqual([
+      { address: '10.1.0.1', weight: 2 },
+    ])
   })
 
   it('lets weight 0 be chosen now and then', async () => {

@@ -344,7 +344,7 @@ describe('failures', () => {
     const source = watchServers(path, NO_POLL)
     await writeFile(path, '10.1.0.1')
     const first = source[Symbol.asyncIterator]()
-    expect((await first.next()).value).toEqual([one])
+    expect(await next(first)).toEqual([one])
     const gone = first.next()
     await unlink(path)
     await expect(soon(gone)).rejects.toThrow(`${path} cannot be read: no such file`)
@@ -395,10 +395,11 @@ describe('ending', () => {
 
   it('leaves a loop as usual', async () => {
     await writeFile(path, '10.1.0.1')
-    for await (const list of watchServers(path, NO_POLL)) {
-      expect(list).toEqual([one])
-      break
+    const loop = async () => {
+      for await (const list of watchServers(path, NO_POLL)) return list
+      return undefined
     }
+    expect(await soon(loop())).toEqual([one])
     expect(watch).toHaveBeenCalled()
   })
 
