@@ -63,7 +63,7 @@ TEST("a signal during send or receive changes nothing") {
   FailNext("recvmmsg", EINTR);
   peer.Chunk(3, 7, 1);
   ServiceRow row;
-  CHECK(peer.channel.GetService(Mark(7), &row) == 0 && row.fields.key.fwmark == 7);
+  CHECK(peer.reader.GetService(Mark(7), &row) == 0 && row.fields.key.fwmark == 7);
 }
 
 TEST("what sendmsg refuses has not run: each change gets the errno, and the socket stays") {
@@ -126,7 +126,7 @@ TEST("a read whose answer was lost or cut is made again on a new socket, once") 
     fresh.Chunk(3, 1, 2);
     fresh.Chunk(3, 0, 0);
     Table table;
-    CHECK(peer.channel.ReadServices(&table, Always) == 0);
+    CHECK(peer.reader.ReadServices(&table, Always) == 0);
     CHECK(table.services.size() == 2 && table.verified);
   }
   Peer peer;
@@ -134,7 +134,7 @@ TEST("a read whose answer was lost or cut is made again on a new socket, once") 
   NextSocket(fresh.theirs);
   fresh.Family(2, kFamily);
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Always) == EAGAIN);
+  CHECK(peer.reader.ReadServices(&table, Always) == EAGAIN);
   CHECK(!peer.channel.is_open());
 }
 
@@ -147,7 +147,7 @@ TEST("what a dump had said before it broke off is forgotten") {
   fresh.Chunk(3, 8, 1);
   fresh.Chunk(3, 0, 0);
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Always) == 0);
+  CHECK(peer.reader.ReadServices(&table, Always) == 0);
   CHECK(table.services.size() == 1 && table.services[0].fields.key.fwmark == 8);
 }
 
@@ -156,7 +156,7 @@ TEST("a dump that ends with an error is an error, whatever came before") {
   peer.Chunk(1, 1, 5);
   peer.Done(1, EPERM);
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Always) == EPERM);
+  CHECK(peer.reader.ReadServices(&table, Always) == EPERM);
   CHECK(!peer.channel.is_open());
 }
 
@@ -171,7 +171,7 @@ TEST("messages of other requests and other types are no rows") {
   peer.Chunk(1, 5, 1);
   peer.Done(1, 0);
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Always) == 0);
+  CHECK(peer.reader.ReadServices(&table, Always) == 0);
   CHECK(table.services.size() == 1 && table.services[0].fields.key.fwmark == 5);
 }
 
@@ -183,7 +183,7 @@ TEST("what the kernel says of consistency is not needed: a disturbed dump's rows
   Say(peer, bytes);
   peer.Done(1, 0);
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Always) == 0);
+  CHECK(peer.reader.ReadServices(&table, Always) == 0);
   CHECK(table.services.size() == 1);
 }
 
@@ -196,7 +196,7 @@ TEST("a code that is no errno is EIO: nothing the kernel says passes for an outc
     Peer reader;
     reader.Done(1, error);
     Table table;
-    CHECK(reader.channel.ReadServices(&table, Always) == EIO);
+    CHECK(reader.reader.ReadServices(&table, Always) == EIO);
   }
   // The one number without a negative of its own.
   const auto least = Raw(NLMSG_ERROR, 1, {0, 0, 0, 0x80});
@@ -212,7 +212,7 @@ TEST("an error answer without its code is no success") {
   Peer reader;
   Say(reader, Raw(NLMSG_ERROR, 1, {}));
   ServiceRow row;
-  CHECK(reader.channel.GetService(Mark(1), &row) == EIO);
+  CHECK(reader.reader.GetService(Mark(1), &row) == EIO);
 }
 
 TEST("a message that is cut short ends its datagram, not the dump") {
@@ -223,7 +223,7 @@ TEST("a message that is cut short ends its datagram, not the dump") {
   Say(peer, bytes);
   peer.Done(1, 0);
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Always) == 0);
+  CHECK(peer.reader.ReadServices(&table, Always) == 0);
   CHECK(table.services.size() == 1 && table.services[0].fields.key.fwmark == 1);
 }
 
@@ -283,7 +283,7 @@ TEST("an answer that names no service is EIO") {
   Peer peer;
   Say(peer, Raw(kFamily, 1, {IPVS_CMD_NEW_SERVICE, 1, 0, 0}));
   ServiceRow row;
-  CHECK(peer.channel.GetService(Mark(1), &row) == EIO);
+  CHECK(peer.reader.GetService(Mark(1), &row) == EIO);
 }
 
 TEST("an answer about another service than the one a round misses is EIO") {
@@ -294,7 +294,7 @@ TEST("an answer about another service than the one a round misses is EIO") {
   peer.Chunk(2, 0, 0);
   peer.Chunk(3, 2, 1);  // GET_SERVICE 1
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Always) == EIO);
+  CHECK(peer.reader.ReadServices(&table, Always) == EIO);
 }
 
 TEST("changes that find no family run again under its new id, once") {
@@ -343,7 +343,7 @@ TEST("a channel that cannot be opened again says why, for every change and read"
     NextSocket(line.theirs);
     FailNext(call, EPERM);
     ServiceRow row;
-    CHECK(peer.channel.GetService(Mark(1), &row) == EPERM);
+    CHECK(peer.reader.GetService(Mark(1), &row) == EPERM);
   }
 }
 

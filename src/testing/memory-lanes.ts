@@ -1,4 +1,4 @@
-// Which bulk changes a later call has made stale: the rules of native/worker.cc.
+// Which bulk changes a later call has made stale: the rules of native/lanes.cc.
 import { checkedDestinationKey, checkedServiceKey } from '../identity.js'
 import type { CheckedChange } from '../validate.js'
 

@@ -1,5 +1,5 @@
 // One client's queue: first come, first served; what waits goes out together; bulk calls give one batch at a time and
-// only when nothing else waits. The same rules as native/worker.cc, on the event loop in place of a thread.
+// only when nothing else waits. The same rules as native/lanes.cc, on the event loop in place of a thread.
 import { OUTCOME } from '../kernel/addon.js'
 import type { Cut, Failure, Place } from '../kernel/kernel.js'
 import { isOneFlip } from '../kernel/records.js'
