@@ -238,7 +238,8 @@ bool Lanes::FinishRead() {
 
 bool Lanes::Withdraw(uint32_t id) {
   const std::shared_ptr<Request> request = Find(id);
-  if (request == nullptr || request->kind != RequestKind::kWrite || request->next == request->count) return false;
+  if (request == nullptr || request->kind != RequestKind::kWrite) return false;
+  if (request->abandoned || request->next == request->count) return false;
   Remove(request);
   request->failures.push_back({static_cast<int32_t>(request->next), kNotSent, 0});
   // Those in the kernel stay where they are.

@@ -26,6 +26,11 @@ std::deque<std::function<void()>>& Reactions() {
   return reactions;
 }
 
+Automaton& Current() {
+  static Automaton automaton;
+  return automaton;
+}
+
 std::deque<uint32_t>& Senders() {
   static std::deque<uint32_t> senders;
   return senders;
@@ -60,6 +65,8 @@ void FailNext(const std::string& call, int error) { Faults()[call].push_back(err
 
 void NextSocket(int fd) { Sockets().push_back(fd); }
 
+void UseAutomaton(Automaton automaton) { Current() = std::move(automaton); }
+
 void NextSender(uint32_t port) { Senders().push_back(port); }
 
 void AfterSend(std::function<void()> what) { Reactions().push_back(std::move(what)); }
@@ -77,6 +84,7 @@ int __real_recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timesp
 int __wrap_socket(int domain, int type, int protocol) {
   if (Fails("socket")) return -1;
   if (domain != AF_NETLINK) return __real_socket(domain, type, protocol);
+  if (Current().open) return Current().open();
   if (Sockets().empty()) {
     errno = EAFNOSUPPORT;
     return -1;
@@ -105,6 +113,7 @@ int __wrap_setsockopt(int fd, int level, int option, const void* value, socklen_
 ssize_t __wrap_sendmsg(int fd, const msghdr* message, int flags) {
   if (Fails("sendmsg")) return -1;
   const ssize_t sent = __real_sendmsg(fd, message, flags);
+  if (Current().answer) Current().answer(fd);
   if (!Reactions().empty()) {
     Reactions().front()();
     Reactions().pop_front();

@@ -15,5 +15,13 @@ void NextSocket(int fd);
 // The port that has sent the next datagram; several wait in line. Otherwise it is 0, the kernel's.
 void NextSender(uint32_t port);
 
+// A kernel that answers by itself: `open` gives each new netlink socket, `answer` runs after every send on it. Called on the
+// thread that sends.
+struct Automaton {
+  std::function<int()> open;
+  std::function<void(int fd)> answer;
+};
+void UseAutomaton(Automaton automaton);
+
 // What the peer does after the next send, for answers that must not be there before; several wait in line.
 void AfterSend(std::function<void()> what);
