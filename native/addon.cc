@@ -243,16 +243,17 @@ class Client : public Napi::ObjectWrap<Client> {
     worker_->Append(info[0].As<Napi::Number>().Uint32Value(), changes.data, changes.size);
   }
 
-  // read(id, kind, serviceRecord or text?)
+  // read(id, kind, bulk, serviceRecord or text?)
   void Read(const Napi::CallbackInfo& info) {
     Request request;
     request.id = info[0].As<Napi::Number>().Uint32Value();
     request.kind = static_cast<RequestKind>(info[1].As<Napi::Number>().Uint32Value());
-    if (info[2].IsTypedArray()) {
-      const Changes changes(info[2]);
+    request.bulk = info[2].As<Napi::Boolean>().Value();
+    if (info[3].IsTypedArray()) {
+      const Changes changes(info[3]);
       if (changes.size > 0) request.key = changes.data->service.key;
     }
-    if (info[2].IsString()) request.argument = info[2].As<Napi::String>().Utf8Value();
+    if (info[3].IsString()) request.argument = info[3].As<Napi::String>().Utf8Value();
     Begin();
     worker_->Submit(std::move(request));
   }

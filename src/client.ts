@@ -375,8 +375,8 @@ export class Ipvs implements TableClient, AsyncDisposable {
    * meanwhile may be missing or doubled. The kernel walks its table anew for each page of text (ip_vs_conn.c:
    * ip_vs_conn_array), so that the cost grows with the square of the number of entries.
    */
-  async *connections(options?: CallOptions): AsyncGenerator<Connection, void, void> {
-    yield* readConnections(await this.#open().connections(this.#callDeadline(options)))
+  connections(options?: CallOptions): AsyncGenerator<Connection, void, void> {
+    return readConnections(async () => this.#open().connections(this.#callDeadline(options)))
   }
 
   /**

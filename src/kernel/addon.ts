@@ -75,7 +75,8 @@ export interface NativeClient {
   append(id: number, records: Uint8Array): void
   takePlace(): number
   leavePlace(): void
-  read(id: number, kind: number, argument?: Uint8Array | string): void
+  /** @param bulk gives way to others, and comes after the bulk calls before it */
+  read(id: number, kind: number, bulk: boolean, argument?: Uint8Array | string): void
   /** Takes back what is not sent yet: `false` if there is nothing to take back. */
   withdraw(id: number): boolean
   /** Gives a request up at its deadline: `false` if it has been completed already. */

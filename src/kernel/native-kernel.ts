@@ -255,10 +255,12 @@ export class NativeKernel implements Kernel {
     return (await this.#table('destinations', 'GET_DEST', target, deadlineMs, id))?.destinations()
   }
 
-  async snapshot(deadlineMs: number): Promise<Snapshot> {
+  async snapshot(deadlineMs: number, place?: Place): Promise<Snapshot> {
     const release = this.hold()
     try {
-      const raw = await this.#read('table', 'GET_SERVICE', 'reading the table', deadlineMs)
+      const target = 'reading the table'
+      const bulk = place !== undefined
+      const raw = await this.#read('table', 'GET_SERVICE', target, deadlineMs, undefined, bulk)
       const { verified, attempts } = raw as RawTable
       const services = await inSlices(new TableReader(this.#layout, raw as RawTable).trees())
       return { services, verified, attempts }
@@ -343,6 +345,7 @@ export class NativeKernel implements Kernel {
     target: string,
     deadlineMs: number,
     about?: CheckedServiceId | string,
+    bulk = false,
   ): Promise<Payload> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(closedError())
@@ -364,7 +367,7 @@ export class NativeKernel implements Kernel {
       })
       const argument =
         typeof about === 'object' ? ChangeWriter.identity(this.#layout, about) : about
-      this.#client.read(id, READ_KIND[kind], argument)
+      this.#client.read(id, READ_KIND[kind], bulk, argument)
     })
   }
 

@@ -26,7 +26,7 @@ export function kernelTable(
 ): Table {
   const left = () => Math.max(1, Math.ceil(until - performance.now()))
   return {
-    snapshot: () => kernel.snapshot(left()),
+    snapshot: () => kernel.snapshot(left(), place),
     service: (id) => {
       const target = `reconciling ${serviceKey(id)}`
       return kernel.service(checkServiceId(id, 'service'), target, left())
