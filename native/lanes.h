@@ -38,8 +38,9 @@ struct Request {
   // Gives way to others. A write's changes are then of services and destinations only.
   bool bulk = false;
   uint64_t order = 0;  // of acceptance, over both lanes; of bulk: given by a place that was taken earlier, if not 0
-  // Of kWrite: it runs once all `count` changes have come. Nothing is reserved for them: it is the caller's number.
-  std::vector<Change> changes;
+  // Of kWrite: it runs once all `count` changes have come. Nothing is reserved for them: it is the caller's number. A deque: growing,
+  // it copies nothing and touches no page twice.
+  std::deque<Change> changes;
   size_t count = 0;
   ServiceKey key{};      // of a read
   std::string argument;  // of kSetSysctl: "name=value"; of kConnections: the file's name
