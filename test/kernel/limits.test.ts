@@ -39,13 +39,13 @@ kernelSuite('limits', () => {
 
   test('a list with holes ends its own call, and takes no memory for what is not there', async () => {
     const before = process.memoryUsage().rss
-    for (const length of [3e7, 2 ** 31, 2 ** 32 - 1]) {
+    for (const length of [3e6, 3e7, 2 ** 31, 2 ** 32 - 1]) {
       for (const options of [{}, { priority: 'bulk' }, { signal: AbortSignal.abort() }] as const) {
         const holes: Change[] = []
         holes[length - 1] = ensure(1)
         await expect(ipvs.apply(holes, options)).rejects.toMatchObject({
           code: 'ERR_IPVS_ARGUMENT',
-          option: 'changes[0]',
+          option: expect.stringMatching(/^changes(\[0\])?$/),
         })
       }
     }
