@@ -1,7 +1,7 @@
 // The client: services and destinations of one network namespace, one method per verb.
 import { checkAll, listOf } from './apply/checked.js'
 import { errorsNow, NO_ERRORS, settleErrors } from './apply/errors.js'
-import { type Errors, RequestBatcher, SHORT, type Slice, sliceErrors } from './apply/requests.js'
+import { type Errors, RequestBatcher, SHORT, sliceErrors } from './apply/requests.js'
 import { Applied } from './apply/result.js'
 import { traceChanges } from './apply/trace.js'
 import { IpvsApplyError, IpvsError, typeError } from './errors.js'
@@ -39,7 +39,7 @@ import {
 import { checkSysctl, readSysctls, type SysctlName, type Sysctls } from './system/sysctls.js'
 import { checkTimeouts, type Timeouts } from './system/timeouts.js'
 import { readWatchOptions, type WatchEvent, type WatchOptions, watchTable } from './system/watch.js'
-import { ADD, BEFORE_CALLS, type TableClient } from './table-client.js'
+import { BEFORE_CALLS, type TableClient } from './table-client.js'
 import type {
   ApplyResult,
   Change,
@@ -409,12 +409,6 @@ export class Ipvs implements TableClient, AsyncDisposable {
    */
   async *watch(options?: WatchOptions): AsyncGenerator<WatchEvent, void, void> {
     yield* watchTable(() => this.snapshot(), readWatchOptions(options))
-  }
-
-  /** @internal */
-  [ADD](changes: readonly CheckedChange[]): Slice {
-    this.#begin()
-    return this.#requests.add(changes, this.#deadlineMs)
   }
 
   /** Before every call: what others gather goes first. */
