@@ -1,7 +1,7 @@
 // The client: services and destinations of one network namespace, one method per verb.
 import { checkAll, listOf } from './apply/checked.js'
-import { errorsNow, NO_ERRORS, settleErrors } from './apply/errors.js'
-import { type Errors, RequestBatcher, SHORT, sliceErrors } from './apply/requests.js'
+import { errorsNow, NO_ERRORS } from './apply/errors.js'
+import { RequestBatcher } from './apply/requests.js'
 import { Applied } from './apply/result.js'
 import { traceChanges } from './apply/trace.js'
 import { IpvsApplyError, IpvsError, typeError } from './errors.js'
@@ -53,13 +53,7 @@ import type {
   ServiceTree,
   Snapshot,
 } from './types.js'
-import {
-  type CheckedChange,
-  checkChange,
-  checkDestinationId,
-  checkOptions,
-  checkServiceId,
-} from './validate.js'
+import { checkChange, checkDestinationId, checkOptions, checkServiceId } from './validate.js'
 
 /** A connection to the kernel's IPVS table, with a thread and sockets of its own. */
 export class Ipvs implements TableClient, AsyncDisposable {
@@ -179,7 +173,7 @@ export class Ipvs implements TableClient, AsyncDisposable {
         throw new IpvsError('ERR_IPVS_NO_SERVICE', text, { command: 'GET_SERVICE' })
       }
       const service = { ...seen, ...changes } as Service
-      await this.#send(checkChange({ op: 'replace-service', service }, ''), deadlineMs)
+      await this.#requests.send(checkChange({ op: 'replace-service', service }, ''), deadlineMs)
     })
   }
 
@@ -231,7 +225,7 @@ export class Ipvs implements TableClient, AsyncDisposable {
       const stays = tunnel !== undefined && (changes.forwarding ?? 'tunnel') === 'tunnel'
       const merged = { ...rest, ...(stays && { tunnel }), ...changes } as Destination
       const change = { op: 'replace-destination', service, destination: merged }
-      await this.#send(checkChange(change, ''), deadlineMs)
+      await this.#requests.send(checkChange(change, ''), deadlineMs)
     })
   }
 
@@ -255,10 +249,7 @@ export class Ipvs implements TableClient, AsyncDisposable {
     const read = options === undefined ? this.#plain : readApplyOptions(options, this.#deadlineMs)
     this.#begin()
     const list = listOf(changes)
-    const errors = await (isShort(list, read)
-      ? this.#applyShort(list, read.deadlineMs)
-      : this.#applyLong(list, read))
-    const result = new Applied(list, errors)
+    const result = new Applied(list, await this.#requests.apply(list, read))
     if (read.throws && result.failed > 0) throw new IpvsApplyError(result)
     return result
   }
@@ -438,56 +429,18 @@ export class Ipvs implements TableClient, AsyncDisposable {
     return options === undefined ? this.#deadlineMs : readCallOptions(options, this.#deadlineMs)
   }
 
-  /** Of a call that was accepted before the client was being closed. */
-  async #send(checked: CheckedChange, deadlineMs: number): Promise<void> {
-    const { request, from } = this.#requests.add([checked], deadlineMs)
-    await request.answer
-    const error = (await request.errors).get(from)
-    if (error !== undefined) throw error
-  }
-
-  async #one(change: Change, options: CallOptions | undefined): Promise<void> {
-    const deadlineMs = this.#callDeadline(options)
-    // Arguments of the verbs are named `service` and `destination`, without the change around them.
-    const checked = checkChange(change, '')
-    this.#begin()
-    const { request, from } = this.#requests.add([checked], deadlineMs)
-    await request.answer
-    if (request.errors === NO_ERRORS) return
-    const error = (await request.errors).get(from)
-    if (error !== undefined) throw error
-  }
-
-  async #applyShort(list: readonly Change[], deadlineMs: number): Promise<Errors> {
-    const checked = [...checkAll(list).changes]
-    const slice = this.#requests.add(checked, deadlineMs)
-    const { request } = slice
-    await request.answer
-    if (request.errors === NO_ERRORS) return NO_ERRORS
-    return sliceErrors(await request.errors, slice, list)
-  }
-
-  async #applyLong(list: readonly Change[], options: ReadApplyOptions): Promise<Errors> {
-    this.#requests.flush()
-    const { changes, sent } = checkAll(list)
-    const release = this.#kernel.hold()
+  /** One promise for each call: a thousand callers have a thousand. */
+  #one(change: Change, options: CallOptions | undefined): Promise<void> {
     try {
-      const written = await this.#kernel.write(changes, list.length, options)
-      const errors =
-        written.failures.length === 0
-          ? NO_ERRORS
-          : await settleErrors(this.#kernel, sent, written, list)
-      traceChanges(sent, errors)
-      return errors
-    } finally {
-      release()
+      const deadlineMs = this.#callDeadline(options)
+      // Arguments of the verbs are named `service` and `destination`, without the change around them.
+      const checked = checkChange(change, '')
+      this.#begin()
+      return this.#requests.send(checked, deadlineMs)
+    } catch (error) {
+      return Promise.reject(error)
     }
   }
-}
-
-/** It has a part in the request of this turn. */
-function isShort({ length }: readonly Change[], { bulk, signal }: ReadApplyOptions): boolean {
-  return length > 0 && length <= SHORT && !bulk && signal === undefined
 }
 
 /** A patch as it is now. */

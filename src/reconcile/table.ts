@@ -1,7 +1,5 @@
 // What reconciling needs of a client's kernel, as plain calls that share one deadline.
-import { checkAll } from '../apply/checked.js'
-import { settleErrors } from '../apply/errors.js'
-import { traceChanges } from '../apply/trace.js'
+import { sendAlone } from '../apply/requests.js'
 import type { IpvsError } from '../errors.js'
 import { serviceKey } from '../identity.js'
 import type { Kernel, Place } from '../kernel/kernel.js'
@@ -35,13 +33,8 @@ export function kernelTable(
       const target = `reconciling ${serviceKey(id)}`
       return kernel.destinations(checkServiceId(id, 'service'), target, left())
     },
-    write: async (changes) => {
-      const options = { bulk: true, place, deadlineMs: left(), signal }
-      const { changes: checked, sent } = checkAll(changes)
-      const written = await kernel.write(checked, changes.length, options)
-      const errors = await settleErrors(kernel, sent, written, changes)
-      traceChanges(sent, errors)
-      return errors
+    write: (changes) => {
+      return sendAlone(kernel, changes, { bulk: true, place, deadlineMs: left(), signal })
     },
   }
 }
