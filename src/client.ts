@@ -245,13 +245,19 @@ export class Ipvs implements TableClient, AsyncDisposable {
    * @throws TypeError, RangeError a bad change; nothing was sent
    * @throws IpvsApplyError with `onError: 'throw'`
    */
-  async apply(changes: readonly Change[], options?: ApplyOptions): Promise<ApplyResult> {
-    const read = options === undefined ? this.#plain : readApplyOptions(options, this.#deadlineMs)
-    this.#begin()
-    const list = listOf(changes)
-    const result = new Applied(list, await this.#requests.apply(list, read))
-    if (read.throws && result.failed > 0) throw new IpvsApplyError(result)
-    return result
+  apply(changes: readonly Change[], options?: ApplyOptions): Promise<ApplyResult> {
+    try {
+      const read = options === undefined ? this.#plain : readApplyOptions(options, this.#deadlineMs)
+      this.#begin()
+      const list = listOf(changes)
+      return this.#requests.apply(list, read, (errors) => {
+        const result = new Applied(list, errors)
+        if (read.throws && result.failed > 0) throw new IpvsApplyError(result)
+        return result
+      })
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /**
@@ -429,7 +435,7 @@ export class Ipvs implements TableClient, AsyncDisposable {
     return options === undefined ? this.#deadlineMs : readCallOptions(options, this.#deadlineMs)
   }
 
-  /** One promise for each call: a thousand callers have a thousand. */
+  /** One promise for each call, and as many steps to it as for a list: calls that were answered together settle in order. */
   #one(change: Change, options: CallOptions | undefined): Promise<void> {
     try {
       const deadlineMs = this.#callDeadline(options)

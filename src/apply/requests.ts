@@ -67,16 +67,19 @@ export class RequestBatcher {
     if (error !== undefined) throw error
   }
 
-  /** Sends a list. Errors by index. @throws TypeError, RangeError a bad change; nothing is sent then */
-  async apply(list: MadeChanges, options: WriteOptions): Promise<Errors> {
+  /**
+   * Sends a list.
+   *
+   * @param finish what the call resolves with, from its errors by index
+   * @throws TypeError, RangeError a bad change, or rejects with it; nothing is sent then
+   */
+  apply<T>(list: MadeChanges, options: WriteOptions, finish: (errors: Errors) => T): Promise<T> {
     const { bulk, signal, deadlineMs } = options
     if (list.length > SHORT || list.length === 0 || bulk || signal !== undefined) {
       this.flush()
-      return sendAlone(this.#kernel, list, options)
+      return sendAlone(this.#kernel, list, options, finish)
     }
-    const slice = this.add([...checkAll(list).changes], deadlineMs)
-    await slice.request.answer
-    return sliceErrors(await slice.request.errors, slice, list)
+    return finishSlice(this.add([...checkAll(list).changes], deadlineMs), list, finish)
   }
 
   /** Takes the changes of a call. No boundary between two requests splits them. */
@@ -138,11 +141,12 @@ export class RequestBatcher {
 }
 
 /** A call that has a request of its own, because it is long or has something of its own to say. */
-export async function sendAlone(
+export async function sendAlone<T>(
   kernel: Kernel,
   list: MadeChanges,
   options: WriteOptions,
-): Promise<Errors> {
+  finish: (errors: Errors) => T,
+): Promise<T> {
   const { changes, sent } = checkAll(list)
   const release = kernel.hold()
   try {
@@ -150,10 +154,21 @@ export async function sendAlone(
     const errors =
       written.failures.length === 0 ? NO_ERRORS : await settleErrors(kernel, sent, written, list)
     traceChanges(sent, errors)
-    return errors
+    return finish(errors)
   } finally {
     release()
   }
+}
+
+async function finishSlice<T>(
+  slice: Slice,
+  list: MadeChanges,
+  finish: (errors: Errors) => T,
+): Promise<T> {
+  const { request } = slice
+  await request.answer
+  if (request.errors === NO_ERRORS) return finish(NO_ERRORS)
+  return finish(sliceErrors(await request.errors, slice, list))
 }
 
 /** The errors of one call, by its own indices; about its own changes, as long as they say what was sent. */

@@ -34,7 +34,8 @@ export function kernelTable(
       return kernel.destinations(checkServiceId(id, 'service'), target, left())
     },
     write: (changes) => {
-      return sendAlone(kernel, changes, { bulk: true, place, deadlineMs: left(), signal })
+      const options = { bulk: true, place, deadlineMs: left(), signal }
+      return sendAlone(kernel, changes, options, (errors) => errors)
     },
   }
 }
