@@ -143,7 +143,7 @@ export class NativeKernel implements Kernel {
       if (this.#client.abandon(id) !== false) this.#finish(id, 0, undefined, undefined)
       throw error
     }
-    return await result
+    return result
   }
 
   /** Encodes a request's changes and appends them to it, a chunk at a time. */
