@@ -34,8 +34,12 @@ export function parseAddress(text: unknown, option: string): Address {
   return { af, bytes, text: formatAddress(af, bytes) }
 }
 
-/** {@link parseAddress} without the text: 4 or 16 bytes. */
-export function addressBytes(text: unknown, option: string): AddressBytes {
+/**
+ * {@link parseAddress} without the text: 4 or 16 bytes.
+ *
+ * @param mappedToo the kernel takes IPv4-mapped addresses, so that others may have put one there
+ */
+export function addressBytes(text: unknown, option: string, mappedToo = false): AddressBytes {
   if (typeof text !== 'string') {
     throw typeError(option, 'an IPv4 or IPv6 address, as a string', text)
   }
@@ -47,7 +51,7 @@ export function addressBytes(text: unknown, option: string): AddressBytes {
 
   const bytes = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
   writeIPv6(text, bytes)
-  if (isMapped(bytes, 0)) {
+  if (isMapped(bytes, 0) && !mappedToo) {
     const plain = formatAddress(AF_INET, bytes, 12)
     throw rangeError(option, `written "${plain}": IPv4-mapped addresses never match`, text)
   }

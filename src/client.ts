@@ -1,18 +1,22 @@
 // The client: services and destinations of one network namespace, one method per verb.
-import { checkAll } from './apply/checked.js'
-import { errorsNow, NO_ERRORS, settleErrors } from './apply/errors.js'
+import { checkAll, listOf } from './apply/checked.js'
+import { errorsNow, NO_ERRORS } from './apply/errors.js'
+import { RequestBatcher } from './apply/requests.js'
 import { Applied } from './apply/result.js'
 import { traceChanges } from './apply/trace.js'
 import { IpvsApplyError, IpvsError, typeError } from './errors.js'
-import { destinationKey, isDestination, serviceKey } from './identity.js'
+import { DESTINATION_SETTINGS, SERVICE_SETTINGS } from './fields.js'
+import { checkedServiceKey, destinationKey, isDestination, serviceKey } from './identity.js'
 import { closedError } from './kernel/errors.js'
-import { CONNECT, type Kernel, type WriteResult } from './kernel/kernel.js'
+import { CONNECT, type Kernel } from './kernel/kernel.js'
 import { NativeKernel } from './kernel/native-kernel.js'
+import { destinationIdOf, serviceIdOf } from './kernel/observed.js'
 import type { KernelInfo } from './kernel/system-records.js'
 import {
   type ApplyOptions,
   type CallOptions,
   type OpenOptions,
+  type ReadApplyOptions,
   readApplyOptions,
   readCallOptions,
   readOpenOptions,
@@ -49,20 +53,23 @@ import type {
   ServiceTree,
   Snapshot,
 } from './types.js'
-import { checkChange, checkOptions, checkServiceId } from './validate.js'
+import { checkChange, checkDestinationId, checkOptions, checkServiceId } from './validate.js'
 
 /** A connection to the kernel's IPVS table, with a thread and sockets of its own. */
 export class Ipvs implements TableClient, AsyncDisposable {
   readonly #kernel: Kernel
+  /** What calls of this turn have in common. */
+  readonly #requests: RequestBatcher
   readonly #deadlineMs: number
   /** How changes are applied without options. */
-  readonly #plain: ReturnType<typeof readApplyOptions>
+  readonly #plain: ReadApplyOptions
   #closed = false
   /** @internal */
   readonly [BEFORE_CALLS] = new Set<() => void>()
 
   private constructor(kernel: Kernel, deadlineMs: number) {
     this.#kernel = kernel
+    this.#requests = new RequestBatcher(kernel)
     this.#deadlineMs = deadlineMs
     this.#plain = readApplyOptions(undefined, deadlineMs)
   }
@@ -96,6 +103,7 @@ export class Ipvs implements TableClient, AsyncDisposable {
    */
   async close(): Promise<void> {
     for (const first of this[BEFORE_CALLS]) first()
+    this.#requests.flush()
     this.#closed = true
     await this.#kernel.close()
   }
@@ -115,7 +123,8 @@ export class Ipvs implements TableClient, AsyncDisposable {
   /** One service, or `undefined` if it is not there. */
   async service(id: ServiceId, options?: CallOptions): Promise<ServiceStatus | undefined> {
     const checked = checkServiceId(id, 'service')
-    return this.#open().service(checked, `reading ${serviceKey(id)}`, this.#callDeadline(options))
+    const target = `reading ${checkedServiceKey(checked)}`
+    return this.#open().service(checked, target, this.#callDeadline(options))
   }
 
   /**
@@ -124,20 +133,23 @@ export class Ipvs implements TableClient, AsyncDisposable {
    * @throws IpvsError `ERR_IPVS_NO_SERVICE`
    */
   async destinations(id: ServiceId, options?: CallOptions): Promise<DestinationStatus[]> {
-    const rows = await this.#destinations(id, this.#callDeadline(options))
+    const checked = checkServiceId(id, 'service')
+    const target = `reading the destinations of ${checkedServiceKey(checked)}`
+    const deadlineMs = this.#callDeadline(options)
+    const rows = await this.#open().destinations(checked, target, deadlineMs)
     if (rows !== undefined) return rows
-    const text = `reading the destinations of ${serviceKey(id)}: there is no such service`
+    const text = `${target}: there is no such service`
     throw new IpvsError('ERR_IPVS_NO_SERVICE', text, { command: 'GET_DEST' })
   }
 
   /** @throws IpvsError `ERR_IPVS_EXISTS`, `ERR_IPVS_NO_SCHEDULER`, `ERR_IPVS_NO_ENGINE`… */
-  async addService(service: Service, options?: CallOptions): Promise<void> {
-    await this.#one({ op: 'add-service', service }, options)
+  addService(service: Service, options?: CallOptions): Promise<void> {
+    return this.#one({ op: 'add-service', service }, options)
   }
 
   /** Sets every field of a service. @throws IpvsError `ERR_IPVS_NO_SERVICE`, `ERR_IPVS_NO_SCHEDULER`… */
-  async replaceService(service: Service, options?: CallOptions): Promise<void> {
-    await this.#one({ op: 'replace-service', service }, options)
+  replaceService(service: Service, options?: CallOptions): Promise<void> {
+    return this.#one({ op: 'replace-service', service }, options)
   }
 
   /**
@@ -151,42 +163,37 @@ export class Ipvs implements TableClient, AsyncDisposable {
     patch: { readonly [K in keyof ServiceSettings]?: ServiceSettings[K] | undefined },
     options?: CallOptions,
   ): Promise<void> {
-    checkPatch(patch, [
-      'scheduler',
-      'onePacket',
-      'persistence',
-      'schedulerFlags',
-      'persistenceEngine',
-    ])
-    const seen = await this.service(id, options)
-    if (seen === undefined) {
-      const text = `updating ${serviceKey(id)}: there is no such service`
-      throw new IpvsError('ERR_IPVS_NO_SERVICE', text, { command: 'GET_SERVICE' })
-    }
-    await this.#one({ op: 'replace-service', service: { ...seen, ...patch } as Service }, options)
+    const changes = readPatch(patch, SERVICE_SETTINGS)
+    const own = serviceIdOf(checkServiceId(id, 'service'))
+    const deadlineMs = this.#callDeadline(options)
+    await this.#whole(async () => {
+      const seen = await this.service(own, { deadlineMs })
+      if (seen === undefined) {
+        const text = `updating ${serviceKey(own)}: there is no such service`
+        throw new IpvsError('ERR_IPVS_NO_SERVICE', text, { command: 'GET_SERVICE' })
+      }
+      const service = { ...seen, ...changes } as Service
+      await this.#requests.send(checkChange({ op: 'replace-service', service }, ''), deadlineMs)
+    })
   }
 
   /** Removes a service with its destinations. @throws IpvsError `ERR_IPVS_NO_SERVICE` */
-  async removeService(id: ServiceId, options?: CallOptions): Promise<void> {
-    await this.#one({ op: 'remove-service', service: id }, options)
+  removeService(id: ServiceId, options?: CallOptions): Promise<void> {
+    return this.#one({ op: 'remove-service', service: id }, options)
   }
 
   /** @throws IpvsError `ERR_IPVS_EXISTS`, `ERR_IPVS_NO_SERVICE`, `ERR_IPVS_INVALID`… */
-  async addDestination(
-    id: ServiceId,
-    destination: Destination,
-    options?: CallOptions,
-  ): Promise<void> {
-    await this.#one({ op: 'add-destination', service: id, destination }, options)
+  addDestination(id: ServiceId, destination: Destination, options?: CallOptions): Promise<void> {
+    return this.#one({ op: 'add-destination', service: id, destination }, options)
   }
 
   /** Sets every field of a destination. @throws IpvsError `ERR_IPVS_NO_DESTINATION`, `ERR_IPVS_NO_SERVICE`… */
-  async replaceDestination(
+  replaceDestination(
     id: ServiceId,
     destination: Destination,
     options?: CallOptions,
   ): Promise<void> {
-    await this.#one({ op: 'replace-destination', service: id, destination }, options)
+    return this.#one({ op: 'replace-destination', service: id, destination }, options)
   }
 
   /**
@@ -202,28 +209,33 @@ export class Ipvs implements TableClient, AsyncDisposable {
     },
     options?: CallOptions,
   ): Promise<void> {
-    checkPatch(patch, ['forwarding', 'weight', 'upperThreshold', 'lowerThreshold', 'tunnel'])
-    const key = destinationKey(destination)
-    const rows = await this.destinations(id, options)
-    const seen = rows.find((row) => isDestination(row, destination))
-    if (seen === undefined) {
-      const text = `updating ${key} of ${serviceKey(id)}: the service has no such destination`
-      throw new IpvsError('ERR_IPVS_NO_DESTINATION', text, { command: 'GET_DEST' })
-    }
-    const { tunnel, ...rest } = seen
-    // A tunnel's settings belong to the method: another method leaves them behind.
-    const kept = tunnel !== undefined && (patch.forwarding ?? 'tunnel') === 'tunnel' && { tunnel }
-    const merged = { ...rest, ...kept, ...patch } as Destination
-    await this.#one({ op: 'replace-destination', service: id, destination: merged }, options)
+    const changes = readPatch(patch, DESTINATION_SETTINGS)
+    const service = serviceIdOf(checkServiceId(id, 'service'))
+    const own = destinationIdOf(checkDestinationId(destination, 'destination'))
+    const deadlineMs = this.#callDeadline(options)
+    await this.#whole(async () => {
+      const rows = await this.destinations(service, { deadlineMs })
+      const seen = rows.find((row) => isDestination(row, own))
+      if (seen === undefined) {
+        const text = `updating ${destinationKey(own)} of ${serviceKey(service)}: the service has no such destination`
+        throw new IpvsError('ERR_IPVS_NO_DESTINATION', text, { command: 'GET_DEST' })
+      }
+      const { tunnel, ...rest } = seen
+      // A tunnel's settings belong to the method: another method leaves them behind.
+      const stays = tunnel !== undefined && (changes.forwarding ?? 'tunnel') === 'tunnel'
+      const merged = { ...rest, ...(stays && { tunnel }), ...changes } as Destination
+      const change = { op: 'replace-destination', service, destination: merged }
+      await this.#requests.send(checkChange(change, ''), deadlineMs)
+    })
   }
 
   /** @throws IpvsError `ERR_IPVS_NO_DESTINATION`, `ERR_IPVS_NO_SERVICE` */
-  async removeDestination(
+  removeDestination(
     id: ServiceId,
     destination: DestinationId,
     options?: CallOptions,
   ): Promise<void> {
-    await this.#one({ op: 'remove-destination', service: id, destination }, options)
+    return this.#one({ op: 'remove-destination', service: id, destination }, options)
   }
 
   /**
@@ -233,15 +245,19 @@ export class Ipvs implements TableClient, AsyncDisposable {
    * @throws TypeError, RangeError a bad change; nothing was sent
    * @throws IpvsApplyError with `onError: 'throw'`
    */
-  async apply(changes: readonly Change[], options?: ApplyOptions): Promise<ApplyResult> {
-    const read = options === undefined ? this.#plain : readApplyOptions(options, this.#deadlineMs)
-    const kernel = this.#open()
-    const written = await kernel.write(checkAll(changes), changes.length, read)
-    const errors = await this.#errorsOf(changes, written)
-    const result = new Applied(changes, errors)
-    traceChanges(result)
-    if (read.throws && result.failed > 0) throw new IpvsApplyError(result)
-    return result
+  apply(changes: readonly Change[], options?: ApplyOptions): Promise<ApplyResult> {
+    try {
+      const read = options === undefined ? this.#plain : readApplyOptions(options, this.#deadlineMs)
+      this.#begin()
+      const list = listOf(changes)
+      return this.#requests.apply(list, read, (errors) => {
+        const result = new Applied(list, errors)
+        if (read.throws && result.failed > 0) throw new IpvsApplyError(result)
+        return result
+      })
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /**
@@ -252,11 +268,13 @@ export class Ipvs implements TableClient, AsyncDisposable {
    * @throws IpvsError `ERR_IPVS_BUSY` while asynchronous calls are queued
    */
   applySync(changes: readonly Change[]): ApplyResult {
-    const failures = this.#open().writeSync(checkAll(changes), changes.length)
-    const errors = failures.length === 0 ? NO_ERRORS : errorsNow(changes, failures)
-    const result = new Applied(changes, errors)
-    traceChanges(result)
-    return result
+    const kernel = this.#open()
+    const list = listOf(changes)
+    const { changes: checked, sent } = checkAll(list)
+    const failures = kernel.writeSync(checked, list.length)
+    const errors = failures.length === 0 ? NO_ERRORS : errorsNow(list, failures)
+    traceChanges(sent, errors)
+    return new Applied(list, errors)
   }
 
   /** A verified read of the whole table (see {@link Snapshot}). */
@@ -338,11 +356,14 @@ export class Ipvs implements TableClient, AsyncDisposable {
   /** @throws IpvsError `ERR_IPVS_DAEMON_STOPPED` if it does not run */
   async stopSyncDaemon(role: SyncRole, options?: CallOptions): Promise<void> {
     const deadlineMs = this.#callDeadline(options)
+    const command = { op: 'stop-daemon', state: checkRole(role, 'role') } as const
     const target = `stopping the sync ${role}`
-    const system = this.#open()
-    await system.command({ op: 'stop-daemon', state: checkRole(role, 'role') }, target, deadlineMs)
-    // The kernel may leave this command unanswered whatever came of it (ip_vs_sync.c: kthread_stop gives EINTR).
-    const left = await system.daemons(deadlineMs)
+    const kernel = this.#open()
+    const left = await this.#whole(async () => {
+      await kernel.command(command, target, deadlineMs)
+      // The kernel may leave this command unanswered whatever came of it (ip_vs_sync.c: kthread_stop gives EINTR).
+      return kernel.daemons(deadlineMs)
+    })
     if (!left.some((daemon) => daemon.role === role)) return
     const text = `${target}: the kernel took the command, but it still runs; try again`
     throw new IpvsError('ERR_IPVS_DAEMON_RUNNING', text, { command: 'DEL_DAEMON' })
@@ -387,45 +408,53 @@ export class Ipvs implements TableClient, AsyncDisposable {
     yield* watchTable(() => this.snapshot(), readWatchOptions(options))
   }
 
-  #open(): Kernel {
+  /** Before every call: what others gather goes first. */
+  #begin(): void {
     if (this.#closed) throw closedError()
     for (const first of this[BEFORE_CALLS]) first()
+  }
+
+  /** For a call that has a request of its own. */
+  #open(): Kernel {
+    this.#begin()
+    this.#requests.flush()
     return this.#kernel
   }
 
+  /** For a call that asks several times: a client that is being closed waits for all of it. */
+  async #whole<T>(work: () => Promise<T>): Promise<T> {
+    const release = this.#kernel.hold()
+    try {
+      return await work()
+    } finally {
+      release()
+    }
+  }
+
   #callDeadline(options: CallOptions | undefined): number {
-    return readCallOptions(options, this.#deadlineMs)
+    return options === undefined ? this.#deadlineMs : readCallOptions(options, this.#deadlineMs)
   }
 
-  async #one(change: Change, options: CallOptions | undefined): Promise<void> {
-    const deadlineMs = this.#callDeadline(options)
-    // Arguments of the verbs are named `service` and `destination`, without the change around them.
-    const checked = checkChange(change, '')
-    const kernel = this.#open()
-    const write = { bulk: false, deadlineMs, signal: undefined }
-    const written = await kernel.write([checked], 1, write)
-    const errors = await this.#errorsOf([change], written)
-    traceChanges(new Applied([change], errors))
-    const error = errors.get(0)
-    if (error !== undefined) throw error
-  }
-
-  #errorsOf(
-    changes: readonly Change[],
-    written: WriteResult,
-  ): Promise<ReadonlyMap<number, IpvsError>> | ReadonlyMap<number, IpvsError> {
-    if (written.failures.length === 0) return NO_ERRORS
-    return settleErrors(this.#kernel, changes, written, written.until)
-  }
-
-  #destinations(id: ServiceId, deadlineMs: number): Promise<DestinationStatus[] | undefined> {
-    const checked = checkServiceId(id, 'service')
-    const target = `reading the destinations of ${serviceKey(id)}`
-    return this.#open().destinations(checked, target, deadlineMs)
+  /** One promise for each call, and as many steps to it as for a list: calls that were answered together settle in order. */
+  #one(change: Change, options: CallOptions | undefined): Promise<void> {
+    try {
+      const deadlineMs = this.#callDeadline(options)
+      // Arguments of the verbs are named `service` and `destination`, without the change around them.
+      const checked = checkChange(change, '')
+      this.#begin()
+      return this.#requests.send(checked, deadlineMs)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 }
 
-function checkPatch(patch: unknown, keys: readonly string[]): void {
+/** A patch as it is now. */
+function readPatch<K extends string>(
+  patch: unknown,
+  keys: readonly K[],
+): Partial<Record<K, unknown>> {
   if (patch === undefined) throw typeError('patch', 'an object with the fields to change', patch)
   checkOptions(patch, 'patch', keys)
+  return { ...(patch as object) }
 }

@@ -63,6 +63,31 @@ export interface IpvsErrorOptions {
   readonly cause?: unknown
 }
 
+/** Names of the classes that an error is of. Registered, so that two copies of the package agree. */
+const KINDS: unique symbol = Symbol.for('ipvs.error-kinds')
+
+/**
+ * A program may have two copies of this package, its own and a library's: `instanceof` holds across them. Not in the
+ * class itself, or its type would be another one in each copy.
+ *
+ * @param kinds names of the class and those above it, its own last
+ */
+export function sharedByCopies(
+  Class: { readonly prototype: object },
+  kinds: readonly string[],
+): void {
+  Object.defineProperty(Class.prototype, KINDS, { value: kinds })
+  Object.defineProperty(Class, Symbol.hasInstance, {
+    value(this: unknown, value: unknown): boolean {
+      // A class that a caller has derived is its own only.
+      if (this !== Class) return Function.prototype[Symbol.hasInstance].call(this, value)
+      if (typeof value !== 'object' || value === null) return false
+      const own = (value as { readonly [KINDS]?: readonly string[] })[KINDS]
+      return own?.includes(kinds.at(-1)!) === true
+    },
+  })
+}
+
 /** Everything that goes wrong outside the caller's arguments. Decide by `code`, never by `message`. */
 export class IpvsError extends Error {
   override readonly name: string = 'IpvsError'
@@ -109,6 +134,9 @@ export class IpvsApplyError extends IpvsError {
     this.result = result
   }
 }
+
+sharedByCopies(IpvsError, ['IpvsError'])
+sharedByCopies(IpvsApplyError, ['IpvsError', 'IpvsApplyError'])
 
 /** A bad argument: thrown before anything is sent. */
 export interface ArgumentError extends Error {

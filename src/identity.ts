@@ -40,7 +40,7 @@ export function isDestination(row: DestinationId, id: DestinationId): boolean {
 /** {@link serviceKey} of what validation has returned. */
 export function checkedServiceKey(id: CheckedServiceId): string {
   if (id.address === undefined) return `fwmark ${id.fwmark} ${id.af === AF_INET ? 'ipv4' : 'ipv6'}`
-  return `${PROTOCOL_NAMES.get(id.protocol)} ${endpoint(id.af, id.address, id.port)}`
+  return `${PROTOCOL_NAMES.get(id.protocol) ?? id.protocol} ${endpoint(id.af, id.address, id.port)}`
 }
 
 /** {@link destinationKey} of what validation has returned. */

@@ -5,7 +5,7 @@ import { CONNECT } from './kernel/kernel.js'
 // biome-ignore lint/style/noRestrictedImports: its type only, which is nothing at run time
 import type { MemoryKernel } from './testing/memory-kernel.js'
 import { readFields } from './validate/options.js'
-import { checkInteger, checkOptions } from './validate.js'
+import { checkInteger, checkOptions, checkSignal } from './validate.js'
 
 export interface OpenOptions {
   /**
@@ -61,7 +61,18 @@ export function readCallOptions(options: CallOptions | undefined, deadlineMs: nu
   return readDeadline(fields.deadlineMs, deadlineMs)
 }
 
-export function readApplyOptions(options: ApplyOptions | undefined, deadlineMs: number) {
+/** {@link ApplyOptions}, checked. */
+export interface ReadApplyOptions {
+  readonly throws: boolean
+  readonly bulk: boolean
+  readonly signal: AbortSignal | undefined
+  readonly deadlineMs: number
+}
+
+export function readApplyOptions(
+  options: ApplyOptions | undefined,
+  deadlineMs: number,
+): ReadApplyOptions {
   const names = ['onError', 'priority', 'signal', 'deadlineMs'] as const
   const fields = checkOptions(options, 'options', names)
   checkOneOf(fields.onError, 'options.onError', 'throw')
@@ -69,7 +80,7 @@ export function readApplyOptions(options: ApplyOptions | undefined, deadlineMs: 
   return {
     throws: fields.onError === 'throw',
     bulk: fields.priority === 'bulk',
-    signal: readSignal(fields.signal),
+    signal: checkSignal(fields.signal, 'options.signal'),
     deadlineMs: readDeadline(fields.deadlineMs, deadlineMs),
   }
 }
@@ -104,9 +115,4 @@ function checkOneOf(value: unknown, option: string, only: string): void {
   if (value === undefined || value === only) return
   const rule = `"${only}" or absent`
   throw typeof value === 'string' ? rangeError(option, rule, value) : typeError(option, rule, value)
-}
-
-function readSignal(value: unknown): AbortSignal | undefined {
-  if (value === undefined || value instanceof AbortSignal) return value
-  throw typeError('options.signal', 'an AbortSignal', value)
 }

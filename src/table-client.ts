@@ -10,6 +10,9 @@ import type { ApplyResult, Change, DestinationStatus, ServiceId, ServiceStatus }
  */
 export const BEFORE_CALLS: unique symbol = Symbol('ipvs.before-calls')
 
+/**
+ * All that a pool changes passes `apply`, of which short calls of one turn share a request: who wraps a client sees it there.
+ */
 export interface TableClient {
   /** Identity of the network namespace: two clients of one namespace have the same. */
   readonly namespace: string

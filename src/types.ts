@@ -35,7 +35,8 @@ export type ForwardingMethod = 'direct' | 'masquerade' | 'tunnel' | 'local'
 
 /**
  * Names of the scheduler flag bits. `sh-*` belong to scheduler `sh`, `mh-*` to `mh`; `flag-1..3` are the same
- * three bits for any other scheduler, `flag-3` for those two as well (ip_vs.h: IP_VS_SVC_F_SCHED1..3).
+ * three bits for any other scheduler, `flag-3` for those two as well (ip_vs.h: IP_VS_SVC_F_SCHED1..3). `flag-4` and up
+ * are bits that no kernel known here has a name for.
  */
 export type SchedulerFlag =
   | 'sh-fallback'
@@ -45,6 +46,7 @@ export type SchedulerFlag =
   | 'flag-1'
   | 'flag-2'
   | 'flag-3'
+  | `flag-${number}`
 
 /** A service that matches packets by protocol, address and port. */
 export interface AddressServiceId {
@@ -156,7 +158,10 @@ export type ObservedServiceId = AddressServiceId | (FwmarkServiceId & { readonly
 /** A service as the kernel shows it. It can be written back. */
 export type ServiceStatus = ObservedServiceId & ServiceSettings & { readonly stats: Stats }
 
-/** A destination as the kernel shows it. It can be written back. */
+/**
+ * A destination as the kernel shows it. It can be written back. What this version has no name for keeps its number:
+ * forwarding `method-5`, tunnel type `type-3`, checksum `checksum-4`.
+ */
 export interface DestinationStatus extends Destination {
   readonly weight: number
   readonly upperThreshold: number

@@ -23,8 +23,10 @@ export {
   checkModuleName,
   checkName,
   checkOptions,
+  checkSignal,
   readFields,
 } from './validate/options.js'
+export { schedulerFlagNames, schedulerFlagsOf } from './validate/scheduler-flags.js'
 export * from './validate/service.js'
 
 /** One change, checked. */
@@ -119,9 +121,13 @@ export function checkChange(
  * Checks the changes of one call, each as it is taken. In one call most of them are about few services: each of a
  * caller's objects is checked once.
  *
+ * @param taken where those that were taken are kept
  * @throws TypeError, RangeError when the bad one is taken
  */
-export function* checkChanges(changes: readonly Change[]): Generator<CheckedChange, void, void> {
+export function* checkChanges(
+  changes: readonly Change[],
+  taken?: CheckedChange[],
+): Generator<CheckedChange, void, void> {
   const known = changes.length > FEW ? new Map<unknown, CheckedServiceId>() : undefined
   for (let i = 0; i < changes.length; i++) {
     let checked: CheckedChange
@@ -131,6 +137,7 @@ export function* checkChanges(changes: readonly Change[]): Generator<CheckedChan
       // Ten thousand paths would take longer to spell than ten thousand changes to check.
       checked = checkChange(changes[i], `changes[${i}]`)
     }
+    taken?.push(checked)
     yield checked
   }
 }

@@ -5,7 +5,8 @@ import { OUTCOME } from '../kernel/addon.js'
 import { changeError } from '../kernel/errors.js'
 import type { Cut, Failure, Kernel, WriteResult } from '../kernel/kernel.js'
 import type { Change } from '../types.js'
-import { checkServiceId } from '../validate.js'
+import { type CheckedChange, checkServiceId } from '../validate.js'
+import { changeOf, ownChange } from './sent.js'
 import { settler } from './settle.js'
 
 export const NO_ERRORS: ReadonlyMap<number, IpvsError> = new Map()
@@ -21,15 +22,16 @@ const REASONS: Readonly<Record<Cut, string>> = {
 const ERRORS_PER_TURN = 1000
 
 /**
- * Errors by index, in order.
+ * Errors by index, in order: about what was sent, whatever the caller's objects say by now. A lost answer stays unknown
+ * once the call's deadline has passed, and where the kernel still has the call.
  *
- * @param until monotonic time after which a lost answer stays unknown; it does too where the kernel still has the call
+ * @param given the caller's own, which its errors carry as long as they still say what was sent
  */
 export async function settleErrors(
   kernel: Kernel,
-  changes: readonly Change[],
-  { failures, cut }: WriteResult,
-  until: number,
+  sent: readonly CheckedChange[],
+  { failures, cut, until }: WriteResult,
+  given?: readonly Change[],
 ): Promise<Map<number, IpvsError>> {
   const errors = new Map<number, IpvsError>()
   if (failures.length === 0) return errors
@@ -42,9 +44,12 @@ export async function settleErrors(
   try {
     for (const [n, { index, code, command }] of failures.entries()) {
       if (n % ERRORS_PER_TURN === ERRORS_PER_TURN - 1) await setImmediate()
-      const change = changes[index]!
+      const change = changeOf(sent[index]!)
       const why = code === OUTCOME.unknown && cut === 'signal' ? LOST : REASONS[cut]
       const error = changeError(change, code, command, why)
+      if (given !== undefined) {
+        Object.assign(error, { change: ownChange(given[index]!, sent[index]!, change) })
+      }
       if (code === OUTCOME.unknown && cut !== 'deadline' && performance.now() < until) {
         try {
           const { applied, observed } = await settle(change)

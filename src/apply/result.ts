@@ -22,7 +22,9 @@ export class Applied implements ApplyResult {
     this.errors =
       errors.size === 0
         ? NONE
-        : [...errors].map(([index, error]) => ({ index, change: changes[index]!, error }))
+        : [...errors].map(([index, error]) => {
+            return { index, change: error.change ?? changes[index]!, error }
+          })
     this.total = changes.length
     this.failed = this.errors.length
     this.applied = this.total - this.failed
@@ -43,7 +45,7 @@ export class Applied implements ApplyResult {
   }
 }
 
-function statusOf(error: IpvsError): ChangeOutcome['status'] {
+export function statusOf(error: IpvsError): ChangeOutcome['status'] {
   switch (error.code) {
     case 'ERR_IPVS_UNKNOWN_OUTCOME':
       return 'unknown'

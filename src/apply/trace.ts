@@ -1,14 +1,23 @@
 // NODE_DEBUG=ipvs prints every change and what became of it.
 import { debuglog } from 'node:util'
+import type { IpvsError } from '../errors.js'
 import { destinationKey, serviceKey } from '../identity.js'
-import type { ApplyResult, Change } from '../types.js'
+import type { Change } from '../types.js'
+import type { CheckedChange } from '../validate.js'
+import { statusOf } from './result.js'
+import { changeOf } from './sent.js'
 
 const log = debuglog('ipvs')
 
-export function traceChanges(result: ApplyResult): void {
+export function traceChanges(
+  sent: readonly CheckedChange[],
+  errors: ReadonlyMap<number, IpvsError>,
+): void {
   if (!log.enabled) return
-  for (const { change, status, error } of result.outcomes) {
-    log('%s: %s%s', show(change), status, error === undefined ? '' : ` (${error.message})`)
+  for (const [index, change] of sent.entries()) {
+    const error = errors.get(index)
+    const said = error === undefined ? 'applied' : `${statusOf(error)} (${error.message})`
+    log('%s: %s', show(changeOf(change)), said)
   }
 }
 

@@ -1,6 +1,6 @@
 // What a rejected check means: the member is at fault, we are, or our uplink may be.
 import { getSystemErrorMap, inspect } from 'node:util'
-import { isArgumentError } from '../errors.js'
+import { isArgumentError, sharedByCopies } from '../errors.js'
 
 /**
  * To be thrown by a check that could not find out: the result counts neither as a success nor as a failure.
@@ -9,6 +9,8 @@ import { isArgumentError } from '../errors.js'
 export class Inconclusive extends Error {
   override readonly name = 'Inconclusive'
 }
+
+sharedByCopies(Inconclusive, ['Inconclusive'])
 
 /** The `reason` of a check's signal when its time is up. */
 export class CheckTimeoutError extends Error {

@@ -1,5 +1,6 @@
 // The real kernel: requests to the addon's thread, deadlines, and their answers.
 import { constants } from 'node:os'
+import { onAbort } from '../abort.js'
 import { type IpvsCommand, IpvsError } from '../errors.js'
 import { inSlices } from '../slices.js'
 import type { SyncDaemonStatus } from '../system/sync-daemon.js'
@@ -41,7 +42,6 @@ import {
   type SystemCommand,
 } from './system-records.js'
 import { TableReader } from './table.js'
-import { SHORT, Turn } from './turn.js'
 
 const { errno } = constants
 
@@ -62,7 +62,6 @@ export class NativeKernel implements Kernel {
   readonly #client: NativeClient
   readonly #layout: Layout
   readonly #encoder: Encoder
-  readonly #turn: Turn
   readonly #pending = new Map<number, Finish>()
   readonly #idle: (() => void)[] = []
   #lastId: number
@@ -75,13 +74,6 @@ export class NativeKernel implements Kernel {
     this.#lastId = lastId
     this.#layout = addon.layout
     this.#encoder = new Encoder(addon.layout)
-    const writer = new ChangeWriter(addon.layout, CHUNK)
-    this.#turn = new Turn(writer, (records, count, deadlineMs, done) => {
-      const options = { bulk: false, deadlineMs, signal: undefined }
-      this.#post(this.#newId(), records, count, options, (answered) =>
-        done(resultOf(answered, count)),
-      )
-    })
     this.#client = new addon.Client(
       NAMESPACE_KIND[where.kind],
       where.path ?? '',
@@ -136,12 +128,7 @@ export class NativeKernel implements Kernel {
     count: number,
     options: WriteOptions,
   ): Promise<WriteResult> {
-    const { bulk, place, deadlineMs, signal } = options
     if (count > AT_ONCE) return this.#sendInSlices(changes, count, options)
-    if (count <= SHORT && count > 0 && !bulk && place === undefined && signal === undefined) {
-      const all = Array.isArray(changes) ? (changes as readonly CheckedChange[]) : [...changes]
-      return this.#turn.write(all, deadlineMs)
-    }
     return this.#send(this.#newId(), this.#encoder.atOnce(changes), count, options).then(
       (answered) => resultOf(answered, count),
     )
@@ -181,7 +168,6 @@ export class NativeKernel implements Kernel {
 
   /** @param records of all of them, or nothing yet: then they come by `append` */
   #send(id: number, records: Uint8Array, count: number, options: WriteOptions): Promise<Answered> {
-    this.#turn.flush()
     const { deadlineMs, signal } = options
     const until = performance.now() + deadlineMs
     if (count === 0) return Promise.resolve({ raw: undefined, cut: 'answered', until })
@@ -207,10 +193,10 @@ export class NativeKernel implements Kernel {
     const withdraw = (): void => {
       if (this.#client.withdraw(id)) cut = 'signal'
     }
-    signal?.addEventListener('abort', withdraw, { once: true })
+    const forget = onAbort(signal, withdraw)
     this.#pending.set(id, (_, raw) => {
       clearTimeout(timer)
-      signal?.removeEventListener('abort', withdraw)
+      forget()
       done({ raw, cut, until })
     })
     this.#client.write(id, records, count, bulk, place?.order ?? 0)
@@ -221,7 +207,6 @@ export class NativeKernel implements Kernel {
       for (const _ of changes); // a bad one is the better error
       throw batchError(count)
     }
-    this.#turn.flush()
     const result = this.#client.runNow(this.#encoder.atOnce(changes))
     if (typeof result !== 'number') return decodeFailures(result, count)
     if (result === errno.E2BIG) throw batchError(count)
@@ -278,7 +263,6 @@ export class NativeKernel implements Kernel {
 
   async close(): Promise<void> {
     if (this.#closed) return
-    this.#turn.flush()
     // Again and again: what waited may have more to ask.
     while (this.#pending.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
     if (this.#closed) return
@@ -287,7 +271,6 @@ export class NativeKernel implements Kernel {
   }
 
   takePlace(): Place {
-    this.#turn.flush()
     return { order: this.#client.takePlace(), leave: () => this.#client.leavePlace() }
   }
 
@@ -349,7 +332,6 @@ export class NativeKernel implements Kernel {
   ): Promise<Payload> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(closedError())
-      this.#turn.flush()
       const id = this.#newId()
       const timer = setTimeout(() => {
         if (this.#client.abandon(id) === false) return

@@ -1,9 +1,10 @@
 // Observed values: from the kernel's numbers to what callers see. One place for the real kernel and the one in memory.
-import { inspect } from 'node:util'
 import { type AddressBytes, AF_INET, formatAddress, formatNetmask } from '../address.js'
+import { type DestinationRecord, type Every, pick, type ServiceRecord } from '../fields.js'
 import type {
+  Destination,
+  DestinationId,
   DestinationStatus,
-  ForwardingMethod,
   ObservedServiceId,
   Protocol,
   SchedulerFlag,
@@ -13,16 +14,17 @@ import type {
   Tunnel,
 } from '../types.js'
 import {
-  METHODS,
+  checksumName,
+  methodName,
   PROTOCOLS,
   SERVICE_FLAGS,
-  schedulerFlagNames,
-  TUNNEL_CHECKSUMS,
+  schedulerFlagsOf,
   TUNNEL_TYPES,
+  tunnelName,
 } from '../validate.js'
 
-/** A service in numbers, as far as reading needs it. A `CheckedService` is one. */
-export interface ServiceNumbers {
+/** The identity of a service in numbers, as far as reading needs it. A `CheckedServiceId` is one. */
+export interface ServiceIdNumbers {
   readonly af: number
   readonly protocol: number
   readonly fwmark: number
@@ -30,27 +32,21 @@ export interface ServiceNumbers {
   readonly address: AddressBytes | undefined
   readonly addressAt?: number
   readonly port: number
-  readonly flags: number
-  readonly timeoutSeconds: number
-  readonly netmask: number
-  readonly scheduler: string
-  readonly engine: string
 }
 
-/** A destination in numbers. A `CheckedDestination` is one. */
-export interface DestinationNumbers {
+/** A service as records have it. A `CheckedService` is one. */
+export type ServiceNumbers = ServiceIdNumbers & ServiceRecord
+
+/** The identity of a destination in numbers. */
+export interface DestinationIdNumbers {
   readonly af: number
   readonly address: AddressBytes
   readonly addressAt?: number
   readonly port: number
-  readonly method: number
-  readonly weight: number
-  readonly upperThreshold: number
-  readonly lowerThreshold: number
-  readonly tunnelType: number
-  readonly tunnelPort: number
-  readonly tunnelFlags: number
 }
+
+/** A destination as records have it. A `CheckedDestination` is one. */
+export type DestinationNumbers = DestinationIdNumbers & DestinationRecord
 
 export interface ConnectionCounts {
   readonly active: number
@@ -58,37 +54,35 @@ export interface ConnectionCounts {
   readonly persistent: number
 }
 
-export function observedService(fields: ServiceNumbers, stats: Stats): ServiceStatus {
+/** A service without what only the kernel knows of it. */
+export function serviceOf(fields: ServiceNumbers): ObservedServiceId & ServiceSettings {
   const { af, flags, scheduler, engine, timeoutSeconds, netmask } = fields
-  const schedulerFlags = flagNames(scheduler, flags)
-  const settings: ServiceSettings = {
+  const isPersistent = (flags & SERVICE_FLAGS.persistent) !== 0
+  const schedulerFlags = schedulerFlagsOf(scheduler, flags) as SchedulerFlag[]
+  const settings: Every<ServiceSettings> = {
     scheduler,
     onePacket: (flags & SERVICE_FLAGS.onePacket) !== 0,
-    ...((flags & SERVICE_FLAGS.persistent) !== 0 && {
-      persistence: { timeoutSeconds, netmask: af === AF_INET ? formatNetmask(netmask) : netmask },
-    }),
-    ...(schedulerFlags.length > 0 && { schedulerFlags }),
-    ...(engine !== '' && { persistenceEngine: engine }),
+    persistence: isPersistent
+      ? { timeoutSeconds, netmask: af === AF_INET ? formatNetmask(netmask) : netmask }
+      : undefined,
+    schedulerFlags: schedulerFlags.length > 0 ? schedulerFlags : undefined,
+    persistenceEngine: engine === '' ? undefined : engine,
   }
-  return { ...identity(fields), ...settings, stats }
+  return { ...serviceIdOf(fields), ...given(settings) }
 }
 
-function flagNames(scheduler: string, flags: number): SchedulerFlag[] {
-  const names: SchedulerFlag[] = []
-  for (const [name, bit] of schedulerFlagNames(scheduler)) {
-    if ((flags & bit) !== 0) names.push(name as SchedulerFlag)
-  }
-  return names
+export function observedService(fields: ServiceNumbers, stats: Stats): ServiceStatus {
+  return { ...serviceOf(fields), stats }
 }
 
-function identity({
+export function serviceIdOf({
   af,
   fwmark,
   protocol,
   address,
   addressAt,
   port,
-}: ServiceNumbers): ObservedServiceId {
+}: ServiceIdNumbers): ObservedServiceId {
   if (fwmark !== 0 || address === undefined) {
     return { fwmark, family: af === AF_INET ? 'ipv4' : 'ipv6' }
   }
@@ -105,8 +99,7 @@ export function observedDestination(
   connections: ConnectionCounts,
   stats: Stats,
 ): DestinationStatus {
-  const { method } = fields
-  const forwarding = METHOD_NAMES.get(method) ?? (`method-${method}` as ForwardingMethod)
+  const forwarding = methodName(fields.method)
   const address = formatAddress(fields.af, fields.address, fields.addressAt)
   const { port, weight, upperThreshold, lowerThreshold } = fields
   const activeConnections = connections.active
@@ -125,7 +118,7 @@ export function observedDestination(
       inactiveConnections,
       persistentConnections,
       stats,
-    }
+    } satisfies Every<Omit<DestinationStatus, 'tunnel'>>
   }
   return {
     address,
@@ -139,82 +132,81 @@ export function observedDestination(
     inactiveConnections,
     persistentConnections,
     stats,
-  }
+  } satisfies Every<DestinationStatus>
+}
+
+/** A destination without what only the kernel knows of it. */
+export function destinationOf(fields: DestinationNumbers): Destination {
+  const {
+    activeConnections: _active,
+    inactiveConnections: _inactive,
+    persistentConnections: _persistent,
+    stats: _stats,
+    ...settings
+  } = observedDestination(fields, NO_CONNECTIONS, NO_STATS)
+  return settings
+}
+
+export function destinationIdOf(id: DestinationIdNumbers): DestinationId {
+  return { address: formatAddress(id.af, id.address, id.addressAt), port: id.port }
 }
 
 function tunnel({ tunnelType, tunnelPort, tunnelFlags }: DestinationNumbers): Tunnel {
-  const type = TUNNEL_NAMES.get(tunnelType) ?? 'ipip'
-  const checksum = CHECKSUM_NAMES.get(tunnelFlags)
+  const type = tunnelName(tunnelType)
+  const isKnown = TUNNEL_TYPES.has(type)
+  const hasPort = type === 'gue' || (!isKnown && tunnelPort !== 0)
   return {
     type,
-    ...(type === 'gue' && { port: tunnelPort }),
-    ...(checksum !== undefined && checksum !== 'none' && { checksum }),
+    ...(hasPort && { port: tunnelPort }),
+    ...(tunnelFlags !== 0 && { checksum: checksumName(tunnelFlags) }),
   }
 }
 
-/** Statistics over ten counters, in the order of native/record.h: Counters. */
-export abstract class CounterStats implements Stats {
-  protected abstract counter(index: number): bigint
+/** Without what is `undefined`. */
+function given<T extends object>(settings: Every<T>): T {
+  return pick(settings as T, Object.keys(settings) as (keyof T)[])
+}
 
-  get connections(): bigint {
-    return this.counter(0)
-  }
-  get inPackets(): bigint {
-    return this.counter(1)
-  }
-  get outPackets(): bigint {
-    return this.counter(2)
-  }
-  get inBytes(): bigint {
-    return this.counter(3)
-  }
-  get outBytes(): bigint {
-    return this.counter(4)
-  }
-  get connectionRate(): number {
-    return Number(this.counter(5))
-  }
-  get inPacketRate(): number {
-    return Number(this.counter(6))
-  }
-  get outPacketRate(): number {
-    return Number(this.counter(7))
-  }
-  get inByteRate(): number {
-    return Number(this.counter(8))
-  }
-  get outByteRate(): number {
-    return Number(this.counter(9))
-  }
+/**
+ * Statistics, from ten counters in the order of native/record.h: Counters. Plain values of its own: they can be spread and
+ * cloned, and whoever keeps them keeps nothing else of the table.
+ */
+export class ShownStats implements Stats {
+  readonly connections: bigint
+  readonly inPackets: bigint
+  readonly outPackets: bigint
+  readonly inBytes: bigint
+  readonly outBytes: bigint
+  readonly connectionRate: number
+  readonly inPacketRate: number
+  readonly outPacketRate: number
+  readonly inByteRate: number
+  readonly outByteRate: number
 
-  /** What `console.log` shows. */
-  [inspect.custom](): object {
-    return this.toJSON()
+  constructor(counters: ArrayLike<bigint>, at = 0) {
+    this.connections = counters[at]!
+    this.inPackets = counters[at + 1]!
+    this.outPackets = counters[at + 2]!
+    this.inBytes = counters[at + 3]!
+    this.outBytes = counters[at + 4]!
+    this.connectionRate = Number(counters[at + 5]!)
+    this.inPacketRate = Number(counters[at + 6]!)
+    this.outPacketRate = Number(counters[at + 7]!)
+    this.inByteRate = Number(counters[at + 8]!)
+    this.outByteRate = Number(counters[at + 9]!)
   }
 
   toJSON(): Record<string, string | number> {
-    return {
-      connections: String(this.connections),
-      inPackets: String(this.inPackets),
-      outPackets: String(this.outPackets),
-      inBytes: String(this.inBytes),
-      outBytes: String(this.outBytes),
-      connectionRate: this.connectionRate,
-      inPacketRate: this.inPacketRate,
-      outPacketRate: this.outPacketRate,
-      inByteRate: this.inByteRate,
-      outByteRate: this.outByteRate,
+    const shown: Record<string, string | number> = {}
+    for (const [name, value] of Object.entries(this) as [string, bigint | number][]) {
+      shown[name] = typeof value === 'bigint' ? String(value) : value
     }
+    return shown
   }
 }
 
-const PROTOCOL_NAMES = inverse(PROTOCOLS as ReadonlyMap<Protocol, number>)
-const METHOD_NAMES = inverse(METHODS as ReadonlyMap<ForwardingMethod, number>)
-const TUNNEL_NAMES = inverse(TUNNEL_TYPES as ReadonlyMap<Tunnel['type'], number>)
-const CHECKSUM_NAMES = inverse(
-  TUNNEL_CHECKSUMS as ReadonlyMap<NonNullable<Tunnel['checksum']>, number>,
+const NO_CONNECTIONS: ConnectionCounts = { active: 0, inactive: 0, persistent: 0 }
+const NO_STATS = undefined as unknown as Stats
+const PROTOCOL_NAMES: ReadonlyMap<number, Protocol> = new Map(
+  [...(PROTOCOLS as ReadonlyMap<Protocol, number>)].map(([name, number]) => [number, name]),
 )
-
-function inverse<K extends string>(map: ReadonlyMap<K, number>): ReadonlyMap<number, K> {
-  return new Map([...map].map(([name, number]) => [number, name]))
-}

@@ -1,5 +1,13 @@
 // The compact records that pass to the addon: checked changes to bytes. (What comes back: table.ts.)
 import { type AddressBytes, isSameAddress } from '../address.js'
+import {
+  type Column,
+  DESTINATION_FIELDS,
+  type DestinationRecord,
+  type Field,
+  SERVICE_FIELDS,
+  type ServiceRecord,
+} from '../fields.js'
 import type { Change } from '../types.js'
 import type {
   CheckedChange,
@@ -26,6 +34,45 @@ const OPS: Readonly<Record<Change['op'], number>> = {
 
 export const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
+/** Where a record has what. */
+interface Place<Name> {
+  readonly name: Name
+  readonly width: Column[0]
+  readonly offset: number
+}
+
+interface Places {
+  readonly service: readonly Place<keyof ServiceRecord>[]
+  readonly destination: readonly Place<keyof DestinationRecord>[]
+}
+
+const places = new WeakMap<Layout, Places>()
+
+function placesOf(layout: Layout): Places {
+  const known = places.get(layout)
+  if (known !== undefined) return known
+  const service = placesIn<keyof ServiceRecord>(SERVICE_FIELDS, layout)
+  const found = {
+    service,
+    destination: placesIn<keyof DestinationRecord>(DESTINATION_FIELDS, layout),
+  }
+  places.set(layout, found)
+  return found
+}
+
+function placesIn<Name extends string>(
+  fields: Readonly<Record<string, Field<never>>>,
+  layout: Layout,
+): Place<Name>[] {
+  const columns = new Map<string, Place<Name>>()
+  for (const { record } of Object.values(fields)) {
+    for (const [name, [width, place]] of Object.entries(record)) {
+      columns.set(name, { name: name as Name, width, offset: layout[place] })
+    }
+  }
+  return [...columns.values()]
+}
+
 /** Writes checked changes one behind the other into a buffer that is used again and again. */
 export class ChangeWriter {
   readonly #layout: Layout
@@ -34,6 +81,7 @@ export class ChangeWriter {
   // The addon's structures are aligned, and in the machine's own byte order.
   readonly #words: Uint16Array
   readonly #longs: Uint32Array
+  readonly #places: Places
   #at = 0
   #previous: CheckedChange | undefined
   /** Where the previous change has its service, once there is one in the buffer. */
@@ -46,6 +94,7 @@ export class ChangeWriter {
     this.#bytes = new Uint8Array(this.#capacity)
     this.#words = new Uint16Array(this.#bytes.buffer)
     this.#longs = new Uint32Array(this.#bytes.buffer)
+    this.#places = placesOf(layout)
   }
 
   /** So many more changes fit. */
@@ -114,13 +163,7 @@ export class ChangeWriter {
     this.#longs[(at + layout.serviceFwmark) >> 2] = service.fwmark
     if (service.address !== undefined) this.#address(at + layout.serviceAddress, service.address)
     words[(at + layout.servicePort) >> 1] = service.port
-    if (!('scheduler' in service)) return
-    const longs = this.#longs
-    longs[(at + layout.serviceFlags) >> 2] = service.flags
-    longs[(at + layout.serviceTimeout) >> 2] = service.timeoutSeconds
-    longs[(at + layout.serviceNetmask) >> 2] = service.netmask
-    this.#name(at + layout.serviceScheduler, service.scheduler)
-    this.#name(at + layout.serviceEngine, service.engine)
+    if ('scheduler' in service) this.#settings(at, service, this.#places.service)
   }
 
   #destination(at: number, destination: CheckedDestinationId | CheckedDestination): void {
@@ -129,15 +172,20 @@ export class ChangeWriter {
     words[(at + layout.destinationAf) >> 1] = destination.af
     words[(at + layout.destinationPort) >> 1] = destination.port
     this.#address(at + layout.destinationAddress, destination.address)
-    if (!('method' in destination)) return
-    const longs = this.#longs
-    longs[(at + layout.destinationMethod) >> 2] = destination.method
-    longs[(at + layout.destinationWeight) >> 2] = destination.weight
-    longs[(at + layout.destinationUpper) >> 2] = destination.upperThreshold
-    longs[(at + layout.destinationLower) >> 2] = destination.lowerThreshold
-    words[(at + layout.destinationTunnelType) >> 1] = destination.tunnelType
-    words[(at + layout.destinationTunnelPort) >> 1] = destination.tunnelPort
-    words[(at + layout.destinationTunnelFlags) >> 1] = destination.tunnelFlags
+    if ('method' in destination) this.#settings(at, destination, this.#places.destination)
+  }
+
+  #settings<Name extends string>(
+    at: number,
+    from: Readonly<Record<Name, number | string>>,
+    to: readonly Place<Name>[],
+  ): void {
+    for (const { name, width, offset } of to) {
+      const value = from[name]
+      if (width === 'u32') this.#longs[(at + offset) >> 2] = value as number
+      else if (width === 'u16') this.#words[(at + offset) >> 1] = value as number
+      else this.#name(at + offset, value as string)
+    }
   }
 
   #address(at: number, address: AddressBytes): void {

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util'
 import type { DestinationStatus, ServiceStatus, ServiceTreeStatus } from '../types.js'
 import type { Layout, RawTable } from './addon.js'
-import { CounterStats, observedDestination, observedService } from './observed.js'
+import { observedDestination, observedService, ShownStats } from './observed.js'
 import { readName } from './records.js'
 
 /** Services that are read between two looks at the clock. */
@@ -70,7 +70,7 @@ export class TableReader {
         scheduler: readName(view, at + layout.serviceScheduler),
         engine: readName(view, at + layout.serviceEngine),
       },
-      new ReadStats(counters, (at + layout.serviceRowCounters) >> 3),
+      new ShownStats(counters, (at + layout.serviceRowCounters) >> 3),
     )
   }
 
@@ -96,7 +96,7 @@ export class TableReader {
         inactive: longs[(at + layout.destinationRowInactive) >> 2]!,
         persistent: longs[(at + layout.destinationRowPersistent) >> 2]!,
       },
-      new ReadStats(counters, (at + layout.destinationRowCounters) >> 3),
+      new ShownStats(counters, (at + layout.destinationRowCounters) >> 3),
     )
   }
 }
@@ -120,22 +120,6 @@ function withDestinations(
     [inspect.custom]: { value: () => ({ ...service }) },
   }
   return Object.defineProperties(service, properties) as ServiceTreeStatus
-}
-
-/** Statistics read from a row. Counters stay bytes until somebody asks. */
-class ReadStats extends CounterStats {
-  readonly #counters: BigUint64Array
-  readonly #at: number
-
-  constructor(counters: BigUint64Array, at: number) {
-    super()
-    this.#counters = counters
-    this.#at = at
-  }
-
-  protected override counter(index: number): bigint {
-    return this.#counters[this.#at + index]!
-  }
 }
 
 /** One kind of rows. The addon's structures are aligned, and in the machine's own byte order. */

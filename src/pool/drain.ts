@@ -1,9 +1,10 @@
 // Drains: a server gets no new connections, and is taken out when what it has is over, or after a while.
+import { onAbort } from '../abort.js'
 import { isNotFound, typeError } from '../errors.js'
 import { endpointKey } from '../servers.js'
 import type { TableClient } from '../table-client.js'
 import type { DestinationStatus } from '../types.js'
-import { checkInteger, checkOptions } from '../validate.js'
+import { checkInteger, checkOptions, checkSignal } from '../validate.js'
 import type { DrainOptions, DrainOutcome, DrainProgress, DrainResult } from './api.js'
 import { carries } from './config/fronts.js'
 import type { Place, Server } from './policy/server.js'
@@ -23,16 +24,13 @@ export interface DrainSettings {
 /** @throws TypeError, RangeError naming the option */
 export function readDrainOptions(options: DrainOptions | undefined): DrainSettings {
   const fields = checkOptions(options, 'options', ['timeoutMs', 'signal', 'onProgress'])
-  const { timeoutMs = TIMEOUT_MS, signal, onProgress } = fields
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw typeError('options.signal', 'an AbortSignal', signal)
-  }
+  const { timeoutMs = TIMEOUT_MS, onProgress } = fields
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw typeError('options.onProgress', 'a function', onProgress)
   }
   return {
     timeoutMs: checkInteger(timeoutMs, 'options.timeoutMs', 0, LONGEST_MS),
-    signal,
+    signal: checkSignal(fields.signal, 'options.signal'),
     onProgress: onProgress as DrainSettings['onProgress'],
   }
 }
@@ -71,7 +69,7 @@ export class Drain {
   async run(): Promise<DrainResult> {
     const { timeoutMs, signal } = this.#settings
     const cancel = () => this.end('cancelled')
-    signal?.addEventListener('abort', cancel, { once: true })
+    const forget = onAbort(signal, cancel)
     if (signal?.aborted) cancel()
     const from = performance.now()
     let seen = { active: 0, inactive: 0, persistent: 0 }
@@ -88,7 +86,7 @@ export class Drain {
         await this.#wait(Math.min(LOOK_MS, leftMs))
       }
     } finally {
-      signal?.removeEventListener('abort', cancel)
+      forget()
     }
   }
 

@@ -1,10 +1,11 @@
 // Keeps a pool's servers as a source says they are.
 import { inspect } from 'node:util'
+import { pause } from '../abort.js'
 import { typeError } from '../errors.js'
 import type { PoolServer } from '../servers.js'
 import { endpointKey, readServer } from '../servers.js'
-import { checkSignal, pause, unlessAborted } from '../sources/source.js'
-import { checkInteger, checkOptions } from '../validate.js'
+import { unlessAborted } from '../sources/source.js'
+import { checkInteger, checkOptions, checkSignal } from '../validate.js'
 
 /** Servers as a source gives them. */
 export type ServerList = readonly (string | PoolServer)[]
@@ -174,7 +175,7 @@ function readOptions(options: FollowOptions | undefined) {
   return {
     minServers: checkInteger(minServers, 'options.minServers', 1, 65_535),
     retryMs: checkInteger(retryMs, 'options.retryMs', 1, MAX_RETRY_MS),
-    signal: checkSignal(fields.signal),
+    signal: checkSignal(fields.signal, 'options.signal'),
   }
 }
 

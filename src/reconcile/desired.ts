@@ -1,5 +1,6 @@
 // What is desired: checked, keyed, and reduced to what can be written.
 import { rangeError, typeError } from '../errors.js'
+import { pick, pickDestination, SERVICE_SETTINGS } from '../fields.js'
 import { checkedDestinationKey, checkedServiceKey } from '../identity.js'
 import type { Destination, Service, ServiceId } from '../types.js'
 import {
@@ -22,14 +23,7 @@ export interface Wanted {
 
 const ID_FIELDS = ['protocol', 'address', 'port', 'fwmark', 'family'] as const
 
-const SERVICE_FIELDS = [
-  ...ID_FIELDS,
-  'scheduler',
-  'onePacket',
-  'persistence',
-  'schedulerFlags',
-  'persistenceEngine',
-] as const
+const SERVICE_NAMES = [...ID_FIELDS, ...SERVICE_SETTINGS] as const
 
 /** Destinations that are read between two looks at the clock. */
 const CLOCK_EVERY = 128
@@ -53,7 +47,7 @@ export function* readDesired(desired: unknown): Generator<void, Wanted[], void> 
       throw rangeError(option, `different from desired[${first}]`, key)
     }
     keys.add(key)
-    const service = pick<Service>(tree, SERVICE_FIELDS)
+    const service = pick(tree as Service, SERVICE_NAMES)
     const list = checkList(tree, `${option}.destinations`)
     const destinations = new Map<string, Destination>()
     wanted.push({ key, id: serviceId(service), service, destinations })
@@ -69,7 +63,7 @@ export function* readDesired(desired: unknown): Generator<void, Wanted[], void> 
 
 /** The identity of a service alone. */
 export function serviceId(service: ServiceId): ServiceId {
-  return pick<ServiceId>(service, ID_FIELDS)
+  return pick(service, ID_FIELDS)
 }
 
 function checkList(tree: unknown, option: string): readonly unknown[] {
@@ -108,27 +102,4 @@ function iterable(desired: unknown): Iterable<unknown> {
     return desired as Iterable<unknown>
   }
   throw typeError('desired', 'an array, or another iterable, of services', desired)
-}
-
-/** As {@link pick}, which takes three times as long. */
-function pickDestination(from: Destination): Destination {
-  const { address, port, forwarding, weight, upperThreshold, lowerThreshold, tunnel } = from
-  const picked: { -readonly [K in keyof Destination]: Destination[K] } = {
-    address,
-    port,
-    forwarding,
-  }
-  if (weight !== undefined) picked.weight = weight
-  if (upperThreshold !== undefined) picked.upperThreshold = upperThreshold
-  if (lowerThreshold !== undefined) picked.lowerThreshold = lowerThreshold
-  if (tunnel !== undefined) picked.tunnel = tunnel
-  return picked
-}
-
-/** Of what has been checked: the fields that can be written. */
-function pick<T>(from: unknown, names: readonly string[]): T {
-  const fields = from as Readonly<Record<string, unknown>>
-  const picked: Record<string, unknown> = {}
-  for (const name of names) if (fields[name] !== undefined) picked[name] = fields[name]
-  return picked as T
 }

@@ -1,12 +1,10 @@
 // What reconciling needs of a client's kernel, as plain calls that share one deadline.
-import { settleErrors } from '../apply/errors.js'
-import { Applied } from '../apply/result.js'
-import { traceChanges } from '../apply/trace.js'
+import { sendAlone } from '../apply/requests.js'
 import type { IpvsError } from '../errors.js'
 import { serviceKey } from '../identity.js'
 import type { Kernel, Place } from '../kernel/kernel.js'
 import type { Change, DestinationStatus, ServiceId, ServiceStatus, Snapshot } from '../types.js'
-import { checkChanges, checkServiceId } from '../validate.js'
+import { checkServiceId } from '../validate.js'
 
 export interface Table {
   snapshot(): Promise<Snapshot>
@@ -35,12 +33,9 @@ export function kernelTable(
       const target = `reconciling ${serviceKey(id)}`
       return kernel.destinations(checkServiceId(id, 'service'), target, left())
     },
-    write: async (changes) => {
+    write: (changes) => {
       const options = { bulk: true, place, deadlineMs: left(), signal }
-      const written = await kernel.write(checkChanges(changes), changes.length, options)
-      const errors = await settleErrors(kernel, changes, written, until)
-      traceChanges(new Applied(changes, errors))
-      return errors
+      return sendAlone(kernel, changes, options, (errors) => errors)
     },
   }
 }

@@ -1,6 +1,7 @@
 // Services with their destinations to rules.
 import { type AddressBytes, AF_INET, AF_INET6, formatAddress, formatNetmask } from '../address.js'
 import { rangeError, typeError } from '../errors.js'
+import type { DestinationSetting, ServiceSetting } from '../fields.js'
 import { checkedDestinationKey, checkedServiceKey } from '../identity.js'
 import type { ServiceTree, Snapshot } from '../types.js'
 import {
@@ -11,8 +12,9 @@ import {
   METHODS,
   PROTOCOLS,
   SERVICE_FLAGS,
-  schedulerFlagNames,
+  schedulerFlagsOf,
   TUNNEL_TYPES,
+  tunnelName,
 } from '../validate.js'
 
 // Kernel numbers to the words of ipvsadm.
@@ -25,8 +27,10 @@ const METHOD_OPTIONS = new Map([
   [METHODS.get('masquerade'), '-m'],
   [METHODS.get('tunnel'), '-i'],
   [METHODS.get('direct'), '-g'],
+  [METHODS.get('local'), '-g'],
 ])
-const TUNNEL_NAMES = new Map([...TUNNEL_TYPES].map(([name, number]) => [number, name]))
+const LOCAL = METHODS.get('local')
+const TUNNEL = METHODS.get('tunnel')
 const CHECKSUM_OPTIONS = ['--tun-nocsum', '--tun-csum', '--tun-remcsum']
 
 const EVERY_CLIENT = { [AF_INET]: 0xffffffff, [AF_INET6]: 128 } as const
@@ -35,9 +39,14 @@ const EVERY_CLIENT = { [AF_INET]: 0xffffffff, [AF_INET6]: 128 } as const
  * Writes services and their destinations as `ipvsadm-save -n` does, for `ipvsadm --restore` and {@link parseRules}:
  * one line each, in the order given. A snapshot that is not `verified` may lack some: look before you keep it.
  *
- * Where ipvsadm-save writes what cannot be restored, this differs from it: thresholds are written (`-x`, `-y`),
- * large firewall marks are not negative, and a `local` destination, for which there is no word, is refused rather
- * than saved as a directly routed one. `ipvsadm --restore` itself refuses a persistence above 31 days.
+ * What the kernel was seen to hold can always be written, whoever put it there, also what this library would not write
+ * into the kernel; `parseRules` refuses that again. What ipvsadm has no word for has one of ours, so that `ipvsadm
+ * --restore` refuses the line and does not carry out something else: `--local` behind a `local` destination, which
+ * ipvsadm-save shows as a directly routed one; `--method 5`, `--tun-type type-3`, `--tun-flags 4`, `--protocol-47` for
+ * what has only a number.
+ *
+ * Where ipvsadm-save writes what cannot be restored, this differs from it: thresholds are written (`-x`, `-y`), and
+ * large firewall marks are not negative. `ipvsadm --restore` itself refuses a persistence above 31 days.
  *
  * @throws TypeError, RangeError with code `ERR_IPVS_ARGUMENT` and `option` such as
  *   `services[0].destinations[2].forwarding`
@@ -48,9 +57,9 @@ export function formatRules(services: Snapshot | Iterable<ServiceTree>): string 
   let index = 0
   for (const tree of treesOf(services)) {
     const option = `services[${index++}]`
-    const service = checkService(tree, option)
+    const service = checkService(tree, option, undefined, 'seen')
     once(keys, checkedServiceKey(service), option, 'services')
-    text += `-A ${serviceWords(service)} -s ${service.scheduler}${settingWords(service)}\n`
+    text += `-A ${serviceWords(service)}${settingWords(SERVICE_WORDS, service)}\n`
     text += destinationLines(tree, option, service)
   }
   return text
@@ -76,9 +85,12 @@ function destinationLines(tree: ServiceTree, option: string, service: CheckedSer
   let text = ''
   for (const [index, destination] of destinations.entries()) {
     const at = `${option}.destinations[${index}]`
-    const checked = checkDestination(destination, at, service)
+    const checked = checkDestination(destination, at, service, 'seen')
     once(keys, checkedDestinationKey(checked), at, `${option}.destinations`)
-    text += `-a ${serviceWords(service)} ${destinationWords(checked, at)}\n`
+    const { af, address, port } = checked
+    const words = settingWords(DESTINATION_WORDS, checked)
+    text += `-a ${serviceWords(service)} -r ${endpoint(af, address, port)}${words}`
+    text += checked.method === LOCAL ? ' --local\n' : '\n'
   }
   return text
 }
@@ -89,48 +101,52 @@ function once(keys: Set<string>, key: string, option: string, list: string): voi
   keys.add(key)
 }
 
+function isKnownTunnel(type: number): boolean {
+  return TUNNEL_TYPES.has(tunnelName(type))
+}
+
 function serviceWords({ af, protocol, fwmark, address, port }: CheckedService): string {
   if (address === undefined) return `-f ${fwmark}${af === AF_INET6 ? ' -6' : ''}`
-  return `${SERVICE_OPTIONS.get(protocol)} ${endpoint(af, address, port)}`
+  return `${SERVICE_OPTIONS.get(protocol) ?? `--protocol-${protocol}`} ${endpoint(af, address, port)}`
 }
 
-function settingWords({ af, flags, timeoutSeconds, netmask, engine, scheduler }: CheckedService) {
-  let words = ''
-  if ((flags & SERVICE_FLAGS.persistent) !== 0) {
-    words += ` -p ${timeoutSeconds}`
-    if (netmask !== EVERY_CLIENT[af]) {
-      words += ` -M ${af === AF_INET ? formatNetmask(netmask) : netmask}`
-    }
-  }
-  if (engine !== '') words += ` --pe ${engine}`
-  if ((flags & SERVICE_FLAGS.onePacket) !== 0) words += ' -o'
-  const names = [...schedulerFlagNames(scheduler)]
-    .filter(([, bit]) => (flags & bit) !== 0)
-    .map(([name]) => name)
-  if (names.length > 0) words += ` -b ${names.join(',')}`
-  return words
+type Words<Setting extends string, Checked> = Readonly<Record<Setting, (of: Checked) => string>>
+
+/** In the order in which ipvsadm-save writes them. */
+const SERVICE_WORDS: Words<ServiceSetting, CheckedService> = {
+  scheduler: ({ scheduler }) => ` -s ${scheduler}`,
+  persistence: ({ af, flags, timeoutSeconds, netmask }) => {
+    if ((flags & SERVICE_FLAGS.persistent) === 0) return ''
+    const mask = ` -M ${af === AF_INET ? formatNetmask(netmask) : netmask}`
+    return ` -p ${timeoutSeconds}${netmask === EVERY_CLIENT[af] ? '' : mask}`
+  },
+  persistenceEngine: ({ engine }) => (engine === '' ? '' : ` --pe ${engine}`),
+  onePacket: ({ flags }) => ((flags & SERVICE_FLAGS.onePacket) === 0 ? '' : ' -o'),
+  schedulerFlags: ({ scheduler, flags }) => {
+    const names = schedulerFlagsOf(scheduler, flags)
+    return names.length === 0 ? '' : ` -b ${names.join(',')}`
+  },
 }
 
-function destinationWords(destination: CheckedDestination, option: string): string {
-  const { af, address, port, weight, upperThreshold, lowerThreshold } = destination
-  const method = METHOD_OPTIONS.get(destination.method)
-  if (method === undefined) {
-    const rule =
-      'other than "local": ipvsadm has no word for it, and the "-g" of ipvsadm-save is restored as "direct"'
-    throw rangeError(`${option}.forwarding`, rule, 'local')
-  }
-  let words = `-r ${endpoint(af, address, port)} ${method} -w ${weight}`
-  if (method === '-i') words += tunnelWords(destination)
-  if (upperThreshold !== 0) words += ` -x ${upperThreshold}`
-  if (lowerThreshold !== 0) words += ` -y ${lowerThreshold}`
-  return words
+const DESTINATION_WORDS: Words<DestinationSetting, CheckedDestination> = {
+  forwarding: ({ method }) => ` ${METHOD_OPTIONS.get(method) ?? `--method ${method}`}`,
+  weight: ({ weight }) => ` -w ${weight}`,
+  tunnel: ({ method, tunnelType, tunnelPort, tunnelFlags }) => {
+    if (method !== TUNNEL) return ''
+    const type = tunnelName(tunnelType)
+    const isKnown = isKnownTunnel(tunnelType)
+    const port = type === 'gue' || (!isKnown && tunnelPort !== 0) ? ` --tun-port ${tunnelPort}` : ''
+    const checksum = CHECKSUM_OPTIONS[tunnelFlags] ?? `--tun-flags ${tunnelFlags}`
+    return ` --tun-type ${type}${port}${type === 'ipip' ? '' : ` ${checksum}`}`
+  },
+  upperThreshold: ({ upperThreshold }) => (upperThreshold === 0 ? '' : ` -x ${upperThreshold}`),
+  lowerThreshold: ({ lowerThreshold }) => (lowerThreshold === 0 ? '' : ` -y ${lowerThreshold}`),
 }
 
-function tunnelWords({ tunnelType, tunnelPort, tunnelFlags }: CheckedDestination): string {
-  const type = TUNNEL_NAMES.get(tunnelType)
-  const port = type === 'gue' ? ` --tun-port ${tunnelPort}` : ''
-  const checksum = type === 'ipip' ? '' : ` ${CHECKSUM_OPTIONS[tunnelFlags]}`
-  return ` --tun-type ${type}${port}${checksum}`
+function settingWords<Checked>(words: Words<string, Checked>, of: Checked): string {
+  let text = ''
+  for (const name in words) text += words[name]!(of)
+  return text
 }
 
 function endpoint(af: number, address: AddressBytes, port: number): string {

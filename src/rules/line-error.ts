@@ -1,24 +1,29 @@
 // Errors of one line: where it is, and the option as the line spells it.
 import type { ArgumentError } from '../errors.js'
+import { DESTINATION_FIELDS, type Field, SERVICE_FIELDS } from '../fields.js'
 
 /** What validation calls the things that options of a rule set. */
-const SPELLINGS: readonly [path: string, option: string][] = [
-  ['service.scheduler', '-s'],
-  ['service.onePacket', '-o'],
-  ['service.persistence.timeoutSeconds', '-p'],
-  ['service.persistence.netmask', '-M'],
-  ['service.persistenceEngine', '--pe'],
+const SPELLINGS: ReadonlyMap<string, string> = new Map([
   ['service.fwmark', '-f'],
   ['service.address', 'the address of the service'],
   ['service.port', 'the port of the service'],
   ['destination.address', 'the address of the server'],
   ['destination.port', 'the port of the server'],
-  ['destination.weight', '-w'],
-  ['destination.upperThreshold', '-x'],
-  ['destination.lowerThreshold', '-y'],
-  ['destination.tunnel.type', '--tun-type'],
-  ['destination.tunnel.port', '--tun-port'],
-]
+  ...spellings('service', SERVICE_FIELDS),
+  ...spellings('destination', DESTINATION_FIELDS),
+])
+
+function* spellings(
+  owner: string,
+  fields: Readonly<Record<string, Field<never>>>,
+): Generator<[path: string, option: string]> {
+  for (const [name, { rule }] of Object.entries(fields)) {
+    if (typeof rule === 'string') yield [`${owner}.${name}`, rule]
+    for (const [part, option] of Object.entries(typeof rule === 'object' ? rule : {})) {
+      yield [`${owner}.${name}.${part}`, option]
+    }
+  }
+}
 
 /** The error of a line: `option` is `line 3`, the message begins with it. */
 export function lineError(number: number, error: ArgumentError): RangeError & ArgumentError {
@@ -35,6 +40,6 @@ export function lineError(number: number, error: ArgumentError): RangeError & Ar
 }
 
 function spelling(path: string): string {
-  if (path.startsWith('service.schedulerFlags')) return '-b'
-  return SPELLINGS.find(([known]) => known === path)?.[1] ?? path
+  // The one flag among many that is not right: `service.schedulerFlags[1]`.
+  return SPELLINGS.get(path.replace(/\[\d+\]$/, '')) ?? path
 }

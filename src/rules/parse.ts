@@ -12,7 +12,8 @@ import { type RuleOptions, readOptions, splitWords } from './words.js'
  * default filled in as `snapshot()` does, all of it checked. Missing options mean what they mean to
  * `ipvsadm --restore`: scheduler `wlc`, weight 1, direct routing, 360 seconds of persistence, the service's port.
  *
- * Short and long options are known, so are blank lines and comments, from `#` to the end of the line. Refused is
+ * Short and long options are known, so are blank lines and comments, from `#` to the end of the line, and the words that
+ * {@link formatRules} has for what ipvsadm has none for. Refused is
  * what `ipvsadm --restore` carries out in part or otherwise than written: other commands than -A and -a, host and
  * service names, a server before its service, a second definition, a port of a directly routed or tunnelled server
  * that is not the service's.

@@ -1,6 +1,14 @@
 // From the options of a rule to a service or a destination: not yet checked, but with every default filled in.
 import { isIPv6 } from 'node:net'
 import { rangeError } from '../errors.js'
+import {
+  COUNTS,
+  DESTINATION_FIELDS,
+  type Every,
+  pick,
+  pickDestination,
+  SERVICE_SETTINGS,
+} from '../fields.js'
 import type {
   Destination,
   ForwardingMethod,
@@ -9,10 +17,11 @@ import type {
   SchedulerFlag,
   Service,
   ServiceId,
+  ServiceSettings,
   Tunnel,
 } from '../types.js'
 import { schedulerFlagNames } from '../validate.js'
-import { type OptionName, SERVICE_OPTIONS } from './option-table.js'
+import { SERVICE_OPTIONS } from './option-table.js'
 import { readEndpoint, readFwmark, readNumber } from './values.js'
 import type { RuleOptions } from './words.js'
 
@@ -64,14 +73,14 @@ export function readService(options: RuleOptions): Service {
       throw rangeError(option, 'left out of a service without -p', textOf(options))
     }
   }
-  return {
-    ...id,
+  const settings: Every<ServiceSettings> = {
     scheduler,
     onePacket: options.has('-o'),
-    ...(options.has('-p') && { persistence: readPersistence(options, id) }),
-    ...(schedulerFlags.length > 0 && { schedulerFlags }),
-    ...(options.has('--pe') && { persistenceEngine: options.get('--pe')! }),
+    persistence: options.has('-p') ? readPersistence(options, id) : undefined,
+    schedulerFlags: schedulerFlags.length > 0 ? schedulerFlags : undefined,
+    persistenceEngine: options.get('--pe'),
   }
+  return { ...id, ...pick(settings as ServiceSettings, SERVICE_SETTINGS) }
 }
 
 /** @throws RangeError */
@@ -83,19 +92,21 @@ export function readDestination(options: RuleOptions, service: ServiceId): Desti
   const { address, port = service.port ?? 0 } = readEndpoint(server, '-r')
   const forwarding = readForwarding(options)
   const tunnel = readTunnel(options, forwarding)
-  const count = (option: OptionName, absent: number): number => {
-    const text = options.get(option)
-    return text === undefined ? absent : readNumber(text, option)
+  const count = (name: keyof typeof COUNTS): number => {
+    const { rule } = DESTINATION_FIELDS[name]
+    const text = options.get(rule)
+    return text === undefined ? COUNTS[name] : readNumber(text, rule)
   }
-  return {
+  const destination: Every<Destination> = {
     address,
     port,
     forwarding,
-    weight: count('-w', 1),
-    upperThreshold: count('-x', 0),
-    lowerThreshold: count('-y', 0),
-    ...(tunnel !== undefined && { tunnel }),
+    weight: count('weight'),
+    upperThreshold: count('upperThreshold'),
+    lowerThreshold: count('lowerThreshold'),
+    tunnel,
   }
+  return pickDestination(destination as Destination)
 }
 
 function readPersistence(options: RuleOptions, id: ServiceId): Persistence {
@@ -127,8 +138,14 @@ function readFlags(text: string | undefined, scheduler: string): SchedulerFlag[]
 }
 
 function readForwarding(options: RuleOptions): ForwardingMethod {
+  const method = options.get('--method')
+  if (options.has('--local') && !options.has('-g')) {
+    throw rangeError('--local', 'given with -g, which is how ipvsadm shows it', textOf(options))
+  }
+  if (method !== undefined) return `method-${readNumber(method, '--method')}` as ForwardingMethod
   if (options.has('-m')) return 'masquerade'
-  return options.has('-i') ? 'tunnel' : 'direct'
+  if (options.has('-i')) return 'tunnel'
+  return options.has('--local') ? 'local' : 'direct'
 }
 
 function readTunnel(options: RuleOptions, forwarding: ForwardingMethod): Tunnel | undefined {
@@ -151,7 +168,9 @@ function readTunnel(options: RuleOptions, forwarding: ForwardingMethod): Tunnel 
   if (flag === '--tun-remcsum' && type !== 'gue') {
     throw rangeError(flag, 'left out: only --tun-type gue has it', textOf(options))
   }
-  const checksum = flag === undefined ? 'none' : CHECKSUMS[flag]
+  const number = options.get('--tun-flags')
+  const unknown = number === undefined ? 'none' : `checksum-${readNumber(number, '--tun-flags')}`
+  const checksum = flag === undefined ? (unknown as 'none') : CHECKSUMS[flag]
   return {
     type,
     ...(port !== undefined && { port: readNumber(port, '--tun-port') }),

@@ -2,12 +2,13 @@
 import type { RecordWithTtl, SrvRecord } from 'node:dns'
 import { Resolver } from 'node:dns/promises'
 import { isIP } from 'node:net'
+import { pause } from '../abort.js'
 import { rangeError, typeError } from '../errors.js'
 import type { PoolServer } from '../servers.js'
 import { endpointKey } from '../servers.js'
 import type { Family } from '../types.js'
-import { checkBoolean, checkInteger, checkName, checkOptions } from '../validate.js'
-import { checkSignal, pause, type ServerSource, serverSource, unlessAborted } from './source.js'
+import { checkBoolean, checkInteger, checkName, checkOptions, checkSignal } from '../validate.js'
+import { type ServerSource, serverSource, unlessAborted } from './source.js'
 
 /** What is asked of a resolver: any `Resolver` of `node:dns/promises` will do. */
 export type ServerResolver = Pick<Resolver, 'resolve4' | 'resolve6' | 'resolveSrv'>
@@ -94,7 +95,10 @@ export function resolveServers(name: string, options?: ResolveServersOptions): S
     const rule = 'false or left out: Node.js does not tell the time to live of SRV records'
     throw rangeError('options.ttl', rule, ttl)
   }
-  return serverSource((signal) => lookAgain(settings, signal), checkSignal(fields.signal))
+  return serverSource(
+    (signal) => lookAgain(settings, signal),
+    checkSignal(fields.signal, 'options.signal'),
+  )
 }
 
 async function* lookAgain(

@@ -3,11 +3,12 @@ import { type FSWatcher, watch } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { getSystemErrorMap } from 'node:util'
+import { pause } from '../abort.js'
 import { rangeError, typeError } from '../errors.js'
 import type { PoolServer } from '../servers.js'
-import { checkInteger, checkOptions } from '../validate.js'
+import { checkInteger, checkOptions, checkSignal } from '../validate.js'
 import { parseServers } from './server-list.js'
-import { checkSignal, pause, type ServerSource, serverSource } from './source.js'
+import { type ServerSource, serverSource } from './source.js'
 
 /** Options of {@link watchServers}. */
 export interface WatchServersOptions {
@@ -52,7 +53,10 @@ export function watchServers(path: string, options?: WatchServersOptions): Serve
   const checked = checkInteger(intervalMs, 'options.intervalMs', 100, 86_400_000)
   // Now: the working directory may be another one later.
   const file = resolve(path)
-  return serverSource((signal) => readAgain(file, checked, signal), checkSignal(fields.signal))
+  return serverSource(
+    (signal) => readAgain(file, checked, signal),
+    checkSignal(fields.signal, 'options.signal'),
+  )
 }
 
 async function* readAgain(

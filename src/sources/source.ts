@@ -1,5 +1,5 @@
 // What all sources of servers have in common: every iteration starts afresh, and it ends at once when told to.
-import { typeError } from '../errors.js'
+import { onAbort } from '../abort.js'
 import type { PoolServer } from '../servers.js'
 
 /**
@@ -34,8 +34,7 @@ async function* changes(
   end: AbortController,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<PoolServer[], void, void> {
-  const abort = () => end.abort()
-  signal?.addEventListener('abort', abort, { once: true })
+  const forget = onAbort(signal, () => end.abort())
   try {
     if (signal?.aborted) return
     let before: string | undefined
@@ -49,24 +48,9 @@ async function* changes(
     // Whoever has ended it does not want to hear what became of the last look.
     if (!end.signal.aborted) throw error
   } finally {
-    signal?.removeEventListener('abort', abort)
+    forget()
     end.abort()
   }
-}
-
-/** Resolves after `ms` milliseconds, or as soon as `signal` is aborted. Does not keep the process alive. */
-export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal?.aborted) return resolve()
-    const done = () => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    timer.unref()
-    signal?.addEventListener('abort', done, { once: true })
-  })
 }
 
 /** What `work` gives, or `undefined` as soon as `signal` is aborted; then nobody hears of `work` any more. */
@@ -75,15 +59,8 @@ export function unlessAborted<T>(
   signal: AbortSignal | undefined,
 ): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
-    const abort = () => resolve(undefined)
-    if (signal?.aborted) abort()
-    signal?.addEventListener('abort', abort, { once: true })
-    work.then(resolve, reject).finally(() => signal?.removeEventListener('abort', abort))
+    if (signal?.aborted) resolve(undefined)
+    const forget = onAbort(signal, () => resolve(undefined))
+    work.then(resolve, reject).finally(forget)
   })
-}
-
-/** @throws TypeError */
-export function checkSignal(value: unknown): AbortSignal | undefined {
-  if (value === undefined || value instanceof AbortSignal) return value
-  throw typeError('options.signal', 'an AbortSignal', value)
 }

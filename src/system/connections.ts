@@ -80,7 +80,7 @@ export function parseConnection(line: string): Connection | undefined {
     port: Number.parseInt(hex ?? '', 16),
   })
   return {
-    protocol: protocol!.toLowerCase(),
+    protocol: protocolOf(protocol!),
     client: end(client, clientPort),
     service: end(virtual, port),
     destination: end(destination, destinationPort),
@@ -88,6 +88,14 @@ export function parseConnection(line: string): Connection | undefined {
     expiresSeconds: Number(expires),
     ...(engine !== undefined && { persistenceEngine: { name: engine, data: data ?? '' } }),
   }
+}
+
+/** What the kernel has words for beside those that it balances (ip_vs_core.c: ip_vs_proto_name). */
+const OTHERS: Readonly<Record<string, string>> = { IP: '0', ICMP: '1', ICMPv6: '58' }
+
+/** Others are written with their number behind: `IP_47`. */
+function protocolOf(name: string): string {
+  return OTHERS[name] ?? name.replace(/^IP_(?=\d+$)/, '').toLowerCase()
 }
 
 /** `C0000201`, or `2001:0db8:…` in full. */

@@ -4,6 +4,8 @@ import { didYouMean } from '../validate/spelling.js'
 
 const BOOL = [0, 1] as const
 const INT = [0, 2_147_483_647] as const
+/** Seconds that the kernel keeps as jiffies in an int; HZ is 1000 at most (proc_dointvec_jiffies). */
+const SECONDS = [0, 2_147_483] as const
 
 /** Ranges by name, both ends included. Kernel 6.1 to 7.2 (ip_vs_ctl.c: vs_vars). */
 const NUMBERS = {
@@ -22,6 +24,9 @@ const NUMBERS = {
   expire_nodest_conn: BOOL,
   expire_quiescent_template: BOOL,
   ignore_tunneled: BOOL,
+  // These two come with the schedulers' modules.
+  lblc_expiration: SECONDS,
+  lblcr_expiration: SECONDS,
   nat_icmp_send: BOOL,
   pmtu_disc: BOOL,
   run_estimation: BOOL,
@@ -33,7 +38,8 @@ const NUMBERS = {
   svc_lfactor: [-8, 8],
   sync_persist_mode: BOOL,
   sync_ports: [1, 64],
-  sync_qlen_max: INT,
+  // An unsigned long to the kernel, as far as a number is exact.
+  sync_qlen_max: [0, Number.MAX_SAFE_INTEGER],
   sync_refresh_period: INT,
   sync_retries: [0, 3],
   sync_sock_size: INT,
@@ -70,24 +76,25 @@ export function readSysctls(texts: Readonly<Record<string, string>>): Sysctls {
   )
 }
 
+export const SYSCTL_NAMES = [...Object.keys(NUMBERS), ...Object.keys(TEXTS)] as SysctlName[]
+
 /** Checks a setting and returns it as the kernel reads it. @throws TypeError, RangeError */
-export function checkSysctl(name: unknown, value: unknown): string {
-  const names = [...Object.keys(NUMBERS), ...Object.keys(TEXTS)]
+export function checkSysctl(name: unknown, value: unknown, option = 'value'): string {
   if (typeof name !== 'string') throw typeError('name', 'the name of an IPVS setting', name)
-  if (!names.includes(name)) {
-    throw rangeError('name', `the name of an IPVS setting${didYouMean(name, names)}`, name)
+  if (!SYSCTL_NAMES.includes(name as SysctlName)) {
+    throw rangeError('name', `the name of an IPVS setting${didYouMean(name, SYSCTL_NAMES)}`, name)
   }
   if (Object.hasOwn(TEXTS, name)) {
-    if (typeof value !== 'string') throw typeError('value', `text for ${name}`, value)
+    if (typeof value !== 'string') throw typeError(option, `text for ${name}`, value)
     if (!TEXTS[name as TextSetting].test(value) || value.length > 200)
-      throw rangeError('value', `text as ${name} shows it`, value)
+      throw rangeError(option, `text as ${name} shows it`, value)
     return value
   }
   const [min, max] = NUMBERS[name as NumberSetting]
   const number = typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value
-  if (typeof number !== 'number') throw typeError('value', `a number from ${min} to ${max}`, value)
+  if (typeof number !== 'number') throw typeError(option, `a number from ${min} to ${max}`, value)
   if (!Number.isInteger(number) || number < min || number > max) {
-    throw rangeError('value', `an integer from ${min} to ${max} for ${name}`, value)
+    throw rangeError(option, `an integer from ${min} to ${max} for ${name}`, value)
   }
   return String(number)
 }

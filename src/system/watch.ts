@@ -1,14 +1,23 @@
 // What changes in the table. The kernel has no notifications (ip_vs_ctl.c: no multicast groups), so this looks.
-import { setTimeout } from 'node:timers/promises'
+import { pause } from '../abort.js'
 import { destinationDiff, type FieldDifference, serviceDiff } from '../diff.js'
 import type { DestinationStatus, ServiceStatus, ServiceTreeStatus, Snapshot } from '../types.js'
-import { checkInteger, checkOptions } from '../validate.js'
+import { checkInteger, checkOptions, checkSignal } from '../validate.js'
 
 export interface WatchOptions {
   /** Pause between two looks, in milliseconds, 10 to 86400000. Default 2000, the kernel's own step for counters. */
   readonly intervalMs?: number
   /** Ends the iteration. */
   readonly signal?: AbortSignal
+}
+
+/** One property that has changed. Values are as you would write them, with every default filled in. */
+export interface FieldChange {
+  /** Name of the property: `weight`, `scheduler`, `persistence`... */
+  readonly field: FieldDifference['field']
+  /** `undefined` for none. */
+  readonly before: unknown
+  readonly after: unknown
 }
 
 /** One difference between two looks at the table. What came and went in between is not seen. */
@@ -20,7 +29,7 @@ export type WatchEvent =
   | {
       readonly type: 'service-changed'
       readonly service: ServiceStatus
-      readonly differences: readonly FieldDifference[]
+      readonly differences: readonly FieldChange[]
     }
   | {
       readonly type: 'destination-added' | 'destination-removed'
@@ -31,7 +40,7 @@ export type WatchEvent =
       readonly type: 'destination-changed'
       readonly service: ServiceStatus
       readonly destination: DestinationStatus
-      readonly differences: readonly FieldDifference[]
+      readonly differences: readonly FieldChange[]
     }
 
 export function readWatchOptions(options: WatchOptions | undefined) {
@@ -39,24 +48,27 @@ export function readWatchOptions(options: WatchOptions | undefined) {
   const { intervalMs = 2000 } = fields
   return {
     intervalMs: checkInteger(intervalMs, 'options.intervalMs', 10, 86_400_000),
-    signal: fields.signal as AbortSignal | undefined,
+    signal: checkSignal(fields.signal, 'options.signal'),
   }
 }
 
-/** Looks again and again; a look that could not be verified is left out, so that nothing seems to be gone that is not. */
+/**
+ * Looks again and again. A look that could not be verified is left out, the first one too, so that nothing seems to come
+ * or go that was there all the time.
+ */
 export async function* watchTable(
   look: () => Promise<Snapshot>,
   { intervalMs, signal }: { readonly intervalMs: number; readonly signal: AbortSignal | undefined },
 ): AsyncGenerator<WatchEvent, void, void> {
-  const ended = () => signal?.aborted === true
-  let before = (await look()).services
-  while (!ended()) {
-    await setTimeout(intervalMs, undefined, { ...(signal && { signal }) }).catch(() => {})
-    if (ended()) return
+  let before: Snapshot['services'] | undefined
+  while (!signal?.aborted) {
     const { services, verified } = await look()
-    if (!verified) continue
-    yield* tableChanges(before, services)
-    before = services
+    if (signal?.aborted) return
+    if (verified) {
+      if (before !== undefined) yield* tableChanges(before, services)
+      before = services
+    }
+    await pause(intervalMs, signal, true)
   }
 }
 
@@ -78,7 +90,7 @@ export function* tableChanges(
     const was = old.get(id)
     if (was === undefined) yield { type: 'service-added', service }
     else {
-      const differences = serviceDiff(service, was)
+      const differences = changesOf(serviceDiff(service, was))
       if (differences.length > 0) yield { type: 'service-changed', service, differences }
     }
     yield* destinationChanges(service, was?.destinations ?? [])
@@ -98,11 +110,17 @@ function* destinationChanges(
     const was = old.get(id)
     if (was === undefined) yield { type: 'destination-added', service, destination }
     else {
-      const differences = destinationDiff(destination, was)
+      const differences = changesOf(destinationDiff(destination, was))
       if (differences.length > 0)
         yield { type: 'destination-changed', service, destination, differences }
     }
   }
+}
+
+function changesOf(differences: readonly FieldDifference[]): FieldChange[] {
+  return differences.map(({ field, actual, desired }) => {
+    return { field, before: actual, after: desired }
+  })
 }
 
 // Not serviceKey: what others put into the kernel need not pass our validation.

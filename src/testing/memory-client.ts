@@ -1,6 +1,7 @@
 // One client of a kernel in memory: what native-kernel.ts is to the real one.
 import { openSync } from 'node:fs'
 import { devNull } from 'node:os'
+import { onAbort } from '../abort.js'
 import { type IpvsCommand, IpvsError } from '../errors.js'
 import { OUTCOME } from '../kernel/addon.js'
 import { batchError, busyError, closedError, commandError, sysctlError } from '../kernel/errors.js'
@@ -12,7 +13,7 @@ import type { DestinationStatus, ServiceStatus, Snapshot } from '../types.js'
 import type { CheckedChange, CheckedServiceId } from '../validate.js'
 import { commandOf, messagesOf } from './memory-commands.js'
 import type { Machine } from './memory-machine.js'
-import { BATCH_MESSAGES, MemoryQueue } from './memory-queue.js'
+import { BATCH_MESSAGES, type Kind, MemoryQueue } from './memory-queue.js'
 
 export class MemoryClient implements Kernel {
   readonly namespace: string
@@ -40,13 +41,12 @@ export class MemoryClient implements Kernel {
     const release = this.hold()
     const { result, withdraw } = this.#queue.write(checked, bulk, place)
     const timer = setTimeout(() => withdraw('deadline'), deadlineMs)
-    const onAbort = (): void => withdraw('signal')
-    signal?.addEventListener('abort', onAbort, { once: true })
+    const forget = onAbort(signal, () => withdraw('signal'))
     try {
       return { ...(await result), until }
     } finally {
       clearTimeout(timer)
-      signal?.removeEventListener('abort', onAbort)
+      forget()
       release()
     }
   }
@@ -57,8 +57,7 @@ export class MemoryClient implements Kernel {
     const messages = checked.reduce((sum, change) => sum + messagesOf(change), 0)
     if (messages > BATCH_MESSAGES) throw batchError(count)
     const { outcomes } = this.#machine.run(checked)
-    const wrote = (code: number | undefined) => code === 0 || code === OUTCOME.unknown
-    this.#queue.noteNow(checked.filter((_, index) => wrote(outcomes[index]?.code)))
+    this.#queue.noteNow(checked, outcomes)
     return outcomes
       .map((outcome, index) => ({ index, ...outcome }))
       .filter(({ code }) => code !== 0)
@@ -89,12 +88,10 @@ export class MemoryClient implements Kernel {
     return this.#read('GET_DEST', target, deadlineMs, () => this.#machine.table.destinations(id))
   }
 
-  snapshot(deadlineMs: number): Promise<Snapshot> {
-    return this.#read('GET_SERVICE', 'reading the table', deadlineMs, () => ({
-      services: this.#machine.table.trees(),
-      verified: true,
-      attempts: 1,
-    }))
+  snapshot(deadlineMs: number, place?: Place): Promise<Snapshot> {
+    const read = () => ({ services: this.#machine.table.trees(), verified: true, attempts: 1 })
+    const kind = { bulk: place !== undefined }
+    return this.#read('GET_SERVICE', 'reading the table', deadlineMs, read, kind)
   }
 
   sysctls(deadlineMs: number): Promise<Readonly<Record<string, string>>> {
@@ -108,10 +105,11 @@ export class MemoryClient implements Kernel {
     const name = COMMAND_NAMES[command.op]
     const { system, table } = this.#machine
     const late = () => commandError(OUTCOME.notSent, name, target)
-    return this.#enqueue(deadlineMs, late, () => {
+    const run = (): void => {
       const code = system.run(command, table)
       if (code !== 0) throw commandError(code, name, target)
-    })
+    }
+    return this.#enqueue(deadlineMs, late, run, { flushes: command.op === 'flush' })
   }
 
   daemons(deadlineMs: number): Promise<SyncDaemonStatus[]> {
@@ -160,14 +158,20 @@ export class MemoryClient implements Kernel {
     this.#closed = true
   }
 
-  #read<T>(command: IpvsCommand, target: string, deadlineMs: number, read: () => T): Promise<T> {
+  #read<T>(
+    command: IpvsCommand,
+    target: string,
+    deadlineMs: number,
+    read: () => T,
+    kind: Kind = {},
+  ): Promise<T> {
     const text = `${target}: no answer within ${deadlineMs} ms; earlier calls of this client are still queued`
     const late = () => new IpvsError('ERR_IPVS_TIMEOUT', text, { command })
-    return this.#enqueue(deadlineMs, late, read)
+    return this.#enqueue(deadlineMs, late, read, kind)
   }
 
   /** Runs `call` when its turn comes; what it throws is the rejection. */
-  #enqueue<T>(deadlineMs: number, late: () => IpvsError, call: () => T): Promise<T> {
+  #enqueue<T>(deadlineMs: number, late: () => IpvsError, call: () => T, kind: Kind): Promise<T> {
     if (this.#closed) return Promise.reject(closedError())
     const release = this.hold()
     return new Promise<T>((resolve, reject) => {
@@ -181,7 +185,7 @@ export class MemoryClient implements Kernel {
         } catch (error) {
           reject(error)
         }
-      })
+      }, kind)
     }).finally(release)
   }
 }

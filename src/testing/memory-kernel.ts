@@ -4,6 +4,7 @@ import { destinationKey } from '../identity.js'
 import { changeError, KERNEL_SCHEDULERS } from '../kernel/errors.js'
 import { CONNECT, type Kernel } from '../kernel/kernel.js'
 import { formatRules, parseRules } from '../rules/index.js'
+import { checkSysctl, SYSCTL_NAMES, type SysctlName } from '../system/sysctls.js'
 import type { Change, DestinationId, ServiceId } from '../types.js'
 import {
   checkChange,
@@ -12,7 +13,6 @@ import {
   checkModuleName,
   checkOptions,
   checkServiceId,
-  readFields,
 } from '../validate.js'
 import { MemoryClient } from './memory-client.js'
 import { runChange } from './memory-commands.js'
@@ -22,8 +22,11 @@ import { Machine } from './memory-machine.js'
 export interface MemoryKernelOptions {
   /** What the table holds at first, as `ipvsadm-save -n` writes it. */
   readonly rules?: string
-  /** Settings that differ from those of a new namespace; `run_estimation: 0` stops the statistics. */
-  readonly sysctls?: Readonly<Record<string, string | number>>
+  /**
+   * Settings that differ from those of a new namespace, or that one of Linux 6.1 does not have; `run_estimation: 0` stops the
+   * statistics.
+   */
+  readonly sysctls?: { readonly [N in SysctlName]?: string | number }
   /** Milliseconds that never go back: statistics and the kernel's timers follow it. Default `performance.now`. */
   readonly clock?: () => number
   /** Schedulers that can be loaded. Default: those of Linux itself. */
@@ -71,20 +74,16 @@ export class MemoryKernel {
       'schedulers',
       'engines',
     ])
-    const { clock = () => performance.now() } = fields
-    if (typeof clock !== 'function') {
-      throw typeError('options.clock', 'a function that returns milliseconds', clock)
-    }
     this.#machine = new Machine({
       schedulers: checkNames(fields.schedulers, 'options.schedulers', KERNEL_SCHEDULERS),
       engines: checkNames(fields.engines, 'options.engines', ['sip']),
       sysctls: checkSysctls(fields.sysctls),
-      clock: clock as () => number,
+      clock: checkClock(fields.clock),
     })
-    if (fields.rules !== undefined) this.load(fields.rules as string)
+    if (fields.rules !== undefined) this.load(checkText(fields.rules, 'options.rules'))
   }
 
-  /** The table as `ipvsadm-save -n` writes it. @throws RangeError it holds what rules cannot say: see `formatRules` */
+  /** The table as `ipvsadm-save -n` writes it: see `formatRules`. */
   rules(): string {
     return formatRules(this.#machine.table.trees())
   }
@@ -126,19 +125,9 @@ export class MemoryKernel {
    * @throws RangeError there is no such destination
    */
   traffic(service: ServiceId, destination: DestinationId, traffic: Traffic): void {
-    const absent: unknown = undefined
-    const fields = readFields(
-      traffic,
-      'traffic',
-      {
-        connections: absent,
-        packets: absent,
-        bytes: absent,
-        outPackets: absent,
-        outBytes: absent,
-      },
-      '{ packets: 5, bytes: 500 }',
-    )
+    if (traffic === undefined) throw typeError('traffic', '{ packets: 5, bytes: 500 }', traffic)
+    const names = ['connections', 'packets', 'bytes', 'outPackets', 'outBytes'] as const
+    const fields = checkOptions(traffic, 'traffic', names)
     const amount = (name: keyof typeof fields): number =>
       fields[name] === undefined ? 0 : checkInteger(fields[name], `traffic.${name}`, 0, MAX)
     const amounts = [
@@ -159,19 +148,15 @@ export class MemoryKernel {
    * @throws RangeError there is no such destination
    */
   connections(service: ServiceId, destination: DestinationId, open: OpenConnections): void {
-    const absent: unknown = undefined
-    const fields = readFields(
-      open,
-      'connections',
-      { active: absent, inactive: absent, persistent: absent },
-      '{ active: 2, inactive: 5 }',
-    )
+    if (open === undefined) throw typeError('connections', '{ active: 2, inactive: 5 }', open)
+    const names = ['active', 'inactive', 'persistent'] as const
+    const fields = checkOptions(open, 'connections', names)
     const found = this.#machine.table.findDestination(
       checkServiceId(service, 'service'),
       checkDestinationId(destination, 'destination'),
     )
     if (found === undefined) throw missing(destination)
-    for (const name of ['active', 'inactive', 'persistent'] as const) {
+    for (const name of names) {
       if (fields[name] === undefined) continue
       found[name] = checkInteger(fields[name], `connections.${name}`, 0, 0xffffffff)
     }
@@ -202,14 +187,25 @@ function checkNames(
   return value.map((name, index) => checkModuleName(name, `${option}[${index}]`, 'wrr'))
 }
 
-function checkSysctls(value: unknown): Readonly<Record<string, string | number>> {
-  if (value === undefined) return {}
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw typeError('options.sysctls', "an object such as { expire_nodest_conn: '1' }", value)
+function checkSysctls(value: unknown): Readonly<Record<string, string>> {
+  const sysctls: Record<string, string> = {}
+  const fields = checkOptions(value, 'options.sysctls', SYSCTL_NAMES)
+  for (const name of SYSCTL_NAMES) {
+    if (fields[name] === undefined) continue
+    sysctls[name] = checkSysctl(name, fields[name], `options.sysctls.${name}`)
   }
-  for (const [name, setting] of Object.entries(value)) {
-    if (typeof setting === 'string' || typeof setting === 'number') continue
-    throw typeError(`options.sysctls.${name}`, 'text or a number', setting)
-  }
-  return value as Readonly<Record<string, string | number>>
+  return sysctls
+}
+
+function checkClock(clock: unknown): () => number {
+  if (clock === undefined) return () => performance.now()
+  const rule = 'a function that returns milliseconds'
+  if (typeof clock !== 'function') throw typeError('options.clock', rule, clock)
+  if (!Number.isFinite(clock())) throw typeError('options.clock', rule, clock)
+  return clock as () => number
+}
+
+function checkText(value: unknown, option: string): string {
+  if (typeof value === 'string') return value
+  throw typeError(option, 'rules that "ipvsadm-save -n" writes, as a string', value)
 }

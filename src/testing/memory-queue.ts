@@ -39,7 +39,16 @@ interface Write {
   reject(error: unknown): void
 }
 
-interface Read {
+/** What a read, or a command, is like. */
+export interface Kind {
+  /** It takes everything away. */
+  readonly flushes?: boolean
+  /** It gives way to others, and comes after the bulk calls before it. */
+  readonly bulk?: boolean
+}
+
+interface Read extends Kind {
+  readonly order: number
   run(): void
 }
 
@@ -59,7 +68,7 @@ export interface Ticket {
 export class MemoryQueue {
   readonly #run: RunBatch
   readonly #normal: (Write | Read)[] = []
-  readonly #bulk: Write[] = []
+  readonly #bulk: (Write | Read)[] = []
   readonly #later = new LaterWrites()
   #orders = 0
   #places = 0
@@ -90,9 +99,9 @@ export class MemoryQueue {
   }
 
   /** A write at once, of one who has found the queue empty. */
-  noteNow(changes: readonly CheckedChange[]): void {
+  noteNow(changes: readonly CheckedChange[], outcomes: readonly Outcome[]): void {
     const order = ++this.#orders
-    for (const change of changes) this.#note(change, false, order)
+    for (const [i, change] of changes.entries()) this.#note(change, outcomes[i]!.code, false, order)
   }
 
   write(changes: readonly CheckedChange[], bulk: boolean, place?: Place): Ticket {
@@ -107,12 +116,13 @@ export class MemoryQueue {
     return { result, withdraw: (why) => this.#withdraw(accepted, why) }
   }
 
-  /** Returns a function that takes the read back: false if it has run. */
-  read(run: () => void): () => boolean {
-    const read = { run }
-    this.#normal.push(read)
+  /** Returns a function that takes the read, or the command, back: false if it has run. */
+  read(run: () => void, kind: Kind): () => boolean {
+    const read = { ...kind, order: ++this.#orders, run }
+    const lane = kind.bulk ? this.#bulk : this.#normal
+    lane.push(read)
     this.#schedule()
-    return () => take(this.#normal, read)
+    return () => take(lane, read)
   }
 
   #schedule(): void {
@@ -130,10 +140,13 @@ export class MemoryQueue {
   }
 
   #turn(): void {
-    const first = this.#normal[0]
+    const lane = this.#normal.length > 0 ? this.#normal : this.#bulk
+    const first = lane[0]
     if (first !== undefined && 'run' in first) {
-      this.#normal.shift()
+      lane.shift()
       first.run()
+      if (first.flushes) this.#later.noteFlush(first.order)
+      this.#forgetWrites()
       return
     }
     this.#takeBatch()
@@ -163,7 +176,8 @@ export class MemoryQueue {
       this.#normal.shift()
     }
     const bulk = this.#bulk[0]
-    if (this.#slices.length === 0 && bulk !== undefined && this.#takeFrom(bulk)) this.#bulk.shift()
+    const isNext = this.#slices.length === 0 && bulk !== undefined && !('run' in bulk)
+    if (isNext && this.#takeFrom(bulk)) this.#bulk.shift()
     this.#forgetWrites()
   }
 
@@ -171,8 +185,8 @@ export class MemoryQueue {
     if (this.#bulk.length === 0 && this.#places === 0) this.#later.clear()
   }
 
-  #note(change: CheckedChange, bulk: boolean, order: number): void {
-    if (this.#places > 0 || (!bulk && this.#bulk.length > 0)) this.#later.note(change, order)
+  #note(change: CheckedChange, code: number, bulk: boolean, order: number): void {
+    if (this.#places > 0 || (!bulk && this.#bulk.length > 0)) this.#later.note(change, code, order)
   }
 
   /** Adds as much of a write as fits. True if all of it went in, so that the next one may join. */
@@ -221,8 +235,7 @@ export class MemoryQueue {
         const { code, command } = result!.outcomes[i]!
         if (code !== 0) write.failures.push({ index: this.#indices[i]!, code, command })
         if (result!.overdue.has(i)) write.cut = 'deadline'
-        const wrote = code === 0 || code === OUTCOME.unknown
-        if (wrote) this.#note(this.#batch[i]!, write.bulk, write.order)
+        this.#note(this.#batch[i]!, code, write.bulk, write.order)
       }
       if (write.next === write.changes.length) settle(write)
     }

@@ -1,5 +1,5 @@
 // Counters as the kernel's estimator makes them visible: in steps of two seconds (ip_vs_est.c).
-import { CounterStats } from '../kernel/observed.js'
+import { ShownStats } from '../kernel/observed.js'
 
 /** Packets that passed: connections, packets and bytes in and out, in the order of the kernel's counters. */
 export type Amounts = readonly [
@@ -63,8 +63,8 @@ export class Counters {
     }
   }
 
-  read(): MemoryStats {
-    return new MemoryStats([
+  read(): ShownStats {
+    return new ShownStats([
       ...this.#seen.map((value, i) => value - this.#base[i]!),
       ...this.#rates.map((rate, i) => {
         const shift = SHOWN_SHIFT[i]!
@@ -78,18 +78,5 @@ export class Counters {
       this.#rates.every((rate) => rate === 0n) &&
       this.#seen.every((value, i) => value === this.#passed[i])
     )
-  }
-}
-
-class MemoryStats extends CounterStats {
-  readonly #values: readonly bigint[]
-
-  constructor(values: readonly bigint[]) {
-    super()
-    this.#values = values
-  }
-
-  protected override counter(index: number): bigint {
-    return this.#values[index]!
   }
 }

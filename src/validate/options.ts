@@ -95,6 +95,16 @@ export function checkBoolean(value: unknown, option: string): boolean {
   return value
 }
 
+/** @throws TypeError if `value` is neither absent nor a signal */
+export function checkSignal(value: unknown, option: string): AbortSignal | undefined {
+  if (value === undefined || value instanceof AbortSignal) return value
+  const rule =
+    value instanceof AbortController
+      ? 'an AbortSignal: the `signal` of the controller, not the controller'
+      : 'an AbortSignal'
+  throw typeError(option, rule, value)
+}
+
 /**
  * Checks a value that has a name, and returns what the name stands for.
  *
@@ -107,6 +117,15 @@ export function checkName<T>(value: unknown, option: string, names: ReadonlyMap<
   const all = [...names.keys()]
   const rule = `one of ${quoted(all)}${didYouMean(value, all)}`
   throw typeof value === 'string' ? rangeError(option, rule, value) : typeError(option, rule, value)
+}
+
+/** The number in a name that was made from it, because nothing else is known of it: `method-5`. */
+export function unknownNumber(prefix: string, value: unknown, max: number): number | undefined {
+  if (typeof value !== 'string' || !value.startsWith(prefix)) return undefined
+  const digits = value.slice(prefix.length)
+  if (!/^(?:0|[1-9]\d{0,9})$/.test(digits)) return undefined
+  const number = Number(digits)
+  return number <= max ? number : undefined
 }
 
 /**

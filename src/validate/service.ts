@@ -9,6 +9,8 @@ import {
   parseNetmask,
 } from '../address.js'
 import { rangeError, typeError } from '../errors.js'
+import { SERVICE_SETTINGS, type ServiceRecord, type ServiceSetting } from '../fields.js'
+import type { AddressServiceId, Persistence } from '../types.js'
 import {
   checkBoolean,
   checkInteger,
@@ -18,7 +20,9 @@ import {
   inheritedKey,
   readFields,
   unknownKey,
+  unknownNumber,
 } from './options.js'
+import { schedulerFlagBit, schedulerFlagNames } from './scheduler-flags.js'
 import { didYouMean, quoted } from './spelling.js'
 
 /** Identity of a service, checked. */
@@ -34,18 +38,12 @@ export interface CheckedServiceId {
   readonly port: number
 }
 
-/** A service, checked, with every default filled in. */
-export interface CheckedService extends CheckedServiceId {
-  readonly scheduler: string
-  /** IP_VS_SVC_F_* bits. */
-  readonly flags: number
-  /** 0 without persistence. */
-  readonly timeoutSeconds: number
-  /** IPv4: the mask as an unsigned number; IPv6: the prefix length. The kernel wants it without persistence too. */
-  readonly netmask: number
-  /** Empty for none. */
-  readonly engine: string
-}
+/**
+ * A service, checked, with every default filled in. `flags`: IP_VS_SVC_F_* bits; `timeoutSeconds`: 0 without persistence;
+ * `netmask`: for IPv4 the mask as an unsigned number, for IPv6 the prefix length, and the kernel wants it without
+ * persistence too; `engine`: empty for none.
+ */
+export type CheckedService = CheckedServiceId & ServiceRecord
 
 /** Bits of the service flags (linux/ip_vs.h: IP_VS_SVC_F_*). */
 export const SERVICE_FLAGS = { persistent: 0x1, onePacket: 0x4 } as const
@@ -64,24 +62,12 @@ const FAMILIES: ReadonlyMap<string, AddressFamily> = new Map([
   ['ipv6', AF_INET6],
 ])
 
-/** The three scheduler bits as `sh` and `mh` name them; any other scheduler has the plain names. */
-const OWN_FLAGS: ReadonlyMap<string, ReadonlyMap<string, number>> = new Map([
-  ['sh', flagNames('sh-fallback', 'sh-port', 'flag-3')],
-  ['mh', flagNames('mh-fallback', 'mh-port', 'flag-3')],
-])
-const PLAIN_FLAGS = flagNames('flag-1', 'flag-2', 'flag-3')
-
 /**
  * Longest persistence: the kernel multiplies seconds by HZ (at most 1000) in 32 bits, unchecked (ip_vs_ctl.c).
  */
 const LONGEST_TIMEOUT = 4_294_967
 
 const EXAMPLE = "{ protocol: 'udp', address: '192.0.2.1', port: 53 }"
-
-/** Names of a scheduler's flag bits. */
-export function schedulerFlagNames(scheduler: string): ReadonlyMap<string, number> {
-  return OWN_FLAGS.get(scheduler) ?? PLAIN_FLAGS
-}
 
 /**
  * Checks the identity of a service. Of a larger object, a `ServiceStatus` say, it reads the identity only. Port 0
@@ -90,8 +76,31 @@ export function schedulerFlagNames(scheduler: string): ReadonlyMap<string, numbe
  * @throws TypeError, RangeError
  */
 export function checkServiceId(value: unknown, option: string): CheckedServiceId {
-  return identity(serviceFields(value, option), option)
+  const fields = serviceFields(value, option)
+  if (last === undefined || !isSameId(fields, last.fields)) {
+    last = { fields, id: identity(fields, option, 'given') }
+  }
+  return last.id
 }
+
+/** The last one that was right: who makes thousands of calls asks mostly about one service, and often twice. */
+let last: { readonly fields: ServiceFields; readonly id: CheckedServiceId } | undefined
+
+function isSameId(a: ServiceFields, b: ServiceFields): boolean {
+  return (
+    a.address === b.address &&
+    a.port === b.port &&
+    a.protocol === b.protocol &&
+    a.fwmark === b.fwmark &&
+    a.family === b.family
+  )
+}
+
+/**
+ * Whose the values are: what a caller wants is refused where no good can come of it; what the kernel was seen to hold, by
+ * whoever put it there, only has to have the right form.
+ */
+export type Source = 'given' | 'seen'
 
 /**
  * Checks a whole service. `stats` is ignored, so that a seen service can be written back; so is `destinations`,
@@ -99,10 +108,16 @@ export function checkServiceId(value: unknown, option: string): CheckedServiceId
  *
  * @throws TypeError, RangeError
  */
-export function checkService(value: unknown, option: string, op?: string): CheckedService {
+export function checkService(
+  value: unknown,
+  option: string,
+  op?: string,
+  source: Source = 'given',
+): CheckedService {
+  const seen = source === 'seen'
   const fields = serviceFields(value, option)
-  const id = identity(fields, option)
-  if (id.address !== undefined && isUnspecified(id.address)) {
+  const id = identity(fields, option, source)
+  if (!seen && id.address !== undefined && isUnspecified(id.address)) {
     const rule = 'the address that packets are sent to: none are ever sent to this one'
     throw rangeError(`${option}.address`, rule, fields.address)
   }
@@ -111,10 +126,10 @@ export function checkService(value: unknown, option: string, op?: string): Check
     throw typeError(`${option}.destinations`, rule, fields.destinations)
   }
 
-  const scheduler = checkScheduler(fields.scheduler, `${option}.scheduler`)
+  const scheduler = checkScheduler(fields.scheduler, `${option}.scheduler`, seen)
   let flags = 0
   if (fields.onePacket !== undefined && checkBoolean(fields.onePacket, `${option}.onePacket`)) {
-    if (id.fwmark === 0 && id.protocol !== UDP) {
+    if (!seen && id.fwmark === 0 && id.protocol !== UDP) {
       const rule = 'false or left out: one-packet scheduling is for UDP and fwmark services'
       throw rangeError(`${option}.onePacket`, rule, true)
     }
@@ -135,12 +150,14 @@ export function checkService(value: unknown, option: string, op?: string): Check
       '{ timeoutSeconds: 300 }',
     )
     const timeout = `${persistence}.timeoutSeconds`
-    timeoutSeconds = checkInteger(given.timeoutSeconds, timeout, 1, LONGEST_TIMEOUT)
+    timeoutSeconds = seen
+      ? checkInteger(given.timeoutSeconds, timeout, 0, 0xffffffff)
+      : checkInteger(given.timeoutSeconds, timeout, 1, LONGEST_TIMEOUT)
     if (given.netmask !== undefined) {
-      netmask = checkNetmask(given.netmask, `${persistence}.netmask`, id.af)
+      netmask = checkNetmask(given.netmask, `${persistence}.netmask`, id.af, seen)
     }
     flags |= SERVICE_FLAGS.persistent
-  } else if (id.fwmark === 0 && id.port === 0) {
+  } else if (!seen && id.fwmark === 0 && id.port === 0) {
     // The kernel takes it, and then refuses every packet to the ports without a service (ip_vs_core.c: ip_vs_schedule).
     const rule = 'an integer from 1 to 65535: port 0, every port, needs persistence'
     throw rangeError(`${option}.port`, rule, fields.port)
@@ -156,11 +173,9 @@ export function checkService(value: unknown, option: string, op?: string): Check
     flags,
     timeoutSeconds,
     netmask,
-    engine: checkEngine(fields, option),
+    engine: checkEngine(fields, option, seen),
   }
 }
-
-type ServiceFields = ReturnType<typeof serviceFields>
 
 const SERVICE_KEYS = [
   'protocol',
@@ -168,17 +183,16 @@ const SERVICE_KEYS = [
   'port',
   'fwmark',
   'family',
-  'scheduler',
-  'onePacket',
-  'persistence',
-  'schedulerFlags',
-  'persistenceEngine',
+  ...SERVICE_SETTINGS,
   'destinations',
   'stats',
 ] as const
 
+type ServiceFields = { readonly [K in GivenKey]: unknown }
+type GivenKey = keyof AddressServiceId | ServiceSetting | 'destinations'
+
 /** The settings of a service, each read once; what only the kernel knows is left. */
-function serviceFields(value: unknown, option: string) {
+function serviceFields(value: unknown, option: string): ServiceFields {
   const from = checkObject(value, option, EXAMPLE)
   let protocol: unknown
   let address: unknown
@@ -193,7 +207,8 @@ function serviceFields(value: unknown, option: string) {
   let destinations: unknown
   for (const key in from) {
     if (!Object.hasOwn(from, key)) throw inheritedKey(from, key, option)
-    switch (key) {
+    const name = key as GivenKey | 'stats'
+    switch (name) {
       case 'protocol':
         protocol = from.protocol
         break
@@ -230,7 +245,7 @@ function serviceFields(value: unknown, option: string) {
       case 'stats':
         break
       default:
-        throw unknownKey(from, key, option, SERVICE_KEYS)
+        throw unknownKey(from, name satisfies never, option, SERVICE_KEYS)
     }
   }
   return {
@@ -248,12 +263,12 @@ function serviceFields(value: unknown, option: string) {
   }
 }
 
-function persistenceFields() {
+function persistenceFields(): Record<keyof Persistence, unknown> {
   const absent: unknown = undefined
   return { timeoutSeconds: absent, netmask: absent }
 }
 
-function identity(fields: ServiceFields, option: string): CheckedServiceId {
+function identity(fields: ServiceFields, option: string, source: Source): CheckedServiceId {
   if (fields.fwmark !== undefined) return fwmarkIdentity(fields, option)
   if (fields.family !== undefined) {
     const rule = 'left out: the family of an address service follows from its address'
@@ -266,8 +281,10 @@ function identity(fields: ServiceFields, option: string): CheckedServiceId {
       undefined,
     )
   }
-  const protocol = checkName(fields.protocol, `${option}.protocol`, PROTOCOLS)
-  const address = addressBytes(fields.address, `${option}.address`)
+  const seen = source === 'seen'
+  const unnamed = seen ? unknownNumber('', fields.protocol, 0xffff) : undefined
+  const protocol = unnamed ?? checkName(fields.protocol, `${option}.protocol`, PROTOCOLS)
+  const address = addressBytes(fields.address, `${option}.address`, seen)
   const port = checkInteger(fields.port, `${option}.port`, 0, 65535)
   const af = address.length === 4 ? AF_INET : AF_INET6
   return { af, protocol, fwmark: 0, address, port }
@@ -287,10 +304,10 @@ function fwmarkIdentity(fields: ServiceFields, option: string): CheckedServiceId
   return { af, protocol: 0, fwmark, address: undefined, port: 0 }
 }
 
-function checkScheduler(value: unknown, option: string): string {
+function checkScheduler(value: unknown, option: string, seen: boolean): string {
   const scheduler = checkModuleName(value, option, 'wrr')
   // ip_vs_ctl.c, ip_vs_add_service: "none" makes a service that has no scheduler and refuses every connection.
-  if (scheduler === 'none') {
+  if (scheduler === 'none' && !seen) {
     throw rangeError(option, 'a scheduler: with "none" the service refuses every connection', value)
   }
   return scheduler
@@ -298,13 +315,12 @@ function checkScheduler(value: unknown, option: string): string {
 
 function checkFlags(value: unknown, option: string, scheduler: string): number {
   if (!Array.isArray(value)) throw typeError(option, 'an array of scheduler flag names', value)
-  const names = schedulerFlagNames(scheduler)
   let flags = 0
   for (let index = 0; index < value.length; index++) {
     const flag: unknown = value[index]
-    const bit = names.get(flag as string)
+    const bit = schedulerFlagBit(scheduler, flag)
     if (bit === undefined) {
-      const all = [...names.keys()]
+      const all = [...schedulerFlagNames(scheduler).keys()]
       const rule = `a flag of scheduler "${scheduler}": ${quoted(all)}${didYouMean(flag, all)}`
       throw typeError(`${option}[${index}]`, rule, flag)
     }
@@ -313,29 +329,24 @@ function checkFlags(value: unknown, option: string, scheduler: string): number {
   return flags
 }
 
-function checkNetmask(value: unknown, option: string, af: AddressFamily): number {
+function checkNetmask(value: unknown, option: string, af: AddressFamily, seen: boolean): number {
   if (af === AF_INET6) {
     if (typeof value !== 'number')
       throw typeError(option, 'a prefix length, 1 to 128, for IPv6', value)
     return checkInteger(value, option, 1, 128)
   }
   const mask = parseNetmask(value, option)
-  if (mask === 0) {
+  if (mask === 0 && !seen) {
     throw rangeError(option, 'other than 0: all clients would count as one', value)
   }
   return mask
 }
 
-function checkEngine(fields: ServiceFields, option: string): string {
+function checkEngine(fields: ServiceFields, option: string, seen: boolean): string {
   if (fields.persistenceEngine === undefined) return ''
   const engine = checkModuleName(fields.persistenceEngine, `${option}.persistenceEngine`, 'sip')
-  if (fields.persistence === undefined) {
+  if (fields.persistence === undefined && !seen) {
     throw typeError(`${option}.persistenceEngine`, 'left out without persistence', engine)
   }
   return engine
-}
-
-/** linux/ip_vs.h: IP_VS_SVC_F_SCHED1 to SCHED3. */
-function flagNames(...names: string[]): ReadonlyMap<string, number> {
-  return new Map(names.map((name, index) => [name, 0x8 << index]))
 }

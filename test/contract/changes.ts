@@ -258,6 +258,44 @@ export function changesContract(openKernel: () => Promise<Subject>): void {
       expect(await table(shared.ipvs)).toEqual(before)
     })
 
+    test('what this version has no name for keeps its number when it is read and written back', async () => {
+      const { ipvs } = shared
+      const destinations = [
+        { forwarding: 'method-5' },
+        { forwarding: 'method-4', weight: 3 },
+        { forwarding: 'tunnel', tunnel: { type: 'type-3' } },
+        { forwarding: 'tunnel', tunnel: { type: 'type-200', port: 6080, checksum: 'standard' } },
+        { forwarding: 'tunnel', tunnel: { type: 'gre', checksum: 'checksum-4' } },
+      ].map((own, n) => ({ ...server(n), ...own }) as unknown as Destination)
+      const service = { ...SERVICE, scheduler: 'rr', schedulerFlags: ['flag-1', 'flag-4'] as const }
+      await ipvs.addService(service)
+      for (const destination of destinations) await ipvs.addDestination(UDP, destination)
+      const read = async () => [...(await ipvs.destinations(UDP))].reverse()
+      expect(await read()).toMatchObject(destinations)
+      expect(await ipvs.service(UDP)).toMatchObject(service)
+      for (const row of await read()) await ipvs.updateDestination(UDP, row, { weight: 7 })
+      await ipvs.updateService(UDP, { scheduler: 'wrr' })
+      expect(await read()).toMatchObject(destinations.map((row) => ({ ...row, weight: 7 })))
+      expect(await ipvs.service(UDP)).toMatchObject({ ...service, scheduler: 'wrr' })
+      const snapshot = await ipvs.snapshot()
+      expect((await ipvs.reconcile(snapshot.services)).total).toBe(0)
+    })
+
+    test('statistics are values of their own: spread, cloned and written back with their row', async () => {
+      const { ipvs } = shared
+      await ipvs.addService(SERVICE)
+      await ipvs.addDestination(UDP, SERVER)
+      const rows = [(await ipvs.service(UDP))!, (await ipvs.destinations(UDP))[0]!]
+      for (const { stats } of rows) {
+        const copy = { ...stats }
+        expect(structuredClone(stats)).toEqual(copy)
+        expect(copy).toMatchObject({ connections: 0n, inBytes: 0n, outByteRate: 0 })
+        expect(Object.keys(copy).length).toBe(10)
+      }
+      const [tree] = structuredClone((await ipvs.snapshot()).services)
+      expect(tree!.destinations[0]!.stats.inPackets).toBe(0n)
+    })
+
     test('updating merges with what is there', async () => {
       const { ipvs } = shared
       await ipvs.addService({ ...SERVICE, ...STICKY })

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Change } from '../../src/types.js'
+import type { ApplyResult, Change } from '../../src/types.js'
 import { codeOf, fixture, SERVICE, server, TCP, UDP } from './fixture.js'
 import type { Subject } from './subject.js'
 
@@ -216,6 +216,126 @@ export function lanesContract(openKernel: () => Promise<Subject>): void {
       expect(await weightOf(1, TCP)).toBe(5)
     })
 
+    const marks = (count: number): Change[] =>
+      Array.from({ length: count }, (_, n) => ({
+        op: 'ensure-service',
+        service: { fwmark: n + 1, scheduler: 'rr' },
+      }))
+    const statuses = async (call: Promise<ApplyResult>) => {
+      const counts: Record<string, number> = {}
+      for (const { status } of (await call).outcomes) counts[status] = (counts[status] ?? 0) + 1
+      return counts
+    }
+
+    test('flush is the last word over a bulk call under way, and not over a later one', async () => {
+      const { ipvs } = shared
+      const all = statuses(applyBulk(marks(8000)))
+      while ((await ipvs.service({ fwmark: 1 })) === undefined);
+      const flushed = ipvs.flush()
+      const later = applyBulk(marks(40).slice(30))
+      await flushed
+      const { applied, superseded } = await all
+      expect(applied! + superseded!).toBe(8000)
+      expect(superseded).toBeGreaterThan(0)
+      expect((await later).applied).toBe(10)
+      expect((await ipvs.services()).length).toBe(10)
+    })
+
+    test('flush is the last word over a long call and a reconcile that were made before it', async () => {
+      const { ipvs } = shared
+      const long = ipvs.apply(marks(3000))
+      const reconciled = ipvs.reconcile([{ fwmark: 9000, scheduler: 'rr', destinations: [] }])
+      const bulk = applyBulk(marks(300))
+      await ipvs.flush()
+      await Promise.all([long, reconciled, bulk])
+      expect(await ipvs.services()).toEqual([])
+    })
+
+    test('a removal is the last word also where an earlier call has not come so far', async () => {
+      const { ipvs } = shared
+      const late = { fwmark: 9999 }
+      const all = applyBulk([
+        ...bulk(8000),
+        { op: 'ensure-service', service: { ...late, scheduler: 'rr' } },
+        { op: 'add-destination', service: late, destination: server(1) },
+        { op: 'ensure-destination', service: UDP, destination: server(3000) },
+        { op: 'ensure-destination', service: UDP, destination: server(3001) },
+        { op: 'ensure-destination', service: TCP, destination: server(3002) },
+      ])
+      // Not there yet, and told so: it shall not come either.
+      const told = [
+        codeOf(ipvs.removeService(late)),
+        codeOf(ipvs.removeDestination(UDP, server(3000))),
+        codeOf(
+          ipvs.apply([{ op: 'ensure-no-destination', service: UDP, destination: server(3001) }]),
+        ),
+        codeOf(ipvs.removeService(TCP)),
+      ]
+      expect(await Promise.all(told)).toEqual([
+        ...['ERR_IPVS_NO_SERVICE', 'ERR_IPVS_NO_DESTINATION', 'ok', 'ok'],
+      ])
+      expect((await all).outcomes.slice(8000).map(({ status }) => status)).toEqual(
+        Array(5).fill('superseded'),
+      )
+      expect((await ipvs.services()).map(({ protocol }) => protocol)).toEqual(['udp'])
+      expect((await ipvs.destinations(UDP)).length).toBe(500)
+    })
+
+    test('an earlier removal does not take away what a later call was told is there', async () => {
+      const { ipvs } = shared
+      const all = applyBulk([...bulk(8000), { op: 'ensure-no-service', service: TCP }])
+      expect(await codeOf(ipvs.addService({ ...TCP, scheduler: 'rr' }))).toBe('ERR_IPVS_EXISTS')
+      expect((await all).outcomes.at(-1)!.status).toBe('superseded')
+      expect(await ipvs.service(TCP)).toBeDefined()
+    })
+
+    test('a later bulk call does not pass an earlier long one and is overwritten by it', async () => {
+      const { ipvs } = shared
+      await ipvs.addDestination(TCP, server(1, 1))
+      const set = (weight: number): Change => {
+        return { op: 'replace-destination', service: TCP, destination: server(1, weight) }
+      }
+      for (const count of [129, 400, 3000]) {
+        const first = ipvs.apply([...marks(count), set(10)])
+        const second = applyBulk([set(20)])
+        expect((await first).failed + (await second).failed).toBe(0)
+        expect(await weightOf(1, TCP)).toBe(20)
+      }
+      const first = applyBulk([...marks(3000), set(30)])
+      const second = applyBulk([set(40)])
+      expect((await first).failed + (await second).failed).toBe(0)
+      expect(await weightOf(1, TCP)).toBe(40)
+    })
+
+    test('verbs, short calls and long ones come in the order in which they were made', async () => {
+      const { ipvs } = shared
+      await ipvs.addDestination(UDP, server(0))
+      const set = (weight: number, count: number): Change[] =>
+        Array.from({ length: count }, () => {
+          return { op: 'replace-destination', service: UDP, destination: server(0, weight) }
+        })
+      const ways: ((weight: number) => Promise<unknown>)[] = [
+        (weight) => ipvs.replaceDestination(UDP, server(0, weight)),
+        (weight) => ipvs.replaceDestination(UDP, server(0, weight), { deadlineMs: 3_600_001 }),
+        ...[1, 16, 17, 400].map((n) => (weight: number) => ipvs.apply(set(weight, n))),
+        (weight) => ipvs.apply(set(weight, 2), { signal: new AbortController().signal }),
+        (weight) => applyBulk(set(weight, 2)),
+      ]
+      let weight = 0
+      for (const first of ways) {
+        for (const second of ways) {
+          // The first of a turn goes out at once: these two wait for its end, or not.
+          const calls = [ipvs.replaceDestination(UDP, server(0, ++weight)), first(++weight)]
+          calls.push(second(++weight))
+          const seen = ipvs.destinations(UDP)
+          await Promise.all(calls)
+          expect(await weightOf(0)).toBe(weight)
+          // Of a bulk call a read need not wait.
+          expect((await seen)[0]!.weight).toBeGreaterThan(weight - 3)
+        }
+      }
+    })
+
     test('bulk calls run one after the other, and none supersedes another', async () => {
       const writes = [1, 2, 3, 4].map((weight) =>
         applyBulk(
@@ -261,6 +381,20 @@ export function lanesContract(openKernel: () => Promise<Subject>): void {
         ])
         expect(await weightOf(n)).toBe(9)
         await ipvs.removeDestination(UDP, server(n))
+      }
+    })
+
+    test('a reconcile sees what bulk calls before it write, and has the last word over them', async () => {
+      const { ipvs } = shared
+      await ipvs.addDestination(UDP, server(0, 5))
+      for (const count of [1, 3000]) {
+        const all = applyBulk([
+          ...bulk(count),
+          { op: 'ensure-destination', service: UDP, destination: server(0, 9) },
+        ])
+        const reconciled = ipvs.reconcile([{ ...SERVICE, destinations: [server(0, 5)] }])
+        expect((await all).failed + (await reconciled).failed).toBe(0)
+        expect(await ipvs.destinations(UDP)).toMatchObject([server(0, 5)])
       }
     })
 

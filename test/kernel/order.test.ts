@@ -47,20 +47,6 @@ kernelSuite('order and lanes', () => {
     expect(await ipvs.destinations(twin)).toMatchObject([server(2000, 4)])
   })
 
-  test('a reconcile sees what bulk calls before it write, and has the last word over them', async () => {
-    await ipvs.addService({ ...id, scheduler: 'wrr' })
-    await ipvs.addDestination(id, server(0, 5))
-    const set = (weight: number): Change => {
-      return { op: 'replace-destination', service: id, destination: server(0, weight) }
-    }
-    for (const count of [0, 3000]) {
-      const all = ipvs.apply([...bulk(count).slice(1), set(9)], { priority: 'bulk' })
-      const reconciled = ipvs.reconcile([{ ...id, scheduler: 'wrr', destinations: [server(0, 5)] }])
-      expect((await all).failed + (await reconciled).failed).toBe(0)
-      expect(await ipvs.destinations(id)).toMatchObject([server(0, 5)])
-    }
-  })
-
   test('a bulk call does not stop the event loop', async () => {
     await ipvs.addService({ ...id, scheduler: 'wrr' })
     const all = ipvs.apply(bulk(20_000), { priority: 'bulk' })

@@ -196,7 +196,7 @@ kernelSuite('MirroredPool', () => {
       expect(events).toMatchObject([
         {
           differences: [
-            { field: 'tunnel', was: { type: 'ipip' }, now: { type: 'gue', port: 6080 } },
+            { field: 'tunnel', actual: { type: 'ipip' }, desired: { type: 'gue', port: 6080 } },
           ],
         },
       ])

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs'
 import { beforeAll, expect, test } from 'vitest'
 import { kernelSuite } from '../../lab/guest/suite.js'
 import type { Connection } from '../../src/system/connections.js'
+import type { SysctlName } from '../../src/system/sysctls.js'
 import type { WatchEvent } from '../../src/system/watch.js'
 import { namespace } from './namespace.js'
 import { programPath } from './programs.js'
@@ -120,6 +121,29 @@ kernelSuite('the namespace as a whole', () => {
     await ipvs.setSysctl('expire_nodest_conn', 0)
   })
 
+  test('with every module loaded all settings are as their types say, and can be set to what they are', async () => {
+    const schedulers = 'rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh'.split(' ')
+    for (const [n, scheduler] of schedulers.entries()) {
+      await ipvs.addService({ fwmark: n + 1, scheduler })
+    }
+    const settings = await ipvs.sysctls()
+    expect(settings).toMatchObject({ lblc_expiration: 86_400, lblcr_expiration: 86_400 })
+    const texts = Object.entries(settings).filter(([, value]) => typeof value !== 'number')
+    expect(texts.map(([name]) => name).filter((name) => name !== 'est_cpulist')).toEqual([
+      'sync_threshold',
+    ])
+    // One for all namespaces, to be written in the first only.
+    const { debug_level: _, ...own } = settings
+    for (const [name, value] of Object.entries(own)) {
+      await ipvs.setSysctl(name as SysctlName, value)
+    }
+    expect(await ipvs.sysctls()).toEqual(settings)
+    await ipvs.setSysctl('lblc_expiration', 3600)
+    expect((await ipvs.sysctls()).lblc_expiration).toBe(3600)
+    await ipvs.setSysctl('lblc_expiration', 86_400)
+    await ipvs.flush()
+  })
+
   test('connections are those of this namespace; zero takes their counters back, flush the services', async () => {
     await ipvs.apply([
       { op: 'add-service', service: { ...id, scheduler: 'rr' } },
@@ -193,6 +217,6 @@ kernelSuite('the namespace as a whole', () => {
       'destination-removed',
       'service-removed',
     ])
-    expect(events[2]).toMatchObject({ differences: [{ field: 'weight', was: 1, now: 7 }] })
+    expect(events[2]).toMatchObject({ differences: [{ field: 'weight', before: 1, after: 7 }] })
   })
 })

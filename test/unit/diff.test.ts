@@ -49,15 +49,23 @@ describe('serviceDiff', () => {
   })
 
   it.each<[Service, Service, object]>([
-    [service, { ...service, scheduler: 'wrr' }, { field: 'scheduler', was: 'wrr', now: 'rr' }],
-    [{ ...service, onePacket: true }, service, { field: 'onePacket', was: false, now: true }],
+    [
+      service,
+      { ...service, scheduler: 'wrr' },
+      { field: 'scheduler', actual: 'wrr', desired: 'rr' },
+    ],
+    [
+      { ...service, onePacket: true },
+      service,
+      { field: 'onePacket', actual: false, desired: true },
+    ],
     [
       { ...service, persistence: { timeoutSeconds: 300 } },
       service,
       {
         field: 'persistence',
-        was: undefined,
-        now: { timeoutSeconds: 300, netmask: '255.255.255.255' },
+        actual: undefined,
+        desired: { timeoutSeconds: 300, netmask: '255.255.255.255' },
       },
     ],
     [
@@ -65,19 +73,19 @@ describe('serviceDiff', () => {
       { ...v6, persistence: { timeoutSeconds: 300 } },
       {
         field: 'persistence',
-        was: { timeoutSeconds: 300, netmask: 128 },
-        now: { timeoutSeconds: 300, netmask: 64 },
+        actual: { timeoutSeconds: 300, netmask: 128 },
+        desired: { timeoutSeconds: 300, netmask: 64 },
       },
     ],
     [
       service,
       { ...service, schedulerFlags: ['flag-3'] },
-      { field: 'schedulerFlags', was: ['flag-3'], now: [] },
+      { field: 'schedulerFlags', actual: ['flag-3'], desired: [] },
     ],
     [
       service,
       { ...service, persistenceEngine: 'sip' },
-      { field: 'persistenceEngine', was: 'sip', now: undefined },
+      { field: 'persistenceEngine', actual: 'sip', desired: undefined },
     ],
   ])('sees the one field', (wanted, seen, difference) => {
     expect(serviceDiff(wanted, seen)).toEqual([difference])
@@ -105,29 +113,29 @@ describe('destinationDiff', () => {
   })
 
   it.each<[Destination, Destination, object]>([
-    [destination, { ...destination, weight: 0 }, { field: 'weight', was: 0, now: 1 }],
+    [destination, { ...destination, weight: 0 }, { field: 'weight', actual: 0, desired: 1 }],
     [
       { ...destination, upperThreshold: 10 },
       destination,
-      { field: 'upperThreshold', was: 0, now: 10 },
+      { field: 'upperThreshold', actual: 0, desired: 10 },
     ],
     [
       { ...destination, upperThreshold: 10 },
       { ...destination, upperThreshold: 10, lowerThreshold: 5 },
-      { field: 'lowerThreshold', was: 5, now: 0 },
+      { field: 'lowerThreshold', actual: 5, desired: 0 },
     ],
     [
       destination,
       { ...destination, forwarding: 'masquerade' },
-      { field: 'forwarding', was: 'masquerade', now: 'direct' },
+      { field: 'forwarding', actual: 'masquerade', desired: 'direct' },
     ],
     [
       tunnel,
       { ...tunnel, tunnel: { type: 'gue', port: 6080 } },
       {
         field: 'tunnel',
-        was: { type: 'gue', port: 6080, checksum: 'none' },
-        now: { type: 'ipip', checksum: 'none' },
+        actual: { type: 'gue', port: 6080, checksum: 'none' },
+        desired: { type: 'ipip', checksum: 'none' },
       },
     ],
   ])('sees the one field', (wanted, seen, difference) => {

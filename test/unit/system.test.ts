@@ -63,6 +63,9 @@ describe('settings', () => {
     ['est_nice', -20, '-20'],
     ['sync_threshold', '3 50', '3 50'],
     ['expire_nodest_conn', '0', '0'],
+    ['lblc_expiration', 86_400, '86400'],
+    ['lblcr_expiration', '2147483', '2147483'],
+    ['sync_qlen_max', 2 ** 40, '1099511627776'],
   ])('%s takes %o', (name, value, text) => {
     expect(checkSysctl(name, value)).toBe(text)
   })
@@ -74,6 +77,7 @@ describe('settings', () => {
     ['value', 'expire_nodest_conn', 2],
     ['value', 'expire_nodest_conn', true],
     ['value', 'sync_ports', 0],
+    ['value', 'lblc_expiration', 2_147_484],
     ['value', 'sync_threshold', '3\n50\n'],
     ['value', 'sync_threshold', 3],
   ])('%s is refused: %s = %o', (option, name, value) => {
@@ -108,6 +112,20 @@ describe('a line of ip_vs_conn', () => {
     ],
   ])('%s', (line, connection) => {
     expect(parseConnection(line)).toEqual(connection)
+  })
+
+  test.each([
+    ['IP', '0'],
+    ['IP_4', '4'],
+    ['IP_47', '47'],
+    ['IP_255', '255'],
+    ['ICMP', '1'],
+    ['ICMPv6', '58'],
+    ['TCP', 'tcp'],
+    ['SCTP', 'sctp'],
+  ])('protocol %s is %s', (name, protocol) => {
+    const line = `${name} 0A000001 9C40 C0000201 0035 0A010001 0035 NONE 42`
+    expect(parseConnection(line)).toMatchObject({ protocol, state: 'NONE', expiresSeconds: 42 })
   })
 
   test('the heading is none', () => {
@@ -175,6 +193,10 @@ describe('watching', () => {
       'service-added 55',
       'destination-added 55 10.1.0.5',
     ])
+    const [weight] = [...tableChanges(before, after)].filter(
+      ({ type }) => type === 'destination-changed',
+    )
+    expect(weight).toMatchObject({ differences: [{ field: 'weight', before: 1, after: 9 }] })
     const busy = [tree(53, 'rr', { ...row('10.1.0.1'), activeConnections: 5 }, row('10.1.0.2'))]
     expect(told(tableChanges(before.slice(0, 1), busy))).toEqual([])
   })

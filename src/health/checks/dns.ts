@@ -64,21 +64,19 @@ export function dns(options: DnsCheckOptions): Check {
     'recursionDesired',
   ])
   const endpointOf = readEndpoint(fields)
-  const protocols = readList('protocols', fields.protocols ?? ['udp', 'tcp'], [
-    'udp',
-    'tcp',
-  ] as const)
-  const { require = 'all', recursionDesired = true } = fields
+  const { require = 'all', recursionDesired = true, type: given = 'A' } = fields
+  const { protocols: transports = ['udp', 'tcp'], rcodes: accepted = ['NOERROR'] } = fields
+  const protocols = readList('protocols', transports, ['udp', 'tcp'] as const)
   if (require !== 'all' && require !== 'any')
     throw rangeError('options.require', "'all' or 'any'", require)
   if (typeof recursionDesired !== 'boolean') {
     throw typeError('options.recursionDesired', 'true or false', recursionDesired)
   }
   const name = readName(fields.name)
-  const type = readType(fields.type ?? 'A', name)
+  const type = readType(given, name)
   const rules: Rules = {
     question: { name, type, recursionDesired },
-    rcodes: readList('rcodes', fields.rcodes ?? ['NOERROR'], rcodes),
+    rcodes: readList('rcodes', accepted, rcodes),
     answer: readAnswerRule(fields.answer, type),
   }
 

@@ -62,8 +62,9 @@ export function exec(options: ExecCheckOptions): Check {
   const argsOf = readArgs(fields.args)
   const env = readEnv(fields.env)
   const codes = checkOptions(fields.exitCodes, 'options.exitCodes', ['healthy', 'unknown'])
-  const healthy = readCodes(codes.healthy ?? [0], 'options.exitCodes.healthy')
-  const unknown = readCodes(codes.unknown ?? [], 'options.exitCodes.unknown')
+  const { healthy: good = [0], unknown: inconclusive = [] } = codes
+  const healthy = readCodes(good, 'options.exitCodes.healthy')
+  const unknown = readCodes(inconclusive, 'options.exitCodes.unknown')
   const factorOf = readFactor(fields.weightFactor)
 
   return async (member, { signal }) => {
@@ -163,7 +164,7 @@ function readText(value: unknown, option: string): string {
 
 function readArgs(value: unknown): (member: HealthMember) => readonly string[] {
   if (typeof value === 'function') return (member) => readList(value(member))
-  const args = readList(value ?? [])
+  const args = readList(value === undefined ? [] : value)
   return () => args
 }
 

@@ -67,12 +67,8 @@ export function expect(options: ExpectCheckOptions): Check {
     'name',
   ])
   const steps = readDialogue(fields.dialogue)
-  const maxBytes = checkInteger(
-    fields.maxBytes ?? defaultMaxBytes,
-    'options.maxBytes',
-    1,
-    1_048_576,
-  )
+  const { maxBytes: most = defaultMaxBytes } = fields
+  const maxBytes = checkInteger(most, 'options.maxBytes', 1, 1_048_576)
   const { name = 'expect' } = fields
   if (typeof name !== 'string') throw typeError('options.name', 'a short text', name)
 

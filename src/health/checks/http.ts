@@ -83,20 +83,18 @@ export function http(options: HttpCheckOptions = {}): Check {
   ])
   const endpointOf = readEndpoint(fields)
   const host = fields.host === undefined ? undefined : readHost(fields.host)
+  const { method = 'GET', path = '/', headers = {}, status = '200-399' } = fields
+  const { expectHeaders = {}, maxBodyBytes = 65_536 } = fields
   const query: Query = {
-    method: readMethod(fields.method ?? 'GET'),
-    path: readPath(fields.path ?? '/'),
-    headers: {
-      connection: 'close',
-      'user-agent': 'ipvs',
-      ...readHeaders(fields.headers ?? {}),
-    },
+    method: readMethod(method),
+    path: readPath(path),
+    headers: { connection: 'close', 'user-agent': 'ipvs', ...readHeaders(headers) },
   }
   const rules: Rules = {
-    status: readStatus(fields.status ?? '200-399'),
-    headers: readExpectedHeaders(fields.expectHeaders ?? {}),
+    status: readStatus(status),
+    headers: readExpectedHeaders(expectHeaders),
     body: fields.body === undefined ? undefined : readContentRule(fields.body, 'options.body'),
-    maxBodyBytes: checkInteger(fields.maxBodyBytes ?? 65_536, 'options.maxBodyBytes', 1, 2 ** 24),
+    maxBodyBytes: checkInteger(maxBodyBytes, 'options.maxBodyBytes', 1, 2 ** 24),
   }
   const client = readTls(fields.tls, 'options.tls', {
     serverName: host === undefined ? undefined : nameOf(host),

@@ -33,7 +33,7 @@ export function redis(options: RedisCheckOptions = {}): Check {
   ])
   const steps = [
     ...login(fields.user, fields.password),
-    ask('PING', '+PONG', ['PING'], readAccept(fields.accept ?? [])),
+    ask('PING', '+PONG', ['PING'], readAccept(fields.accept)),
   ]
   return dialogueCheck(fields, {
     name: 'redis',
@@ -55,7 +55,7 @@ function login(user: unknown, password: unknown): readonly Step[] {
   return [ask('AUTH', '+OK', ['AUTH', ...(user === undefined ? [] : [user]), password], [])]
 }
 
-function readAccept(accept: unknown): readonly string[] {
+function readAccept(accept: unknown = []): readonly string[] {
   const words: readonly unknown[] = Array.isArray(accept) ? accept : ['']
   return words.map((word) => {
     if (typeof word !== 'string' || !/^[A-Z]+$/.test(word))

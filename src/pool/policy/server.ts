@@ -1,5 +1,7 @@
 // A server of the pool: what callers and checks have said about it, and its places, one destination in each front.
+
 import { AF_INET6 } from '../../address.js'
+import type { Every } from '../../fields.js'
 import type { HealthState } from '../../health/types.js'
 import { endpointKey, type ServerSpec } from '../../servers.js'
 import type { Destination, DestinationId } from '../../types.js'
@@ -283,7 +285,14 @@ export class Server implements Intent, Candidate {
 // Field by field: spreading takes several times as long, and this is in the path of every flip.
 function withWeight(from: Full, weight: number): Full {
   const { address, port, forwarding, upperThreshold, lowerThreshold, tunnel } = from
-  const plain = { address, port, weight, forwarding, upperThreshold, lowerThreshold }
+  const plain = {
+    address,
+    port,
+    weight,
+    forwarding,
+    upperThreshold,
+    lowerThreshold,
+  } satisfies Every<Omit<Destination, 'tunnel'>>
   return tunnel === undefined ? plain : { ...plain, tunnel }
 }
 

@@ -1,5 +1,6 @@
 // Reads the pool's services and destinations, and takes what was read into what is known.
 import { IpvsError } from '../../errors.js'
+import type { Every } from '../../fields.js'
 import { endpointKey } from '../../servers.js'
 import type { TableClient } from '../../table-client.js'
 import type { Destination, DestinationStatus, Service, ServiceStatus } from '../../types.js'
@@ -63,6 +64,13 @@ function plainService({ stats, ...service }: ServiceStatus): Service {
 
 function plainDestination(seen: DestinationStatus): Destination {
   const { address, port, forwarding, weight, upperThreshold, lowerThreshold, tunnel } = seen
-  const plain = { address, port, forwarding, weight, upperThreshold, lowerThreshold }
+  const plain = {
+    address,
+    port,
+    forwarding,
+    weight,
+    upperThreshold,
+    lowerThreshold,
+  } satisfies Every<Omit<Destination, 'tunnel'>>
   return tunnel === undefined ? plain : { ...plain, tunnel }
 }

@@ -212,3 +212,38 @@ test('IpvsApplyError tells of the first failure and carries the result', () => {
   expect(thrown).toMatchObject({ code: 'ERR_IPVS_APPLY', name: 'IpvsApplyError', result })
   expect(thrown.message).toMatch(/1 of 2 changes.*index 1/)
 })
+
+describe('two copies of the package', () => {
+  test('know each other by instanceof, isNotFound and isExists', async () => {
+    const path = '../../../src/errors.ts?copy'
+    const other: typeof import('../../../src/errors.js') = await import(path)
+    expect(other.IpvsError).not.toBe(IpvsError)
+    const missing = new other.IpvsError('ERR_IPVS_NO_SERVICE', 'it is not there')
+    expect(missing).toBeInstanceOf(IpvsError)
+    expect(missing).not.toBeInstanceOf(IpvsApplyError)
+    expect(isNotFound(missing)).toBe(true)
+    expect(other.isExists(new IpvsError('ERR_IPVS_EXISTS', 'it is there'))).toBe(true)
+    const result = { total: 0, applied: 0, failed: 0, errors: [], outcomes: [] }
+    const thrown = new other.IpvsApplyError(result)
+    expect(thrown).toBeInstanceOf(IpvsError)
+    expect(thrown).toBeInstanceOf(IpvsApplyError)
+    expect(thrown).toBeInstanceOf(Error)
+  })
+
+  test('a derived class and what only looks like an error are told apart', () => {
+    class Own extends IpvsError {}
+    const own = new Own('ERR_IPVS_BUSY', 'busy')
+    expect(own).toBeInstanceOf(Own)
+    expect(own).toBeInstanceOf(IpvsError)
+    expect(new IpvsError('ERR_IPVS_BUSY', 'busy')).not.toBeInstanceOf(Own)
+    for (const value of [
+      { code: 'ERR_IPVS_BUSY' },
+      null,
+      undefined,
+      'ERR_IPVS_BUSY',
+      new Error(),
+    ]) {
+      expect((value as unknown) instanceof IpvsError).toBe(false)
+    }
+  })
+})

@@ -1,5 +1,7 @@
 // What is written as records and read back as rows is the same.
 import { inspect } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Layout, loadAddon } from '../../../src/kernel/addon.js'
@@ -150,6 +152,46 @@ describe('rows of a table', () => {
     expect({ ...one! }).toEqual(one)
     expect(JSON.parse(JSON.stringify(one)).destinations[0].address).toBe('10.1.0.1')
     expect(structuredClone(one!).destinations[0]!.port).toBe(53)
+  })
+
+  it('have statistics that can be spread and cloned, with every value', () => {
+    const table = rows([service([server])])
+    const values = Array.from({ length: 10 }, (_, n) => 2n ** 60n + BigInt(n))
+    setCounters(table.destinations, layout.destinationRowCounters, values)
+    const [tree] = atOnce(new TableReader(layout, table).trees())
+    const { stats } = tree!.destinations[0]!
+    const all = {
+      ...{ connections: values[0], inPackets: values[1], outPackets: values[2] },
+      ...{ inBytes: values[3], outBytes: values[4], connectionRate: Number(values[5]) },
+      ...{ inPacketRate: Number(values[6]), outPacketRate: Number(values[7]) },
+      ...{ inByteRate: Number(values[8]), outByteRate: Number(values[9]) },
+    }
+    expect({ ...stats }).toStrictEqual(all)
+    expect(structuredClone(stats)).toStrictEqual(all)
+    expect(structuredClone(tree!).destinations[0]!.stats.outBytes).toBe(values[4])
+    expect(inspect(stats)).toContain('1152921504606846980n')
+  })
+
+  it('are forgotten with their table, whoever keeps statistics', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const read = () => {
+      const table = rows([service([server, server])])
+      const [tree] = atOnce(new TableReader(layout, table).trees())
+      const kept = [tree!.stats, tree!.destinations[1]!.stats]
+      return {
+        kept,
+        buffers: [table.services, table.destinations].map(({ buffer }) => new WeakRef(buffer)),
+      }
+    }
+    const { kept, buffers } = read()
+    await expect
+      .poll(() => {
+        collect()
+        return buffers.map((buffer) => buffer.deref() !== undefined)
+      })
+      .toEqual([false, false])
+    expect(kept[1]!.inBytes).toBe(0n)
   })
 
   it('are read in slices when they are many', async () => {

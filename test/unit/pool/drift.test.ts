@@ -62,7 +62,7 @@ describe("drift: 'report'", () => {
     expect(events).toHaveLength(4)
     expect(events[3]).toMatchObject({
       destination: '10.1.0.1:53',
-      differences: [{ field: 'weight', was: 8, now: 1 }],
+      differences: [{ field: 'weight', actual: 8, desired: 1 }],
     })
   })
 

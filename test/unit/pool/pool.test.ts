@@ -116,7 +116,7 @@ describe('open', () => {
       'weight',
       { op: 'replace-destination', service: UDP, destination: { ...two, weight: 1 } },
       'replace-destination udp 192.0.2.1:53 -> 10.1.0.2:53 5',
-      { field: 'weight', was: 1, now: 5 },
+      { field: 'weight', actual: 1, desired: 5 },
     ],
     [
       'method',
@@ -126,13 +126,13 @@ describe('open', () => {
         destination: { ...one, forwarding: 'masquerade' },
       },
       'replace-destination tcp 192.0.2.1:53 -> 10.1.0.1:53 1',
-      { field: 'forwarding', was: 'masquerade', now: 'direct' },
+      { field: 'forwarding', actual: 'masquerade', desired: 'direct' },
     ],
     [
       'scheduler',
       { op: 'replace-service', service: { ...TCP, scheduler: 'rr' } },
       'replace-service tcp 192.0.2.1:53',
-      { field: 'scheduler', was: 'rr', now: 'wrr' },
+      { field: 'scheduler', actual: 'rr', desired: 'wrr' },
     ],
     [
       'persistence',
@@ -143,8 +143,8 @@ describe('open', () => {
       'replace-service tcp 192.0.2.1:53',
       {
         field: 'persistence',
-        was: { timeoutSeconds: 60, netmask: '255.255.255.255' },
-        now: undefined,
+        actual: { timeoutSeconds: 60, netmask: '255.255.255.255' },
+        desired: undefined,
       },
     ],
   ])(
@@ -330,7 +330,7 @@ describe('adoption', () => {
     expect(kernel.rules()[3]).toBe('udp 192.0.2.1:53 wrr ops')
     expect(events).toMatchObject([
       { name: 'warning', code: 'one-packet-live', initial: true },
-      { name: 'drift', differences: [{ field: 'onePacket', was: false, now: true }] },
+      { name: 'drift', differences: [{ field: 'onePacket', actual: false, desired: true }] },
     ])
     expect(told.status().warnings).toMatchObject([{ code: 'one-packet-live' }])
   })
@@ -604,7 +604,11 @@ describe('a change that fails', () => {
     expect(kernel.rules()).toContain('udp 192.0.2.1:53 -> 10.1.0.3:53 direct 1')
     expect(events).toMatchObject([
       { name: 'diverged', errors: [{ error: { code: 'ERR_IPVS_EXISTS' } }] },
-      { name: 'drift', found: 'different', differences: [{ field: 'weight', was: 9, now: 1 }] },
+      {
+        name: 'drift',
+        found: 'different',
+        differences: [{ field: 'weight', actual: 9, desired: 1 }],
+      },
     ])
   })
 
