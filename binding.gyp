@@ -1,16 +1,29 @@
 {
   # The release build: node-gyp for install, prebuildify for prebuilds. CMakeLists.txt builds the same sources with
   # the same defines for development.
+  "variables": {
+    # Whose build it is: a user's, whose compiler may warn of what ours does not know and who may have no static C++ library;
+    # `own` of this checkout; `prebuild`, which runs beside any C++ library.
+    "ipvs_build": "<!(node -p \"process.env.IPVS_BUILD || 'user'\")"
+  },
   "targets": [
     {
       "target_name": "ipvs",
       "sources": ["<!@(node -p \"require('fs').readdirSync('native').filter(f => f.endsWith('.cc')).map(f => 'native/' + f).join(' ')\")"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
-      "cflags": ["-Wall", "-Wextra", "-Werror", "-O2"],
+      "cflags": ["-Wall", "-Wextra", "-O2", "-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"],
       "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fvisibility=hidden", "-fno-rtti"],
-      # nodelete: a thread of ours may still be in the kernel when its worker environment is gone.
-      "ldflags": ["-Wl,-z,nodelete", "-Wl,-z,now", "-static-libstdc++", "-static-libgcc"]
+      # nodelete: a thread of ours may still be in the kernel when its worker environment is gone. Nobody else's symbols are
+      # taken for ours, or ours for theirs: exports.map.
+      "ldflags": [
+        "-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,-z,relro", "-Wl,-z,noexecstack",
+        "-Wl,--version-script=<(module_root_dir)/native/exports.map"
+      ],
+      "conditions": [
+        ["ipvs_build!='user'", {"cflags": ["-Werror"]}],
+        ["ipvs_build=='prebuild'", {"ldflags": ["-static-libstdc++", "-static-libgcc"]}]
+      ]
     }
   ]
 }

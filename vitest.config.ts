@@ -84,6 +84,16 @@ export default defineConfig({
       },
       {
         test: {
+          // What only a compiler can show.
+          name: 'native',
+          include: ['test/native/**/*.test.ts'],
+          testTimeout: LIMIT_MS,
+          hookTimeout: LIMIT_MS,
+          maxConcurrency: 2,
+        },
+      },
+      {
+        test: {
           name: 'package',
           include: ['test/package/**/*.test.ts'],
           testTimeout: LIMIT_MS,

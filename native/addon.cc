@@ -1,12 +1,11 @@
-// The Node-API surface: a Client object over a Worker, and the layout of the records. Nothing else.
+// The Node-API surface: a Client object over a Worker. Nothing else.
 #include <fcntl.h>
 #include <napi.h>
 
 #include <cerrno>
 #include <cstring>
 
-#include <linux/ip_vs.h>
-
+#include "layout.h"
 #include "worker.h"
 
 namespace ipvs {
@@ -67,8 +66,9 @@ Napi::Value Payload(Napi::Env env, Completion& completion, const std::shared_ptr
       return env.Undefined();
     case RequestKind::kOpen:
     case RequestKind::kSysctls:
-    case RequestKind::kConnections:
       return Napi::String::New(env, completion.text);
+    case RequestKind::kConnections:
+      return Napi::Number::New(env, completion.file.get());
     case RequestKind::kDaemons:
     case RequestKind::kTimeouts:
     case RequestKind::kInfo:
@@ -109,26 +109,44 @@ class Client : public Napi::ObjectWrap<Client> {
     where.path = info[1].As<Napi::String>().Utf8Value();
     if (where.kind == NetNamespace::Kind::kDescriptor) {
       // Our own copy: the caller may close its one at once.
-      where.descriptor = fcntl(info[2].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0);
+      where.descriptor = Descriptor(fcntl(info[2].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0));
+      if (where.descriptor.get() < 0) where.error = errno;
     }
-    on_completion_ = Napi::Persistent(info[3].As<Napi::Function>());
+    // The object has it, not we: whoever drops the object drops what the callback knows, and so is collected.
+    Value().Set(kOnCompletion, info[3]);
+    if (env_.IsExceptionPending()) return;
     napi_value name = Napi::String::New(env_, "ipvs");
-    napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, Deliver, &deliver_);
-    napi_unref_threadsafe_function(env_, deliver_);
+    if (!Works(napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, Deliver,
+                                               &deliver_)) ||
+        !Works(napi_unref_threadsafe_function(env_, deliver_))) {
+      return;
+    }
     worker_ = std::make_shared<Worker>(std::move(where), [deliver = deliver_] {
-      napi_call_threadsafe_function(deliver, nullptr, napi_tsfn_nonblocking);
+      return napi_call_threadsafe_function(deliver, nullptr, napi_tsfn_nonblocking) == napi_ok;
     });
     // Runs before Node tears the thread-safe function down, because it was added after it.
-    napi_add_env_cleanup_hook(env_, Cleanup, this);
+    if (!Works(napi_add_env_cleanup_hook(env_, Cleanup, this))) Release();
   }
 
   ~Client() override {
     if (worker_ == nullptr || cleaned_) return;
-    napi_remove_env_cleanup_hook(env_, Cleanup, this);
+    (void)napi_remove_env_cleanup_hook(env_, Cleanup, this);
     Release();
   }
 
  private:
+  static constexpr char kOnCompletion[] = "onCompletion";
+
+  // Of a call that cannot fail unless Node itself has failed: the caller is told.
+  bool Works(napi_status status) {
+    if (status == napi_ok) return true;
+    if (!env_.IsExceptionPending()) {
+      const std::string text = "Node-API failed with status " + std::to_string(status);
+      Napi::Error::New(env_, text).ThrowAsJavaScriptException();
+    }
+    return false;
+  }
+
   // Never waits for the worker's thread: it may be in the kernel.
   static void Cleanup(void* data) {
     auto* self = static_cast<Client*>(data);
@@ -141,29 +159,54 @@ class Client : public Napi::ObjectWrap<Client> {
   void Release() {
     worker_->Silence();
     worker_->Stop();
-    if (deliver_ != nullptr) napi_release_threadsafe_function(deliver_, napi_tsfn_abort);
+    // Nothing can be done about a failure: the function is closing already.
+    if (deliver_ != nullptr) (void)napi_release_threadsafe_function(deliver_, napi_tsfn_abort);
     deliver_ = nullptr;
-    // The callback holds the JavaScript object that holds us.
-    on_completion_.Reset();
   }
 
+  // While an answer is awaited, the process stays alive, and the object too.
   void Begin() {
-    if (pending_++ == 0 && deliver_ != nullptr) napi_ref_threadsafe_function(env_, deliver_);
+    if (pending_++ != 0 || deliver_ == nullptr) return;
+    Ref();
+    (void)Works(napi_ref_threadsafe_function(env_, deliver_));
   }
 
   void End() {
-    if (--pending_ == 0 && deliver_ != nullptr) napi_unref_threadsafe_function(env_, deliver_);
+    if (--pending_ != 0 || deliver_ == nullptr) return;
+    (void)Works(napi_unref_threadsafe_function(env_, deliver_));
+    Unref();
   }
 
   static void Deliver(napi_env env, napi_value, void* context, void*) {
     if (env == nullptr) return;
-    auto* self = static_cast<Client*>(context);
-    for (Completion& completion : self->worker_->TakeCompletions()) {
-      self->End();
-      Napi::HandleScope scope(env);
-      self->on_completion_.Call({Napi::Number::New(env, completion.id), Napi::Number::New(env, completion.error),
-                                 ToInt32Array(env, completion.failures),
-                                 Payload(env, completion, self->worker_)});
+    static_cast<Client*>(context)->DeliverAll();
+  }
+
+  void DeliverAll() {
+    const Napi::HandleScope all(env_);
+    const Napi::Object self = Value();  // not collected before the end of this
+    for (Completion& completion : worker_->TakeCompletions()) {
+      End();
+      const Napi::HandleScope scope(env_);
+      Napi::Value failures = ToInt32Array(env_, completion.failures);
+      Napi::Value payload = Payload(env_, completion, worker_);
+      if (env_.IsExceptionPending()) {
+        // There was no room for them: the call must not look like one that found nothing.
+        (void)env_.GetAndClearPendingException();
+        completion.error = ENOMEM;
+        failures = payload = env_.Undefined();
+      }
+      const Napi::Value on_completion = self.Get(kOnCompletion);
+      if (!on_completion.IsFunction()) return;
+      const Napi::Value taken = on_completion.As<Napi::Function>().Call(
+          {Napi::Number::New(env_, completion.id), Napi::Number::New(env_, completion.error), failures, payload});
+      // What the callback throws is nobody's but the process's, and the other completions are still to be told.
+      if (env_.IsExceptionPending()) {
+        (void)napi_fatal_exception(env_, env_.GetAndClearPendingException().Value());
+        continue;
+      }
+      // A descriptor belongs to who has taken it.
+      if (!taken.IsEmpty() && taken.ToBoolean()) (void)completion.file.Release();
     }
   }
 
@@ -189,8 +232,7 @@ class Client : public Napi::ObjectWrap<Client> {
     request.count = info[2].As<Napi::Number>().Uint32Value();
     request.bulk = info[3].As<Napi::Boolean>().Value();
     request.order = static_cast<uint64_t>(info[4].As<Napi::Number>().Int64Value());
-    request.changes.reserve(request.count);
-    request.changes.insert(request.changes.end(), changes.data, changes.data + changes.size);
+    request.changes.assign(changes.data, changes.data + changes.size);
     Begin();
     worker_->Submit(std::move(request));
   }
@@ -201,16 +243,17 @@ class Client : public Napi::ObjectWrap<Client> {
     worker_->Append(info[0].As<Napi::Number>().Uint32Value(), changes.data, changes.size);
   }
 
-  // read(id, kind, serviceRecord or text?)
+  // read(id, kind, bulk, serviceRecord or text?)
   void Read(const Napi::CallbackInfo& info) {
     Request request;
     request.id = info[0].As<Napi::Number>().Uint32Value();
     request.kind = static_cast<RequestKind>(info[1].As<Napi::Number>().Uint32Value());
-    if (info[2].IsTypedArray()) {
-      const Changes changes(info[2]);
+    request.bulk = info[2].As<Napi::Boolean>().Value();
+    if (info[3].IsTypedArray()) {
+      const Changes changes(info[3]);
       if (changes.size > 0) request.key = changes.data->service.key;
     }
-    if (info[2].IsString()) request.argument = info[2].As<Napi::String>().Utf8Value();
+    if (info[3].IsString()) request.argument = info[3].As<Napi::String>().Utf8Value();
     Begin();
     worker_->Submit(std::move(request));
   }
@@ -240,70 +283,19 @@ class Client : public Napi::ObjectWrap<Client> {
   }
 
   // stop(): the object is unusable afterwards
-  void Stop(const Napi::CallbackInfo&) { Release(); }
+  void Stop(const Napi::CallbackInfo&) {
+    // Nobody is told any more.
+    if (pending_ != 0 && deliver_ != nullptr) Unref();
+    pending_ = 0;
+    Release();
+  }
 
   Napi::Env env_;
-  Napi::FunctionReference on_completion_;
   napi_threadsafe_function deliver_ = nullptr;
   std::shared_ptr<Worker> worker_;
-  uint32_t pending_ = 0;  // the process stays alive while there are any
+  uint32_t pending_ = 0;
   bool cleaned_ = false;
 };
-
-Napi::Object Layout(Napi::Env env) {
-  auto layout = Napi::Object::New(env);
-  const auto set = [&](const char* name, size_t value) { layout[name] = Napi::Number::New(env, double(value)); };
-  set("change", sizeof(Change));
-  set("op", offsetof(Change, op));
-  set("joined", offsetof(Change, joined));
-  set("service", offsetof(Change, service));
-  set("destination", offsetof(Change, destination));
-  set("timeouts", offsetof(Change, timeouts));
-  set("daemon", offsetof(Change, daemon));
-  set("timeoutTcp", offsetof(TimeoutFields, tcp));
-  set("timeoutTcpFin", offsetof(TimeoutFields, tcp_fin));
-  set("timeoutUdp", offsetof(TimeoutFields, udp));
-  set("daemonRow", sizeof(DaemonFields));
-  set("daemonState", offsetof(DaemonFields, state));
-  set("daemonSyncId", offsetof(DaemonFields, sync_id));
-  set("daemonInterface", offsetof(DaemonFields, interface));
-  set("daemonMaxLength", offsetof(DaemonFields, max_length));
-  set("daemonPort", offsetof(DaemonFields, port));
-  set("daemonGroupAf", offsetof(DaemonFields, group_af));
-  set("daemonTtl", offsetof(DaemonFields, ttl));
-  set("daemonGroup", offsetof(DaemonFields, group));
-  set("infoVersion", offsetof(InfoFields, version));
-  set("infoConnectionTableSize", offsetof(InfoFields, connection_table_size));
-  set("serviceAf", offsetof(ServiceFields, key.af));
-  set("serviceProtocol", offsetof(ServiceFields, key.protocol));
-  set("serviceFwmark", offsetof(ServiceFields, key.fwmark));
-  set("serviceAddress", offsetof(ServiceFields, key.address));
-  set("servicePort", offsetof(ServiceFields, key.port));
-  set("serviceFlags", offsetof(ServiceFields, flags));
-  set("serviceTimeout", offsetof(ServiceFields, timeout_seconds));
-  set("serviceNetmask", offsetof(ServiceFields, netmask));
-  set("serviceScheduler", offsetof(ServiceFields, scheduler));
-  set("serviceEngine", offsetof(ServiceFields, engine));
-  set("destinationAf", offsetof(DestinationFields, key.af));
-  set("destinationPort", offsetof(DestinationFields, key.port));
-  set("destinationAddress", offsetof(DestinationFields, key.address));
-  set("destinationMethod", offsetof(DestinationFields, method));
-  set("destinationWeight", offsetof(DestinationFields, weight));
-  set("destinationUpper", offsetof(DestinationFields, upper_threshold));
-  set("destinationLower", offsetof(DestinationFields, lower_threshold));
-  set("destinationTunnelType", offsetof(DestinationFields, tunnel_type));
-  set("destinationTunnelPort", offsetof(DestinationFields, tunnel_port));
-  set("destinationTunnelFlags", offsetof(DestinationFields, tunnel_flags));
-  set("serviceRow", sizeof(ServiceRow));
-  set("serviceRowDestinations", offsetof(ServiceRow, destinations));
-  set("serviceRowCounters", offsetof(ServiceRow, counters));
-  set("destinationRow", sizeof(DestinationRow));
-  set("destinationRowActive", offsetof(DestinationRow, active));
-  set("destinationRowInactive", offsetof(DestinationRow, inactive));
-  set("destinationRowPersistent", offsetof(DestinationRow, persistent));
-  set("destinationRowCounters", offsetof(DestinationRow, counters));
-  return layout;
-}
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["layout"] = Layout(env);

@@ -1,4 +1,4 @@
-// One conversation with IPVS: a socket, the family's id and the sequence. Runs batches and reads; holds no thread.
+// One conversation with IPVS: a socket, the family's id and the sequence. Runs batches and asks; holds no thread.
 #pragma once
 
 #include <functional>
@@ -8,32 +8,19 @@
 #include "ipvs_codec.h"
 #include "netlink_socket.h"
 #include "record.h"
-#include "row_index.h"
 
 namespace ipvs {
 
-// What became of one change of a batch: an errno or Outcome, and the command that failed.
-struct Result {
-  int32_t code = kApplied;
-  int32_t command = 0;
-};
-
-// A table read. `verified` is false if it kept changing under us for all rounds.
-struct Table {
-  std::vector<ServiceRow> services;
-  std::vector<DestinationRow> destinations;  // of all services, in order; ServiceRow.destinations counts them
-  bool verified = true;
-  uint32_t attempts = 1;
-};
-
 class Channel {
  public:
+  Channel();
+
   // Opens the socket in the calling thread's namespace and finds the family. 0 or an errno.
   int Open();
   void Close() { socket_.Close(); }
   bool is_open() const { return socket_.is_open(); }
-  // Tests: speak to a scripted peer.
-  void Adopt(int fd, uint16_t family);
+  // Tests: speak to a scripted peer, from this sequence number on.
+  void Adopt(int fd, uint16_t family, uint32_t seq = 1);
 
   // What fits into one batch.
   size_t max_messages() const { return socket_.max_messages() - 1; }  // one is the barrier
@@ -42,16 +29,16 @@ class Channel {
   // Runs changes in order with one sendmsg; at most max_messages() messages and max_changes_bytes(). results[i] tells of changes[i].
   void Run(const Change* const* changes, size_t count, Result* results);
 
-  // Reads. Each returns 0 or an errno; ESRCH for a missing service.
-  int GetService(const ServiceKey& key, ServiceRow* row);
-  // `between` runs after each dump, so that a failover need not wait for a long read; false ends it with ECANCELED.
-  using Between = std::function<bool()>;
-  int ReadServices(Table* table, const Between& between);
-  int ReadDestinations(const ServiceKey& key, Table* table, const Between& between);
-  int ReadTable(Table* table, const Between& between);
-  int ReadDaemons(std::vector<DaemonFields>* daemons);
-  int ReadTimeouts(TimeoutFields* timeouts);
-  int ReadInfo(InfoFields* info);
+  // Writes the one message of a request.
+  using Encode = std::function<void(MessageWriter&, uint16_t family, uint32_t seq)>;
+  using OnMessage = std::function<void(const MessageReader&)>;
+  // Sends a request and walks its replies, once more after a lost answer or a reloaded module: then what was said before counts
+  // no more, and `encode` is called again. Every socket that failed is replaced. 0 or an errno.
+  int Ask(bool dump, const Encode& encode, const OnMessage& on_message);
+
+  // Of the last dump: how it came.
+  size_t dump_chunks() const { return dump_chunks_; }
+  size_t dump_bytes() const { return dump_bytes_; }
 
  private:
   // One message of the batch under way, in sending order.
@@ -61,35 +48,19 @@ class Channel {
     int error;  // as the kernel gave it; 0 until an error comes
   };
 
-  void Encode(const Change* const* changes, size_t count);
+  void EncodeBatch(const Change* const* changes, size_t count);
   bool Collect();
-  bool Note(int count);
+  bool File(int count);
   uint32_t FamilyLostFrom(uint32_t count) const;
-  template <typename OnMessage>
-  int Exchange(bool dump, OnMessage on_message);
-  template <typename Transact>
-  int Read(Transact transact);
-  int DumpServices(std::vector<ServiceRow>* rows);
-  int DumpDestinations(const ServiceKey& key, std::vector<DestinationRow>* rows);
-  bool DumpWasWhole() const;
-  int Settle(Table* table);
-  bool IsSameRound(const std::vector<DestinationRow>& rows, size_t first);
-  int DumpRounds(const ServiceKey& key, Table* table, const Between& between);
+  int Exchange(bool dump, const OnMessage& on_message);
 
   NetlinkSocket socket_;
   uint16_t family_ = 0;
-  uint32_t seq_ = 1;
+  uint32_t seq_;
   uint32_t first_seq_ = 0;  // of the batch under way
   MessageWriter writer_;
   std::vector<Sent> sent_;
   std::vector<uint8_t> receive_;
-  // The second and later rounds of a read, and what the last dump gave.
-  std::vector<ServiceRow> service_round_;
-  std::vector<DestinationRow> destination_round_;
-  RowIndex<ServiceRow> service_index_;
-  RowIndex<DestinationRow> destination_index_;
-  size_t last_destinations_ = 0;  // of the last whole table
-  // Of the last dump.
   size_t dump_chunks_ = 0;
   size_t dump_bytes_ = 0;
 };

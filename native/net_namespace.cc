@@ -1,30 +1,34 @@
 #include "net_namespace.h"
 
 #include <cerrno>
-#include <utility>
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
-#include <unistd.h>
+#include <sys/vfs.h>
 
 namespace ipvs {
+namespace {
 
-NetNamespace::NetNamespace(NetNamespace&& other) noexcept
-    : kind(other.kind), path(std::move(other.path)), descriptor(std::exchange(other.descriptor, -1)) {}
-
-NetNamespace::~NetNamespace() {
-  if (descriptor >= 0) close(descriptor);
+// What is no namespace is not opened: a FIFO would wait for its other end, and a device may do anything.
+int OpenNamespace(const std::string& path, Descriptor* descriptor) {
+  struct statfs system{};
+  if (statfs(path.c_str(), &system) != 0) return errno;
+  if (system.f_type != NSFS_MAGIC) return EINVAL;
+  *descriptor = Descriptor(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  return descriptor->get() < 0 ? errno : 0;
 }
+
+}  // namespace
 
 int NetNamespace::Enter() {
   if (kind == Kind::kCurrent) return 0;
   if (kind == Kind::kScratch) return unshare(CLONE_NEWNET) == 0 ? 0 : errno;
-  const int fd = kind == Kind::kPath ? open(path.c_str(), O_RDONLY | O_CLOEXEC) : descriptor;
-  if (fd < 0) return kind == Kind::kPath ? errno : EBADF;  // not open when the client was made
-  const int error = setns(fd, CLONE_NEWNET) == 0 ? 0 : errno;
-  close(fd);
-  descriptor = -1;
-  return error;
+  const int missing = kind == Kind::kPath ? OpenNamespace(path, &descriptor) : error;
+  if (missing != 0) return missing;
+  const int refused = setns(descriptor.get(), CLONE_NEWNET) == 0 ? 0 : errno;
+  descriptor = Descriptor();
+  return refused;
 }
 
 }  // namespace ipvs

@@ -33,18 +33,38 @@ size_t EffectiveBuffer(int fd, int option) {
   return static_cast<size_t>(bytes);
 }
 
+// The kernel's port is 0, which nobody else can have.
+bool IsKernels(const msghdr& message) {
+  const auto* sender = static_cast<const sockaddr_nl*>(message.msg_name);
+  return message.msg_namelen == sizeof *sender && sender->nl_family == AF_NETLINK && sender->nl_pid == 0;
+}
+
+bool IsCut(const msghdr& message) { return (message.msg_flags & MSG_TRUNC) != 0; }
+
+// As many datagrams as there are now, or a negative errno.
+int ReceiveNow(int fd, mmsghdr* messages, size_t slots) {
+  for (size_t i = 0; i < slots; i++) messages[i].msg_hdr.msg_namelen = sizeof(sockaddr_nl);
+  int count;
+  do {
+    count = recvmmsg(fd, messages, static_cast<unsigned>(slots), MSG_DONTWAIT, nullptr);
+  } while (count < 0 && errno == EINTR);
+  return count < 0 ? -errno : count;
+}
+
 }  // namespace
 
 int NetlinkSocket::Open() {
   Close();
   int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
   if (fd < 0) return errno;
-  // Errors then carry only the header of their request: smaller answers, more of them fit.
+  // Errors then carry only the header of their request: smaller answers, more of them fit. A socket that is connected to the
+  // kernel (port 0) takes nothing from others, so that they cannot fill it either (af_netlink.c: netlink_getsockbyportid).
   const int on = 1;
-  sockaddr_nl self{};
-  self.nl_family = AF_NETLINK;
-  if (setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on) != 0 ||
-      bind(fd, reinterpret_cast<sockaddr*>(&self), sizeof self) != 0) {
+  sockaddr_nl kernel{};
+  kernel.nl_family = AF_NETLINK;
+  const auto* address = reinterpret_cast<const sockaddr*>(&kernel);
+  if (setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on) != 0 || bind(fd, address, sizeof kernel) != 0 ||
+      connect(fd, address, sizeof kernel) != 0) {
     const int error = errno;
     close(fd);
     return error;
@@ -78,6 +98,7 @@ void NetlinkSocket::PrepareSlots() {
     parts_[i] = {answers_[i], kAnswerBytes};
     messages_[i].msg_hdr.msg_iov = &parts_[i];
     messages_[i].msg_hdr.msg_iovlen = 1;
+    messages_[i].msg_hdr.msg_name = &senders_[i];
   }
 }
 
@@ -102,7 +123,7 @@ int NetlinkSocket::Send(const uint8_t* data, size_t size) {
 }
 
 ssize_t NetlinkSocket::Receive(uint8_t* data, size_t size) {
-  if (chunk_ == chunk_count_) {
+  while (chunk_ == chunk_count_) {
     const int error = Fill();
     if (error != 0) return -error;
   }
@@ -113,43 +134,43 @@ ssize_t NetlinkSocket::Receive(uint8_t* data, size_t size) {
   return static_cast<ssize_t>(received);
 }
 
+// Those of the kernel's move up: chunks_ has no gaps.
 int NetlinkSocket::Fill() {
   // Not zeroed: pages that no chunk reaches cost nothing.
   if (chunks_ == nullptr) chunks_.reset(new uint8_t[kChunkSlots * kChunkBytes]);
   chunk_ = chunk_count_ = 0;
   mmsghdr messages[kChunkSlots];
   iovec parts[kChunkSlots];
+  sockaddr_nl senders[kChunkSlots];
   std::memset(messages, 0, sizeof messages);
   for (size_t i = 0; i < kChunkSlots; i++) {
     parts[i] = {chunks_.get() + i * kChunkBytes, kChunkBytes};
     messages[i].msg_hdr.msg_iov = &parts[i];
     messages[i].msg_hdr.msg_iovlen = 1;
+    messages[i].msg_hdr.msg_name = &senders[i];
   }
-  int count;
-  do {
-    count = recvmmsg(fd_, messages, kChunkSlots, MSG_DONTWAIT, nullptr);
-  } while (count < 0 && errno == EINTR);
-  if (count < 0) return errno;
+  const int count = ReceiveNow(fd_, messages, kChunkSlots);
+  if (count < 0) return -count;
   for (int i = 0; i < count; i++) {
+    if (!IsKernels(messages[i].msg_hdr)) continue;
+    const int to = chunk_count_++;
     // A cut one fits into nobody's buffer.
-    const bool cut = (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
-    chunk_sizes_[i] = cut ? SIZE_MAX : messages[i].msg_len;
+    chunk_sizes_[to] = IsCut(messages[i].msg_hdr) ? SIZE_MAX : messages[i].msg_len;
+    if (to != i) std::memcpy(parts[to].iov_base, parts[i].iov_base, messages[i].msg_len);
   }
-  chunk_count_ = count;
   return 0;
 }
 
 int NetlinkSocket::ReceiveMany() {
-  int count;
-  do {
-    count = recvmmsg(fd_, messages_, kAnswerSlots, MSG_DONTWAIT, nullptr);
-  } while (count < 0 && errno == EINTR);
-  if (count < 0) return -errno;
+  const int count = ReceiveNow(fd_, messages_, kAnswerSlots);
+  if (count < 0) return count;
+  int kept = 0;
   for (int i = 0; i < count; i++) {
-    if ((messages_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) return -EMSGSIZE;
-    sizes_[i] = messages_[i].msg_len;
+    if (!IsKernels(messages_[i].msg_hdr)) continue;
+    if (IsCut(messages_[i].msg_hdr)) return -EMSGSIZE;
+    slots_[kept++] = i;
   }
-  return count;
+  return kept;
 }
 
 }  // namespace ipvs

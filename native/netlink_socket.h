@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include <linux/netlink.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -35,6 +36,8 @@ class NetlinkSocket {
   // Hands one buffer to the kernel, which runs all of its messages before this returns. 0 or an errno.
   int Send(const uint8_t* data, size_t size);
 
+  // Only the kernel's datagrams are received: whoever owns the namespace can send some too.
+
   // Receives one datagram. The kernel has queued every answer before Send returned, so this never waits:
   // EAGAIN means that an answer was lost. Takes several at a time: a dump goes on while its chunks are received, and a
   // small one is then one system call, not two. Returns the size, or a negative errno; EMSGSIZE for a cut datagram.
@@ -42,8 +45,8 @@ class NetlinkSocket {
 
   // Receives up to kAnswerSlots datagrams with one system call: how many, or a negative errno.
   int ReceiveMany();
-  const uint8_t* answer(int slot) const { return answers_[slot]; }
-  size_t answer_size(int slot) const { return sizes_[slot]; }
+  const uint8_t* answer(int number) const { return answers_[slots_[number]]; }
+  size_t answer_size(int number) const { return messages_[slots_[number]].msg_len; }
 
   // Limits of one buffer, from the effective socket buffers (see netlink_socket.cc).
   size_t max_messages() const { return max_messages_; }
@@ -58,10 +61,11 @@ class NetlinkSocket {
   size_t max_messages_ = 128;
   size_t max_bytes_ = 64 * 1024;
   uint8_t answers_[kAnswerSlots][kAnswerBytes];
-  size_t sizes_[kAnswerSlots];
-  // Prepared once: the kernel changes lengths and flags of them only.
+  int slots_[kAnswerSlots];  // of the answers that count
+  // Prepared once: the kernel changes lengths and flags of them only, and says who sent each.
   mmsghdr messages_[kAnswerSlots];
   iovec parts_[kAnswerSlots];
+  sockaddr_nl senders_[kAnswerSlots];
   // What Receive has not handed out yet.
   std::unique_ptr<uint8_t[]> chunks_;
   size_t chunk_sizes_[kChunkSlots];

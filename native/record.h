@@ -1,6 +1,6 @@
 // The compact records that pass between TypeScript and C++: one layout for one change and for ten thousand.
 // Numbers are host order; addresses are bytes in network order, an IPv4 address in the first four.
-// TypeScript learns sizes and offsets from the table that addon.cc exports: this file is their one definition.
+// TypeScript learns sizes and offsets from the table of layout.cc: this file is their one definition.
 #pragma once
 
 #include <cstddef>
@@ -139,6 +139,12 @@ enum Outcome : int32_t {
   kUnknown = 10002,
   kSuperseded = 10003,
   kNoFamily = 10004,  // the module went away and could not be loaded again
+};
+
+// What became of one change: an errno or Outcome, and the command that failed.
+struct Result {
+  int32_t code = kApplied;
+  int32_t command = 0;
 };
 
 // One change that was not applied: its index in its request, an errno or Outcome, and the command that failed.

@@ -18,6 +18,7 @@ const targets = {
   dump_assembler: 4608,
   record_decoder: 1024,
   record_encoder: 128,
+  lanes: 192,
 }
 
 // Debian's clang brings libFuzzer and the sanitizers, as a package it recommends.

@@ -33,11 +33,15 @@ export const gates = [
     commands: [['vitest', 'run', '--project', 'unit']],
     concerns: /./,
   },
-  // The wire core by itself, under AddressSanitizer and UndefinedBehaviorSanitizer.
+  // The wire core by itself, under sanitizers; its lanes with a rule broken each.
   {
     name: 'native',
-    commands: [['npm', 'run', '--silent', 'test:native']],
-    concerns: /^(native|CMakeLists)/,
+    commands: [
+      ['npm', 'run', '--silent', 'test:native'],
+      ['npm', 'run', '--silent', 'test:threads'],
+      ['vitest', 'run', '--project', 'native'],
+    ],
+    concerns: /^(native|CMakeLists|test\/native)/,
   },
   {
     name: 'package',

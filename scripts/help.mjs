@@ -20,11 +20,13 @@ const lines = {
   'test:kernel': 'the kernel tests alone, in the lab',
   'test:kernels': 'the kernel tests on Linux 6.1, 6.12 and 7.2',
   'test:native': 'the wire core by itself, under sanitizers',
+  'test:threads': 'the same under ThreadSanitizer',
   build: 'the addon (build/Release) and the TypeScript (dist)',
   'build:ts': 'the TypeScript',
   'build:native': 'the addon',
   'build:debug': 'the addon for debugging, with CMake and compile_commands.json',
   'build:asan': 'the wire core under sanitizers',
+  'build:tsan': 'the same under ThreadSanitizer',
   prebuild: 'a prebuilt addon for this machine (prebuilds)',
   help: 'this list',
 }

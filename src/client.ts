@@ -1,7 +1,7 @@
 // The client: services and destinations of one network namespace, one method per verb.
 import { checkAll, listOf } from './apply/checked.js'
-import { errorsNow, NO_ERRORS, settleErrors } from './apply/errors.js'
-import { type Errors, RequestBatcher, SHORT, type Slice, sliceErrors } from './apply/requests.js'
+import { errorsNow, NO_ERRORS } from './apply/errors.js'
+import { RequestBatcher } from './apply/requests.js'
 import { Applied } from './apply/result.js'
 import { traceChanges } from './apply/trace.js'
 import { IpvsApplyError, IpvsError, typeError } from './errors.js'
@@ -39,7 +39,7 @@ import {
 import { checkSysctl, readSysctls, type SysctlName, type Sysctls } from './system/sysctls.js'
 import { checkTimeouts, type Timeouts } from './system/timeouts.js'
 import { readWatchOptions, type WatchEvent, type WatchOptions, watchTable } from './system/watch.js'
-import { ADD, BEFORE_CALLS, type TableClient } from './table-client.js'
+import { BEFORE_CALLS, type TableClient } from './table-client.js'
 import type {
   ApplyResult,
   Change,
@@ -53,13 +53,7 @@ import type {
   ServiceTree,
   Snapshot,
 } from './types.js'
-import {
-  type CheckedChange,
-  checkChange,
-  checkDestinationId,
-  checkOptions,
-  checkServiceId,
-} from './validate.js'
+import { checkChange, checkDestinationId, checkOptions, checkServiceId } from './validate.js'
 
 /** A connection to the kernel's IPVS table, with a thread and sockets of its own. */
 export class Ipvs implements TableClient, AsyncDisposable {
@@ -179,7 +173,7 @@ export class Ipvs implements TableClient, AsyncDisposable {
         throw new IpvsError('ERR_IPVS_NO_SERVICE', text, { command: 'GET_SERVICE' })
       }
       const service = { ...seen, ...changes } as Service
-      await this.#send(checkChange({ op: 'replace-service', service }, ''), deadlineMs)
+      await this.#requests.send(checkChange({ op: 'replace-service', service }, ''), deadlineMs)
     })
   }
 
@@ -231,7 +225,7 @@ export class Ipvs implements TableClient, AsyncDisposable {
       const stays = tunnel !== undefined && (changes.forwarding ?? 'tunnel') === 'tunnel'
       const merged = { ...rest, ...(stays && { tunnel }), ...changes } as Destination
       const change = { op: 'replace-destination', service, destination: merged }
-      await this.#send(checkChange(change, ''), deadlineMs)
+      await this.#requests.send(checkChange(change, ''), deadlineMs)
     })
   }
 
@@ -251,16 +245,19 @@ export class Ipvs implements TableClient, AsyncDisposable {
    * @throws TypeError, RangeError a bad change; nothing was sent
    * @throws IpvsApplyError with `onError: 'throw'`
    */
-  async apply(changes: readonly Change[], options?: ApplyOptions): Promise<ApplyResult> {
-    const read = options === undefined ? this.#plain : readApplyOptions(options, this.#deadlineMs)
-    this.#begin()
-    const list = listOf(changes)
-    const errors = await (isShort(list, read)
-      ? this.#applyShort(list, read.deadlineMs)
-      : this.#applyLong(list, read))
-    const result = new Applied(list, errors)
-    if (read.throws && result.failed > 0) throw new IpvsApplyError(result)
-    return result
+  apply(changes: readonly Change[], options?: ApplyOptions): Promise<ApplyResult> {
+    try {
+      const read = options === undefined ? this.#plain : readApplyOptions(options, this.#deadlineMs)
+      this.#begin()
+      const list = listOf(changes)
+      return this.#requests.apply(list, read, (errors) => {
+        const result = new Applied(list, errors)
+        if (read.throws && result.failed > 0) throw new IpvsApplyError(result)
+        return result
+      })
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /**
@@ -399,8 +396,8 @@ export class Ipvs implements TableClient, AsyncDisposable {
    * meanwhile may be missing or doubled. The kernel walks its table anew for each page of text (ip_vs_conn.c:
    * ip_vs_conn_array), so that the cost grows with the square of the number of entries.
    */
-  async *connections(options?: CallOptions): AsyncGenerator<Connection, void, void> {
-    yield* readConnections(await this.#open().connections(this.#callDeadline(options)))
+  connections(options?: CallOptions): AsyncGenerator<Connection, void, void> {
+    return readConnections(async () => this.#open().connections(this.#callDeadline(options)))
   }
 
   /**
@@ -409,12 +406,6 @@ export class Ipvs implements TableClient, AsyncDisposable {
    */
   async *watch(options?: WatchOptions): AsyncGenerator<WatchEvent, void, void> {
     yield* watchTable(() => this.snapshot(), readWatchOptions(options))
-  }
-
-  /** @internal */
-  [ADD](changes: readonly CheckedChange[]): Slice {
-    this.#begin()
-    return this.#requests.add(changes, this.#deadlineMs)
   }
 
   /** Before every call: what others gather goes first. */
@@ -444,56 +435,18 @@ export class Ipvs implements TableClient, AsyncDisposable {
     return options === undefined ? this.#deadlineMs : readCallOptions(options, this.#deadlineMs)
   }
 
-  /** Of a call that was accepted before the client was being closed. */
-  async #send(checked: CheckedChange, deadlineMs: number): Promise<void> {
-    const { request, from } = this.#requests.add([checked], deadlineMs)
-    await request.answer
-    const error = (await request.errors).get(from)
-    if (error !== undefined) throw error
-  }
-
-  async #one(change: Change, options: CallOptions | undefined): Promise<void> {
-    const deadlineMs = this.#callDeadline(options)
-    // Arguments of the verbs are named `service` and `destination`, without the change around them.
-    const checked = checkChange(change, '')
-    this.#begin()
-    const { request, from } = this.#requests.add([checked], deadlineMs)
-    await request.answer
-    if (request.errors === NO_ERRORS) return
-    const error = (await request.errors).get(from)
-    if (error !== undefined) throw error
-  }
-
-  async #applyShort(list: readonly Change[], deadlineMs: number): Promise<Errors> {
-    const checked = [...checkAll(list).changes]
-    const slice = this.#requests.add(checked, deadlineMs)
-    const { request } = slice
-    await request.answer
-    if (request.errors === NO_ERRORS) return NO_ERRORS
-    return sliceErrors(await request.errors, slice, list)
-  }
-
-  async #applyLong(list: readonly Change[], options: ReadApplyOptions): Promise<Errors> {
-    this.#requests.flush()
-    const { changes, sent } = checkAll(list)
-    const release = this.#kernel.hold()
+  /** One promise for each call, and as many steps to it as for a list: calls that were answered together settle in order. */
+  #one(change: Change, options: CallOptions | undefined): Promise<void> {
     try {
-      const written = await this.#kernel.write(changes, list.length, options)
-      const errors =
-        written.failures.length === 0
-          ? NO_ERRORS
-          : await settleErrors(this.#kernel, sent, written, list)
-      traceChanges(sent, errors)
-      return errors
-    } finally {
-      release()
+      const deadlineMs = this.#callDeadline(options)
+      // Arguments of the verbs are named `service` and `destination`, without the change around them.
+      const checked = checkChange(change, '')
+      this.#begin()
+      return this.#requests.send(checked, deadlineMs)
+    } catch (error) {
+      return Promise.reject(error)
     }
   }
-}
-
-/** It has a part in the request of this turn. */
-function isShort({ length }: readonly Change[], { bulk, signal }: ReadApplyOptions): boolean {
-  return length > 0 && length <= SHORT && !bulk && signal === undefined
 }
 
 /** A patch as it is now. */

@@ -63,32 +63,33 @@ export interface IpvsErrorOptions {
   readonly cause?: unknown
 }
 
-/**
- * Names of the classes that an error of this package is of. Registered: a program may have two copies of the package, its
- * own and a library's, and `instanceof` holds across them.
- */
-export const KINDS: unique symbol = Symbol.for('ipvs.error-kinds')
+/** Names of the classes that an error is of. Registered, so that two copies of the package agree. */
+const KINDS: unique symbol = Symbol.for('ipvs.error-kinds')
 
-/** `instanceof` for a class whose prototype has {@link KINDS}, its own last. A class that a caller has derived is its own only. */
-export function hasInstance(
-  this: { readonly prototype: { readonly [KINDS]: readonly string[] } },
-  value: unknown,
-): boolean {
-  if (!Object.hasOwn(this, Symbol.hasInstance)) {
-    return Function.prototype[Symbol.hasInstance].call(this, value)
-  }
-  if (typeof value !== 'object' || value === null) return false
-  const kinds = (value as { readonly [KINDS]?: readonly string[] })[KINDS]
-  return kinds?.includes(this.prototype[KINDS].at(-1)!) === true
+/**
+ * A program may have two copies of this package, its own and a library's: `instanceof` holds across them. Not in the
+ * class itself, or its type would be another one in each copy.
+ *
+ * @param kinds names of the class and those above it, its own last
+ */
+export function sharedByCopies(
+  Class: { readonly prototype: object },
+  kinds: readonly string[],
+): void {
+  Object.defineProperty(Class.prototype, KINDS, { value: kinds })
+  Object.defineProperty(Class, Symbol.hasInstance, {
+    value(this: unknown, value: unknown): boolean {
+      // A class that a caller has derived is its own only.
+      if (this !== Class) return Function.prototype[Symbol.hasInstance].call(this, value)
+      if (typeof value !== 'object' || value === null) return false
+      const own = (value as { readonly [KINDS]?: readonly string[] })[KINDS]
+      return own?.includes(kinds.at(-1)!) === true
+    },
+  })
 }
 
 /** Everything that goes wrong outside the caller's arguments. Decide by `code`, never by `message`. */
 export class IpvsError extends Error {
-  /** @internal */
-  get [KINDS](): readonly string[] {
-    return ['IpvsError']
-  }
-  static override readonly [Symbol.hasInstance] = hasInstance
   override readonly name: string = 'IpvsError'
   readonly code: IpvsErrorCode
   /** Node's negative error number, where the kernel gave one. */
@@ -120,11 +121,6 @@ export class IpvsError extends Error {
 
 /** Thrown by `apply` with `onError: 'throw'`, after every change has run. */
 export class IpvsApplyError extends IpvsError {
-  /** @internal */
-  override get [KINDS](): readonly string[] {
-    return ['IpvsError', 'IpvsApplyError']
-  }
-  static override readonly [Symbol.hasInstance] = hasInstance
   override readonly name = 'IpvsApplyError'
   readonly result: ApplyResult
 
@@ -138,6 +134,9 @@ export class IpvsApplyError extends IpvsError {
     this.result = result
   }
 }
+
+sharedByCopies(IpvsError, ['IpvsError'])
+sharedByCopies(IpvsApplyError, ['IpvsError', 'IpvsApplyError'])
 
 /** A bad argument: thrown before anything is sent. */
 export interface ArgumentError extends Error {

@@ -131,11 +131,19 @@ export type ServiceRecord = {
 /** Every setting, given or not: for literals that may forget none. */
 export type Every<Settings> = { readonly [K in keyof Settings]-?: Settings[K] | undefined }
 
-/** The fields among `names` that are given. */
+/** The fields among `names` that are given: a copy, whatever becomes of what it was made from. */
 export function pick<T>(from: T, names: readonly (keyof T)[]): T {
   const picked: Partial<T> = {}
-  for (const name of names) if (from[name] !== undefined) picked[name] = from[name]
+  for (const name of names) {
+    const value = from[name]
+    if (value !== undefined) picked[name] = typeof value === 'object' ? copyOf(value) : value
+  }
   return picked as T
+}
+
+/** Of a list of names, or of a flat object. */
+function copyOf<V>(value: V): V {
+  return (Array.isArray(value) ? [...value] : { ...value }) as V
 }
 
 /** An identity and every setting of a destination, without what only the kernel knows of it. */

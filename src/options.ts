@@ -1,7 +1,7 @@
 // The options of the client's calls: meaning, defaults, validation.
 import { rangeError, typeError } from './errors.js'
+import type { NamespaceSpec } from './kernel/addon.js'
 import { CONNECT } from './kernel/kernel.js'
-import type { NamespaceSpec } from './kernel/native-kernel.js'
 // biome-ignore lint/style/noRestrictedImports: its type only, which is nothing at run time
 import type { MemoryKernel } from './testing/memory-kernel.js'
 import { readFields } from './validate/options.js'

@@ -1,10 +1,8 @@
 // What pools need of a client. Below both: the client knows nothing of pools, and pools nothing of what a client is made of.
-import type { Slice } from './apply/requests.js'
 import { typeError } from './errors.js'
 import type { SysctlName, Sysctls } from './system/sysctls.js'
 import type { Timeouts } from './system/timeouts.js'
 import type { ApplyResult, Change, DestinationStatus, ServiceId, ServiceStatus } from './types.js'
-import type { CheckedChange } from './validate.js'
 
 /**
  * On a client: functions that it calls before it does anything else. Whoever gathers what one turn of the event loop
@@ -13,17 +11,12 @@ import type { CheckedChange } from './validate.js'
 export const BEFORE_CALLS: unique symbol = Symbol('ipvs.before-calls')
 
 /**
- * On a client: takes changes that were made from checked parts into the request that all calls of this turn of the event
- * loop share, in order with them; they stay together. The request tells when it is answered and what has failed in it,
- * once for all; from `from` on it has those that were given. The first of a turn goes out at once in a request of its own.
+ * All that a pool changes passes `apply`, of which short calls of one turn share a request: who wraps a client sees it there.
  */
-export const ADD: unique symbol = Symbol('ipvs.add')
-
 export interface TableClient {
   /** Identity of the network namespace: two clients of one namespace have the same. */
   readonly namespace: string
   readonly [BEFORE_CALLS]?: Set<() => void>
-  [ADD]?(changes: readonly CheckedChange[]): Slice
   apply(changes: readonly Change[], options?: { readonly priority?: 'bulk' }): Promise<ApplyResult>
   service(id: ServiceId): Promise<ServiceStatus | undefined>
   destinations(id: ServiceId): Promise<DestinationStatus[]>

@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "../channel.h"
+#include "../table_reader.h"
 #include "invariants.h"
 #include "preloaded_socket.h"
 
@@ -100,6 +101,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // On the heap, where what a receive leaves poisoned is nobody's stack later.
   const auto channel = std::make_unique<Channel>();
   channel->Adopt(0, fuzz::kFamily);
+  const auto reader = std::make_unique<TableReader>(channel.get());
   int patience = header[2];
   bool gave_up = false;
   const auto between = [&] {
@@ -113,26 +115,26 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Table table;
     switch (header[operation] % 9) {
       case 0:
-        error = channel->ReadTable(&table, between);
+        error = reader->ReadTable(&table, between);
         if (error == 0) CheckTable(table);
         break;
       case 1:
-        error = channel->ReadServices(&table, between);
+        error = reader->ReadServices(&table, between);
         if (error == 0) CheckServices(table);
         break;
       case 2:
-        error = channel->ReadDestinations(Dns(), &table, between);
+        error = reader->ReadDestinations(Dns(), &table, between);
         if (error == 0) CheckDestinations(table, 0, table.destinations.size());
         break;
       case 3: {
         ServiceRow row;
-        error = channel->GetService(Dns(), &row);
+        error = reader->GetService(Dns(), &row);
         if (error == 0) fuzz::CheckService(row);
         break;
       }
       case 4: {
         std::vector<DaemonFields> daemons;
-        error = channel->ReadDaemons(&daemons);
+        error = reader->ReadDaemons(&daemons);
         if (error == 0) {
           for (const DaemonFields& daemon : daemons) fuzz::CheckDaemon(daemon);
         }
@@ -140,12 +142,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       }
       case 5: {
         TimeoutFields timeouts;
-        error = channel->ReadTimeouts(&timeouts);
+        error = reader->ReadTimeouts(&timeouts);
         break;
       }
       case 6: {
         InfoFields info;
-        error = channel->ReadInfo(&info);
+        error = reader->ReadInfo(&info);
         break;
       }
       case 7: RunBatch(*channel, ops, count); break;

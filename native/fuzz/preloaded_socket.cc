@@ -186,7 +186,8 @@ int NetlinkSocket::ReceiveMany() {
     const ssize_t received = fuzz::Deliver(answers_[count], kAnswerBytes, &cut);
     if (received < 0) return static_cast<int>(received);
     if (cut) return -EMSGSIZE;
-    sizes_[count] = static_cast<size_t>(received);
+    messages_[count].msg_len = static_cast<unsigned>(received);
+    slots_[count] = count;
   }
   return count;
 }

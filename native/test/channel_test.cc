@@ -96,7 +96,7 @@ TEST("a dump that fits into one chunk with room to spare is whole") {
   peer.Chunk(1, 1, 3);
   peer.Chunk(1, 0, 0);
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Yes) == 0);
+  CHECK(peer.reader.ReadServices(&table, Yes) == 0);
   CHECK(Marks(table) == std::vector<uint32_t>({1, 2, 3}));
   CHECK(table.verified && table.attempts == 1);
 }
@@ -108,7 +108,7 @@ TEST("one full chunk may be a cut dump: it is taken again, and a second that agr
     peer.Chunk(seq, 0, 0);
   }
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Yes) == 0);
+  CHECK(peer.reader.ReadServices(&table, Yes) == 0);
   CHECK(table.services.size() == 10 && table.verified && table.attempts == 2);
 }
 
@@ -126,7 +126,7 @@ TEST("what a round misses is asked for by name, what it adds needs another round
   peer.Chunk(4, 0, 0);
   peer.Answer(5, ESRCH);
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Yes) == 0);
+  CHECK(peer.reader.ReadServices(&table, Yes) == 0);
   CHECK(table.verified && table.attempts == 3);
   CHECK(Marks(table) == std::vector<uint32_t>({1, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
 }
@@ -141,7 +141,7 @@ TEST("a round that misses what is still there proves nothing: another is needed"
   peer.Chunk(4, 1, 10, 400);
   peer.Chunk(4, 0, 0);
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Yes) == 0);
+  CHECK(peer.reader.ReadServices(&table, Yes) == 0);
   CHECK(table.verified && table.attempts == 3 && table.services.size() == 10);
 }
 
@@ -153,7 +153,7 @@ TEST("a table that never stands still is read five times, and not called verifie
     peer.Chunk(seq++, 0, 0);
   }
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Yes) == 0);
+  CHECK(peer.reader.ReadServices(&table, Yes) == 0);
   CHECK(!table.verified && table.attempts == 5 && table.services.size() == 14);
 }
 
@@ -162,5 +162,5 @@ TEST("a read that nobody waits for any more ends between two dumps") {
   peer.Chunk(1, 1, 10, 400);
   peer.Chunk(1, 0, 0);
   Table table;
-  CHECK(peer.channel.ReadServices(&table, [] { return false; }) == ECANCELED);
+  CHECK(peer.reader.ReadServices(&table, [] { return false; }) == ECANCELED);
 }

@@ -1,6 +1,7 @@
 // A channel whose system calls fail, whose answers get lost, and whose kernel lies.
 #include <linux/ip_vs.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <vector>
 
@@ -63,7 +64,7 @@ TEST("a signal during send or receive changes nothing") {
   FailNext("recvmmsg", EINTR);
   peer.Chunk(3, 7, 1);
   ServiceRow row;
-  CHECK(peer.channel.GetService(Mark(7), &row) == 0 && row.fields.key.fwmark == 7);
+  CHECK(peer.reader.GetService(Mark(7), &row) == 0 && row.fields.key.fwmark == 7);
 }
 
 TEST("what sendmsg refuses has not run: each change gets the errno, and the socket stays") {
@@ -126,7 +127,7 @@ TEST("a read whose answer was lost or cut is made again on a new socket, once") 
     fresh.Chunk(3, 1, 2);
     fresh.Chunk(3, 0, 0);
     Table table;
-    CHECK(peer.channel.ReadServices(&table, Always) == 0);
+    CHECK(peer.reader.ReadServices(&table, Always) == 0);
     CHECK(table.services.size() == 2 && table.verified);
   }
   Peer peer;
@@ -134,7 +135,7 @@ TEST("a read whose answer was lost or cut is made again on a new socket, once") 
   NextSocket(fresh.theirs);
   fresh.Family(2, kFamily);
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Always) == EAGAIN);
+  CHECK(peer.reader.ReadServices(&table, Always) == EAGAIN);
   CHECK(!peer.channel.is_open());
 }
 
@@ -147,7 +148,7 @@ TEST("what a dump had said before it broke off is forgotten") {
   fresh.Chunk(3, 8, 1);
   fresh.Chunk(3, 0, 0);
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Always) == 0);
+  CHECK(peer.reader.ReadServices(&table, Always) == 0);
   CHECK(table.services.size() == 1 && table.services[0].fields.key.fwmark == 8);
 }
 
@@ -156,7 +157,7 @@ TEST("a dump that ends with an error is an error, whatever came before") {
   peer.Chunk(1, 1, 5);
   peer.Done(1, EPERM);
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Always) == EPERM);
+  CHECK(peer.reader.ReadServices(&table, Always) == EPERM);
   CHECK(!peer.channel.is_open());
 }
 
@@ -171,7 +172,7 @@ TEST("messages of other requests and other types are no rows") {
   peer.Chunk(1, 5, 1);
   peer.Done(1, 0);
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Always) == 0);
+  CHECK(peer.reader.ReadServices(&table, Always) == 0);
   CHECK(table.services.size() == 1 && table.services[0].fields.key.fwmark == 5);
 }
 
@@ -183,7 +184,7 @@ TEST("what the kernel says of consistency is not needed: a disturbed dump's rows
   Say(peer, bytes);
   peer.Done(1, 0);
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Always) == 0);
+  CHECK(peer.reader.ReadServices(&table, Always) == 0);
   CHECK(table.services.size() == 1);
 }
 
@@ -196,7 +197,7 @@ TEST("a code that is no errno is EIO: nothing the kernel says passes for an outc
     Peer reader;
     reader.Done(1, error);
     Table table;
-    CHECK(reader.channel.ReadServices(&table, Always) == EIO);
+    CHECK(reader.reader.ReadServices(&table, Always) == EIO);
   }
   // The one number without a negative of its own.
   const auto least = Raw(NLMSG_ERROR, 1, {0, 0, 0, 0x80});
@@ -212,7 +213,7 @@ TEST("an error answer without its code is no success") {
   Peer reader;
   Say(reader, Raw(NLMSG_ERROR, 1, {}));
   ServiceRow row;
-  CHECK(reader.channel.GetService(Mark(1), &row) == EIO);
+  CHECK(reader.reader.GetService(Mark(1), &row) == EIO);
 }
 
 TEST("a message that is cut short ends its datagram, not the dump") {
@@ -223,7 +224,7 @@ TEST("a message that is cut short ends its datagram, not the dump") {
   Say(peer, bytes);
   peer.Done(1, 0);
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Always) == 0);
+  CHECK(peer.reader.ReadServices(&table, Always) == 0);
   CHECK(table.services.size() == 1 && table.services[0].fields.key.fwmark == 1);
 }
 
@@ -283,7 +284,7 @@ TEST("an answer that names no service is EIO") {
   Peer peer;
   Say(peer, Raw(kFamily, 1, {IPVS_CMD_NEW_SERVICE, 1, 0, 0}));
   ServiceRow row;
-  CHECK(peer.channel.GetService(Mark(1), &row) == EIO);
+  CHECK(peer.reader.GetService(Mark(1), &row) == EIO);
 }
 
 TEST("an answer about another service than the one a round misses is EIO") {
@@ -294,7 +295,7 @@ TEST("an answer about another service than the one a round misses is EIO") {
   peer.Chunk(2, 0, 0);
   peer.Chunk(3, 2, 1);  // GET_SERVICE 1
   Table table;
-  CHECK(peer.channel.ReadServices(&table, Always) == EIO);
+  CHECK(peer.reader.ReadServices(&table, Always) == EIO);
 }
 
 TEST("changes that find no family run again under its new id, once") {
@@ -343,7 +344,7 @@ TEST("a channel that cannot be opened again says why, for every change and read"
     NextSocket(line.theirs);
     FailNext(call, EPERM);
     ServiceRow row;
-    CHECK(peer.channel.GetService(Mark(1), &row) == EPERM);
+    CHECK(peer.reader.GetService(Mark(1), &row) == EPERM);
   }
 }
 
@@ -367,4 +368,103 @@ TEST("the controller's answer is read only if it is one") {
   CHECK(resolve(Raw(NLMSG_ERROR, 9, {0, 0, 0, 0})) == EIO);              // success without a family
   CHECK(resolve(Raw(NLMSG_ERROR, 9, {0xfe, 0xff, 0xff, 0xff})) == ENOENT);
   CHECK(resolve(std::vector<uint8_t>(16 * 1024 + 1)) == EMSGSIZE);
+}
+
+TEST("answers that others send are not heard, whatever they say and however long they are") {
+  Peer peer;
+  const std::vector<uint8_t> large(kAnswerBytes + 1, 0xff);
+  // "Both have been carried out", from a process of the namespace; then what the kernel says.
+  for (const uint32_t seq : {1u, 2u, 3u}) {
+    NextSender(4711);
+    peer.Answer(seq, 0);
+  }
+  NextSender(4711);
+  Say(peer, large);
+  peer.Answer(1, ESRCH);
+  peer.Answer(2, ERANGE);
+  peer.Answer(3, 0);
+  const auto results = Run(peer, {Op::kRemoveService, Op::kAddDestination});
+  CHECK(results[0].code == ESRCH && results[1].code == ERANGE && peer.channel.is_open());
+}
+
+TEST("a forged barrier alone leaves what was sent unknown") {
+  Peer peer;
+  NextSender(4711);
+  peer.Answer(2, 0);
+  CHECK(Run(peer, {Op::kRemoveService})[0].code == kUnknown);
+}
+
+TEST("more forged answers than one receive takes do not hide the kernel's") {
+  Peer peer;
+  for (size_t i = 0; i < kAnswerSlots + 3; i++) {
+    NextSender(1);
+    peer.Answer(1, EPERM);
+  }
+  peer.Answer(1, EEXIST);
+  peer.Answer(2, 0);
+  CHECK(Run(peer, {Op::kAddService})[0].code == EEXIST);
+}
+
+TEST("what others send is no row, and does not end a dump") {
+  Peer peer;
+  NextSender(4711);
+  peer.Chunk(1, 90, 3);
+  NextSender(4711);
+  peer.Done(1, 0);
+  NextSender(4711);
+  Say(peer, std::vector<uint8_t>(kChunkBytes + 1));
+  NextSender(0);
+  peer.Chunk(1, 1, 2);
+  NextSender(4711);
+  peer.Done(1, EPERM);
+  NextSender(0);
+  peer.Done(1, 0);
+  Table table;
+  CHECK(peer.reader.ReadServices(&table, Always) == 0);
+  CHECK(table.services.size() == 2 && table.services[0].fields.key.fwmark == 1);
+}
+
+TEST("the sequence goes on over its end, in a batch, a read and a new socket") {
+  for (const uint32_t start : {0xfffffffdu, 0xfffffffeu, 0xffffffffu}) {
+    Peer peer(start);
+    peer.Answer(start, 0);
+    peer.Answer(start + 1, EEXIST);
+    peer.Answer(start + 2, ESRCH);
+    peer.Answer(start + 3, 0);
+    const auto results = Run(peer, {Op::kRemoveService, Op::kAddService, Op::kRemoveService});
+    CHECK(results[0].code == kApplied && results[1].code == EEXIST && results[2].code == ESRCH);
+    peer.Chunk(start + 4, 7, 1);
+    ServiceRow row;
+    CHECK(peer.reader.GetService(Mark(7), &row) == 0 && row.fields.key.fwmark == 7);
+  }
+  Peer peer(0xffffffff);
+  Line fresh;
+  NextSocket(fresh.theirs);
+  fresh.Family(0, kFamily);
+  fresh.Chunk(1, 8, 1);
+  ServiceRow row;
+  CHECK(peer.reader.GetService(Mark(8), &row) == 0 && row.fields.key.fwmark == 8);
+}
+
+TEST("two channels do not begin with the same number, and none where the last began") {
+  std::vector<uint32_t> starts;
+  for (int i = 0; i < 8; i++) {
+    Channel channel;
+    Line line;
+    NextSocket(line.theirs);
+    CHECK(channel.Open() == EAGAIN);  // nothing answers
+    starts.push_back(line.Sent().at(0).nlmsg_seq);
+  }
+  std::sort(starts.begin(), starts.end());
+  CHECK(std::adjacent_find(starts.begin(), starts.end()) == starts.end());
+  CHECK(starts.back() > 1000);
+}
+
+TEST("a socket that cannot be connected to the kernel is none") {
+  Peer peer;
+  peer.channel.Close();
+  Line line;
+  NextSocket(line.theirs);
+  FailNext("connect", ENOMEM);
+  CHECK(Run(peer, {Op::kAddService})[0].code == ENOMEM && !peer.channel.is_open());
 }

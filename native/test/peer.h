@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../channel.h"
+#include "../table_reader.h"
 #include "check.h"
 
 inline constexpr uint16_t kFamily = 0x1b;
@@ -99,10 +100,11 @@ struct Line {
   }
 };
 
-// The first sequence number of a channel is 1, and each message takes the next.
+// The first sequence number is 1, unless a test says otherwise, and each message takes the next.
 struct Peer : Line {
   ipvs::Channel channel;
-  Peer() { channel.Adopt(theirs, kFamily); }
+  ipvs::TableReader reader{&channel};
+  explicit Peer(uint32_t seq = 1) { channel.Adopt(theirs, kFamily, seq); }
 };
 
 inline std::vector<ipvs::Result> Run(Peer& peer, const std::vector<ipvs::Op>& ops) {

@@ -24,7 +24,7 @@ export async function buildAddon({ install }) {
       'node-gyp',
       process.execPath,
       [path.join(checkout, 'node_modules/node-gyp/bin/node-gyp.js'), 'configure', 'build'],
-      { env: { npm_config_nodedir: headerFolder() } },
+      { env: { npm_config_nodedir: headerFolder(), IPVS_BUILD: 'own' } },
     ),
   )
   // make leaves it untouched when a change made no difference; the next call must not ask again.

@@ -2,15 +2,16 @@
 // wake-up of the addon's thread, a batch, and a handful of promises. The first goes out at once, so that a single flip
 // waits for nothing.
 import type { IpvsError } from '../errors.js'
-import type { Kernel } from '../kernel/kernel.js'
+import type { Kernel, WriteOptions } from '../kernel/kernel.js'
 import type { Change } from '../types.js'
 import type { CheckedChange } from '../validate.js'
+import { checkAll, type MadeChanges } from './checked.js'
 import { NO_ERRORS, settleErrors } from './errors.js'
 import { ownChange } from './sent.js'
 import { traceChanges } from './trace.js'
 
 /** A longer call has a request of its own. */
-export const SHORT = 16
+const SHORT = 16
 /** With so many changes a request is handed over: the kernel begins while others are still being asked for. */
 const FULL = 1024
 
@@ -57,7 +58,31 @@ export class RequestBatcher {
     this.#kernel = kernel
   }
 
-  /** Takes the changes of a call, at most {@link SHORT}. No boundary between two requests splits them. */
+  /** Sends one change. Rejects with its error. */
+  async send(change: CheckedChange, deadlineMs: number): Promise<void> {
+    const { request, from } = this.add([change], deadlineMs)
+    await request.answer
+    if (request.errors === NO_ERRORS) return
+    const error = (await request.errors).get(from)
+    if (error !== undefined) throw error
+  }
+
+  /**
+   * Sends a list.
+   *
+   * @param finish what the call resolves with, from its errors by index
+   * @throws TypeError, RangeError a bad change, or rejects with it; nothing is sent then
+   */
+  apply<T>(list: MadeChanges, options: WriteOptions, finish: (errors: Errors) => T): Promise<T> {
+    const { bulk, signal, deadlineMs } = options
+    if (list.length > SHORT || list.length === 0 || bulk || signal !== undefined) {
+      this.flush()
+      return sendAlone(this.#kernel, list, options, finish)
+    }
+    return finishSlice(this.add([...checkAll(list).changes], deadlineMs), list, finish)
+  }
+
+  /** Takes the changes of a call. No boundary between two requests splits them. */
   add(changes: readonly CheckedChange[], deadlineMs: number): Slice {
     let request = this.#waiting
     // Calls of one request have one deadline: they were made in one turn, which is what a timer counts from.
@@ -115,12 +140,40 @@ export class RequestBatcher {
   }
 }
 
+/** A call that has a request of its own, because it is long or has something of its own to say. */
+export async function sendAlone<T>(
+  kernel: Kernel,
+  list: MadeChanges,
+  options: WriteOptions,
+  finish: (errors: Errors) => T,
+): Promise<T> {
+  const { changes, sent } = checkAll(list)
+  const release = kernel.hold()
+  try {
+    const written = await kernel.write(changes, list.length, options)
+    const errors =
+      written.failures.length === 0 ? NO_ERRORS : await settleErrors(kernel, sent, written, list)
+    traceChanges(sent, errors)
+    return finish(errors)
+  } finally {
+    release()
+  }
+}
+
+async function finishSlice<T>(
+  slice: Slice,
+  list: MadeChanges,
+  finish: (errors: Errors) => T,
+): Promise<T> {
+  const { request } = slice
+  await request.answer
+  if (request.errors === NO_ERRORS) return finish(NO_ERRORS)
+  return finish(sliceErrors(await request.errors, slice, list))
+}
+
 /** The errors of one call, by its own indices; about its own changes, as long as they say what was sent. */
-export function sliceErrors(
-  errors: Errors,
-  { request, from }: Slice,
-  given: readonly Change[],
-): Errors {
+function sliceErrors(errors: Errors, { request, from }: Slice, given: readonly Change[]): Errors {
+  if (errors.size === 0) return NO_ERRORS
   const own = new Map<number, IpvsError>()
   for (const [index, change] of given.entries()) {
     const error = errors.get(from + index)

@@ -1,19 +1,16 @@
 // What a rejected check means: the member is at fault, we are, or our uplink may be.
 import { getSystemErrorMap, inspect } from 'node:util'
-import { hasInstance, isArgumentError, KINDS } from '../errors.js'
+import { isArgumentError, sharedByCopies } from '../errors.js'
 
 /**
  * To be thrown by a check that could not find out: the result counts neither as a success nor as a failure.
  * Unknown results for longer than `unknownLimitMs` cause a `warning`.
  */
 export class Inconclusive extends Error {
-  /** @internal */
-  get [KINDS](): readonly string[] {
-    return ['Inconclusive']
-  }
-  static override readonly [Symbol.hasInstance] = hasInstance
   override readonly name = 'Inconclusive'
 }
+
+sharedByCopies(Inconclusive, ['Inconclusive'])
 
 /** The `reason` of a check's signal when its time is up. */
 export class CheckTimeoutError extends Error {

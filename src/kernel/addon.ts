@@ -6,7 +6,14 @@ import { IpvsError } from '../errors.js'
 /** How a client's thread gets into its network namespace (native/net_namespace.h). */
 export const NAMESPACE_KIND = { current: 0, path: 1, descriptor: 2, scratch: 3 } as const
 
-/** What is read (native/worker.h: RequestKind). */
+/** Where a client lives; `scratch` is a new, empty namespace that ends with the client. */
+export interface NamespaceSpec {
+  readonly kind: keyof typeof NAMESPACE_KIND
+  readonly path?: string
+  readonly fd?: number
+}
+
+/** What is read (native/lanes.h: RequestKind). */
 export const READ_KIND = {
   service: 2,
   services: 3,
@@ -28,7 +35,10 @@ export const OUTCOME = {
   noFamily: 10004,
 } as const
 
-/** Triples of index, errno or outcome, command; `undefined` if every change was applied. */
+/**
+ * Triples of index, errno or outcome, command; `undefined` if every change was applied. `notSent` comes once, at the end: it is
+ * of that change and all after it.
+ */
 export type RawFailures = Int32Array | undefined
 
 /** A table as bytes: rows as native/record.h lays them out. */
@@ -39,17 +49,21 @@ export interface RawTable {
   readonly attempts: number
 }
 
+/** @returns whether the payload has been taken: a descriptor is closed if not */
 export type OnCompletion = (
   id: number,
   error: number,
   failures: RawFailures,
   payload: Payload,
-) => void
+) => boolean
 
-/** Of a table, of text (sysctls, a descriptor, the namespace), of other records, of nothing. */
-export type Payload = RawTable | string | Uint8Array | undefined
+/** Of a table, of text (sysctls, the namespace), of a descriptor, of other records, of nothing. */
+export type Payload = RawTable | string | number | Uint8Array | undefined
 
-/** A client's thread and sockets. Every request is answered once through the callback, unless it is abandoned. */
+/**
+ * A client's thread and sockets. Every request is answered once through the callback, unless it is abandoned. Who drops the
+ * object while it waits for nothing ends the thread, as `stop` does.
+ */
 export interface NativeClient {
   /** Starts the thread; 0 or an errno. */
   open(id: number): number
@@ -61,7 +75,8 @@ export interface NativeClient {
   append(id: number, records: Uint8Array): void
   takePlace(): number
   leavePlace(): void
-  read(id: number, kind: number, argument?: Uint8Array | string): void
+  /** @param bulk gives way to others, and comes after the bulk calls before it */
+  read(id: number, kind: number, bulk: boolean, argument?: Uint8Array | string): void
   /** Takes back what is not sent yet: `false` if there is nothing to take back. */
   withdraw(id: number): boolean
   /** Gives a request up at its deadline: `false` if it has been completed already. */
@@ -71,7 +86,7 @@ export interface NativeClient {
   stop(): void
 }
 
-/** Sizes and offsets of the records, in bytes (native/addon.cc: Layout). */
+/** Sizes and offsets of the records, in bytes (native/layout.cc). */
 export type Layout = Readonly<
   Record<
     | 'change'

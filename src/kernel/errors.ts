@@ -67,7 +67,7 @@ export function readError(code: number, command: IpvsCommand, target: string): I
     case errno.ENOBUFS:
       return fail('ERR_IPVS_MEMORY', MEMORY)
     default:
-      return fail('ERR_IPVS_KERNEL', REFUSED)
+      return fail('ERR_IPVS_KERNEL', isOutOfFiles(code) ? OUT_OF_FILES : REFUSED)
   }
 }
 
@@ -134,7 +134,7 @@ export function sysctlError(code: number, target: string): IpvsError {
       return fail('ERR_IPVS_INVALID', text)
     }
     default:
-      return fail('ERR_IPVS_KERNEL', REFUSED)
+      return fail('ERR_IPVS_KERNEL', isOutOfFiles(code) ? OUT_OF_FILES : REFUSED)
   }
 }
 
@@ -175,6 +175,13 @@ export const PERMISSION =
   'process or container NET_ADMIN'
 
 const MEMORY = 'the kernel ran out of memory or buffer space; try again'
+/** No socket or file can be opened. */
+export function isOutOfFiles(code: number): boolean {
+  return code === errno.EMFILE || code === errno.ENFILE
+}
+
+export const OUT_OF_FILES =
+  'this process, or the machine, has no file descriptor left; close some, or raise the limit ("ulimit -n")'
 const REFUSED = 'the kernel refused it for a reason of its own; its log ("dmesg") may say more'
 const NO_SERVICE =
   'there is no such service; add it first, or look with services() for what there is'
@@ -219,7 +226,7 @@ function meaningOf(change: Change, code: number): Meaning {
     case errno.ENOBUFS:
       return { code: 'ERR_IPVS_MEMORY', text: MEMORY }
     default:
-      return { code: 'ERR_IPVS_KERNEL', text: REFUSED }
+      return { code: 'ERR_IPVS_KERNEL', text: isOutOfFiles(code) ? OUT_OF_FILES : REFUSED }
   }
 }
 

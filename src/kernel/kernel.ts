@@ -72,7 +72,8 @@ export interface Kernel {
     target: string,
     deadlineMs: number,
   ): Promise<DestinationStatus[] | undefined>
-  snapshot(deadlineMs: number): Promise<Snapshot>
+  /** @param place of the call that writes what follows from it: then bulk calls that were made before come first */
+  snapshot(deadlineMs: number, place?: Place): Promise<Snapshot>
   /** Text of each setting in /proc/sys/net/ipv4/vs of the client's namespace; empty where there is none. */
   sysctls(deadlineMs: number): Promise<Readonly<Record<string, string>>>
   /** Runs one command, in order with all other changes. */

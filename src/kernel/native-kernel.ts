@@ -1,5 +1,4 @@
 // The real kernel: requests to the addon's thread, deadlines, and their answers.
-import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { onAbort } from '../abort.js'
 import { type IpvsCommand, IpvsError } from '../errors.js'
@@ -12,6 +11,7 @@ import {
   type Layout,
   loadAddon,
   NAMESPACE_KIND,
+  type NamespaceSpec,
   type NativeClient,
   OUTCOME,
   type Payload,
@@ -19,17 +19,18 @@ import {
   type RawTable,
   READ_KIND,
 } from './addon.js'
+import { CHUNK, Encoder } from './encoder.js'
 import {
   batchError,
   busyError,
   closedError,
   commandError,
   noModule,
-  PERMISSION,
   readError,
   sysctlError,
 } from './errors.js'
 import type { Cut, Failure, Kernel, Place, WriteOptions, WriteResult } from './kernel.js'
+import { openError, threadError } from './open-error.js'
 import { ChangeWriter } from './records.js'
 import {
   COMMAND_NAMES,
@@ -44,40 +45,35 @@ import { TableReader } from './table.js'
 
 const { errno } = constants
 
-/** Where a client lives; `scratch` is a new, empty namespace that ends with the client. */
-export interface NamespaceSpec {
-  readonly kind: keyof typeof NAMESPACE_KIND
-  readonly path?: string
-  readonly fd?: number
-}
-
-/** Changes that are encoded between two calls of the addon. */
-const CHUNK = 1024
 /** A list up to this long is encoded in one go. */
 const AT_ONCE = 128
-/** Changes of a longer one between two pauses (slices.ts). */
-const PAUSE_EVERY = 32
 const NO_RECORDS = new Uint8Array(0)
+/** A number is used again after so many; larger ones are no small integers for V8. */
+const LAST_ID = 2 ** 31 - 1
 
 type Finish = (error: number, failures: RawFailures, payload: Payload) => void
+
+/** A write's outcome as the addon gives it. */
+interface Answered extends Pick<WriteResult, 'cut' | 'until'> {
+  readonly raw: RawFailures
+}
 
 export class NativeKernel implements Kernel {
   readonly #client: NativeClient
   readonly #layout: Layout
-  readonly #writer: ChangeWriter
-  /** Of a long list that has been encoded, for the next one: its memory is not for nothing. */
-  #spare: ChangeWriter | undefined
+  readonly #encoder: Encoder
   readonly #pending = new Map<number, Finish>()
   readonly #idle: (() => void)[] = []
-  #nextId = 1
+  #lastId: number
   #closed = false
   /** Device and inode of the namespace. */
   namespace = ''
 
-  private constructor(where: NamespaceSpec) {
+  private constructor(where: NamespaceSpec, lastId: number) {
     const addon = loadAddon()
+    this.#lastId = lastId
     this.#layout = addon.layout
-    this.#writer = new ChangeWriter(addon.layout, CHUNK)
+    this.#encoder = new Encoder(addon.layout)
     this.#client = new addon.Client(
       NAMESPACE_KIND[where.kind],
       where.path ?? '',
@@ -86,8 +82,9 @@ export class NativeKernel implements Kernel {
     )
   }
 
-  static async open(where: NamespaceSpec, deadlineMs: number): Promise<NativeKernel> {
-    const kernel = new NativeKernel(where)
+  /** @param lastId tests begin near the end of the numbers */
+  static async open(where: NamespaceSpec, deadlineMs: number, lastId = 0): Promise<NativeKernel> {
+    const kernel = new NativeKernel(where, lastId)
     try {
       await kernel.#open(where, deadlineMs)
     } catch (error) {
@@ -100,7 +97,7 @@ export class NativeKernel implements Kernel {
 
   #open(where: NamespaceSpec, deadlineMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const id = this.#nextId++
+      const id = this.#newId()
       const timer = setTimeout(() => {
         if (!this.#pending.delete(id)) return
         const text = `opening took longer than ${deadlineMs} ms: is the kernel busy loading ip_vs?`
@@ -113,8 +110,17 @@ export class NativeKernel implements Kernel {
         resolve()
       })
       const error = this.#client.open(id)
-      if (error !== 0) this.#finish(id, error, undefined, undefined)
+      if (error === 0) return
+      this.#pending.delete(id)
+      clearTimeout(timer)
+      reject(threadError(error))
     })
+  }
+
+  #newId(): number {
+    do this.#lastId = (this.#lastId % LAST_ID) + 1
+    while (this.#pending.has(this.#lastId))
+    return this.#lastId
   }
 
   write(
@@ -123,7 +129,9 @@ export class NativeKernel implements Kernel {
     options: WriteOptions,
   ): Promise<WriteResult> {
     if (count > AT_ONCE) return this.#sendInSlices(changes, count, options)
-    return this.#send(this.#nextId++, this.#encode(changes), count, options)
+    return this.#send(this.#newId(), this.#encoder.atOnce(changes), count, options).then(
+      (answered) => resultOf(answered, count),
+    )
   }
 
   /**
@@ -135,58 +143,35 @@ export class NativeKernel implements Kernel {
     count: number,
     options: WriteOptions,
   ): Promise<WriteResult> {
-    const id = this.#nextId++
-    const result = this.#send(id, NO_RECORDS, count, options)
+    const id = this.#newId()
+    const answered = this.#send(id, NO_RECORDS, count, options)
+    // After its deadline, or when it is aborted, nobody waits for it; bad changes are found all the same.
+    const append = (records: Uint8Array): void => {
+      if (this.#pending.has(id)) this.#client.append(id, records)
+    }
     try {
-      await inSlices(this.#append(id, changes))
+      await inSlices(this.#encoder.inChunks(changes, count, append))
     } catch (error) {
       if (this.#client.abandon(id) !== false) this.#finish(id, 0, undefined, undefined)
       throw error
     }
-    return result
-  }
-
-  /** Encodes a request's changes and appends them to it, a chunk at a time. */
-  *#append(id: number, changes: Iterable<CheckedChange>): Generator<void, void, void> {
-    const writer = this.#spare ?? new ChangeWriter(this.#layout, CHUNK)
-    this.#spare = undefined
-    // After its deadline, or when it is aborted, nobody waits for it; bad changes are found all the same.
-    const append = (): void => {
-      if (this.#pending.has(id)) this.#client.append(id, writer.take())
-      writer.reuse()
-    }
-    let done = 0
-    for (const change of changes) {
-      writer.add(change)
-      if (writer.room === 0) append()
-      if (++done % PAUSE_EVERY === 0) yield
-    }
-    append()
-    writer.reset()
-    this.#spare = writer
+    return resultOf(await answered, count)
   }
 
   async command(command: SystemCommand, target: string, deadlineMs: number): Promise<void> {
     const record = encodeCommand(this.#layout, command)
     const options = { bulk: false, deadlineMs, signal: undefined }
-    const { failures } = await this.#send(this.#nextId++, record, 1, options)
-    const failure = failures[0]
+    const answered = await this.#send(this.#newId(), record, 1, options)
+    const [failure] = resultOf(answered, 1).failures
     if (failure !== undefined) throw commandError(failure.code, COMMAND_NAMES[command.op], target)
   }
 
   /** @param records of all of them, or nothing yet: then they come by `append` */
-  #send(
-    id: number,
-    records: Uint8Array,
-    count: number,
-    options: WriteOptions,
-  ): Promise<WriteResult> {
+  #send(id: number, records: Uint8Array, count: number, options: WriteOptions): Promise<Answered> {
     const { deadlineMs, signal } = options
-    if (count === 0 || signal?.aborted) {
-      const until = performance.now() + deadlineMs
-      const cut = count === 0 ? 'answered' : 'signal'
-      return Promise.resolve({ failures: allNotSent(count), cut, until })
-    }
+    const until = performance.now() + deadlineMs
+    if (count === 0) return Promise.resolve({ raw: undefined, cut: 'answered', until })
+    if (signal?.aborted) return Promise.resolve({ raw: NOTHING_SENT, cut: 'signal', until })
     return new Promise((resolve) => this.#post(id, records, count, options, resolve))
   }
 
@@ -195,7 +180,7 @@ export class NativeKernel implements Kernel {
     records: Uint8Array,
     count: number,
     { bulk, place, deadlineMs, signal }: WriteOptions,
-    done: (result: WriteResult) => void,
+    done: (answered: Answered) => void,
   ): void {
     const until = performance.now() + deadlineMs
     let cut: Cut = 'answered'
@@ -209,10 +194,10 @@ export class NativeKernel implements Kernel {
       if (this.#client.withdraw(id)) cut = 'signal'
     }
     const forget = onAbort(signal, withdraw)
-    this.#pending.set(id, (_, failures) => {
+    this.#pending.set(id, (_, raw) => {
       clearTimeout(timer)
       forget()
-      done({ failures: decodeFailures(failures), cut, until })
+      done({ raw, cut, until })
     })
     this.#client.write(id, records, count, bulk, place?.order ?? 0)
   }
@@ -222,9 +207,8 @@ export class NativeKernel implements Kernel {
       for (const _ of changes); // a bad one is the better error
       throw batchError(count)
     }
-    const records = this.#encode(changes)
-    const result = this.#client.runNow(records)
-    if (typeof result !== 'number') return decodeFailures(result)
+    const result = this.#client.runNow(this.#encoder.atOnce(changes))
+    if (typeof result !== 'number') return decodeFailures(result, count)
     if (result === errno.E2BIG) throw batchError(count)
     if (result !== errno.EBUSY) throw readError(result, 'OPEN', 'opening a new socket')
     throw busyError()
@@ -256,10 +240,12 @@ export class NativeKernel implements Kernel {
     return (await this.#table('destinations', 'GET_DEST', target, deadlineMs, id))?.destinations()
   }
 
-  async snapshot(deadlineMs: number): Promise<Snapshot> {
+  async snapshot(deadlineMs: number, place?: Place): Promise<Snapshot> {
     const release = this.hold()
     try {
-      const raw = await this.#read('table', 'GET_SERVICE', 'reading the table', deadlineMs)
+      const target = 'reading the table'
+      const bulk = place !== undefined
+      const raw = await this.#read('table', 'GET_SERVICE', target, deadlineMs, undefined, bulk)
       const { verified, attempts } = raw as RawTable
       const services = await inSlices(new TableReader(this.#layout, raw as RawTable).trees())
       return { services, verified, attempts }
@@ -289,19 +275,12 @@ export class NativeKernel implements Kernel {
   }
 
   hold(): () => void {
-    const id = this.#nextId++
+    const id = this.#newId()
     this.#pending.set(id, () => {})
     return () => {
       this.#pending.delete(id)
       this.#checkIdle()
     }
-  }
-
-  /** Of at most {@link CHUNK} changes; what it returns is good until the next call. */
-  #encode(changes: Iterable<CheckedChange>): Uint8Array {
-    this.#writer.reset()
-    for (const change of changes) this.#writer.add(change)
-    return this.#writer.take()
   }
 
   async #table(
@@ -338,7 +317,7 @@ export class NativeKernel implements Kernel {
   async connections(deadlineMs: number): Promise<number> {
     const target = 'opening /proc/net/ip_vs_conn'
     const fd = await this.#read('connections', 'OPEN', target, deadlineMs, 'ip_vs_conn')
-    if (typeof fd === 'string') return Number(fd)
+    if (typeof fd === 'number') return fd
     throw noModule({ command: 'OPEN' })
   }
 
@@ -349,10 +328,11 @@ export class NativeKernel implements Kernel {
     target: string,
     deadlineMs: number,
     about?: CheckedServiceId | string,
+    bulk = false,
   ): Promise<Payload> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(closedError())
-      const id = this.#nextId++
+      const id = this.#newId()
       const timer = setTimeout(() => {
         if (this.#client.abandon(id) === false) return
         this.#pending.delete(id)
@@ -369,16 +349,18 @@ export class NativeKernel implements Kernel {
       })
       const argument =
         typeof about === 'object' ? ChangeWriter.identity(this.#layout, about) : about
-      this.#client.read(id, READ_KIND[kind], argument)
+      this.#client.read(id, READ_KIND[kind], bulk, argument)
     })
   }
 
-  #finish(id: number, error: number, failures: RawFailures, payload: Payload): void {
+  /** False if nobody waits for it: what it brings is not taken. */
+  #finish(id: number, error: number, failures: RawFailures, payload: Payload): boolean {
     const finish = this.#pending.get(id)
-    if (finish === undefined) return
+    if (finish === undefined) return false
     this.#pending.delete(id)
     finish(error, failures, payload)
     this.#checkIdle()
+    return true
   }
 
   #checkIdle(): void {
@@ -387,70 +369,20 @@ export class NativeKernel implements Kernel {
   }
 }
 
-function decodeFailures(raw: RawFailures): Failure[] {
+/** What was not sent is one failure, the last: that change, and all after it. */
+const NOTHING_SENT = Int32Array.of(0, OUTCOME.notSent, 0)
+
+function decodeFailures(raw: RawFailures, count: number): Failure[] {
   const failures: Failure[] = []
   if (raw === undefined) return failures
   for (let i = 0; i < raw.length; i += 3) {
-    failures.push({ index: raw[i]!, code: raw[i + 1]!, command: raw[i + 2]! })
+    const [from, code, command] = [raw[i]!, raw[i + 1]!, raw[i + 2]!]
+    const end = code === OUTCOME.notSent ? count : from + 1
+    for (let index = from; index < end; index++) failures.push({ index, code, command })
   }
   return failures
 }
 
-function allNotSent(count: number): Failure[] {
-  return Array.from({ length: count }, (_, index) => ({ index, code: OUTCOME.notSent, command: 0 }))
-}
-
-/** A negative number is an errno of entering the namespace, a positive one is IPVS's own. */
-function openError(error: number, where: NamespaceSpec): IpvsError {
-  const command = 'OPEN'
-  const name = where.path ?? `file descriptor ${where.fd}`
-  if (error < 0 && where.kind === 'scratch') {
-    const text = 'making a network namespace needs root (CAP_SYS_ADMIN)'
-    return new IpvsError('ERR_IPVS_PERMISSION', text, { command, errno: error })
-  }
-  if (error < 0) {
-    switch (-error) {
-      case errno.EPERM:
-      case errno.EACCES: {
-        const text = `entering the network namespace ${name} needs root (CAP_SYS_ADMIN)`
-        return new IpvsError('ERR_IPVS_PERMISSION', text, { command, errno: error })
-      }
-      case errno.ENOENT:
-      case errno.ENOTDIR:
-      case errno.EBADF:
-      case errno.EINVAL: {
-        const text = `there is no network namespace ${name}; "ip netns list" shows the named ones`
-        return new IpvsError('ERR_IPVS_NO_NAMESPACE', text, { command, errno: error })
-      }
-      default: {
-        const text = `the network namespace ${name} cannot be entered (errno ${-error})`
-        return new IpvsError('ERR_IPVS_KERNEL', text, { command, errno: error })
-      }
-    }
-  }
-  if (error === OUTCOME.noFamily || error === errno.EPROTONOSUPPORT) return noModule({ command })
-  if (error === errno.EPERM && inUserNamespace()) {
-    const text = `IPVS does not work from inside a user namespace (rootless container, unshare -U): ${PERMISSION}`
-    const options = { command, errno: -error, reason: 'user-namespace' } as const
-    return new IpvsError('ERR_IPVS_UNAVAILABLE', text, options)
-  }
-  if (error === errno.EPERM) {
-    return new IpvsError('ERR_IPVS_PERMISSION', `IPVS refused us: ${PERMISSION}`, {
-      command,
-      errno: -error,
-    })
-  }
-  return new IpvsError('ERR_IPVS_KERNEL', `IPVS could not be opened (errno ${error})`, {
-    command,
-    errno: -error,
-  })
-}
-
-/** The initial user namespace maps every id to itself. */
-export function inUserNamespace(): boolean {
-  try {
-    return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
-  } catch {
-    return false
-  }
+function resultOf({ raw, cut, until }: Answered, count: number): WriteResult {
+  return { failures: decodeFailures(raw, count), cut, until }
 }

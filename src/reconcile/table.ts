@@ -1,7 +1,5 @@
 // What reconciling needs of a client's kernel, as plain calls that share one deadline.
-import { checkAll } from '../apply/checked.js'
-import { settleErrors } from '../apply/errors.js'
-import { traceChanges } from '../apply/trace.js'
+import { sendAlone } from '../apply/requests.js'
 import type { IpvsError } from '../errors.js'
 import { serviceKey } from '../identity.js'
 import type { Kernel, Place } from '../kernel/kernel.js'
@@ -26,7 +24,7 @@ export function kernelTable(
 ): Table {
   const left = () => Math.max(1, Math.ceil(until - performance.now()))
   return {
-    snapshot: () => kernel.snapshot(left()),
+    snapshot: () => kernel.snapshot(left(), place),
     service: (id) => {
       const target = `reconciling ${serviceKey(id)}`
       return kernel.service(checkServiceId(id, 'service'), target, left())
@@ -35,13 +33,9 @@ export function kernelTable(
       const target = `reconciling ${serviceKey(id)}`
       return kernel.destinations(checkServiceId(id, 'service'), target, left())
     },
-    write: async (changes) => {
+    write: (changes) => {
       const options = { bulk: true, place, deadlineMs: left(), signal }
-      const { changes: checked, sent } = checkAll(changes)
-      const written = await kernel.write(checked, changes.length, options)
-      const errors = await settleErrors(kernel, sent, written, changes)
-      traceChanges(sent, errors)
-      return errors
+      return sendAlone(kernel, changes, options, (errors) => errors)
     },
   }
 }

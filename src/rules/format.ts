@@ -9,16 +9,13 @@ import {
   type CheckedService,
   checkDestination,
   checkService,
-  checksumName,
   METHODS,
-  methodName,
   PROTOCOLS,
   SERVICE_FLAGS,
   schedulerFlagsOf,
   TUNNEL_TYPES,
   tunnelName,
 } from '../validate.js'
-import { LOCAL_NOTE } from './words.js'
 
 // Kernel numbers to the words of ipvsadm.
 const SERVICE_OPTIONS = new Map([
@@ -30,6 +27,7 @@ const METHOD_OPTIONS = new Map([
   [METHODS.get('masquerade'), '-m'],
   [METHODS.get('tunnel'), '-i'],
   [METHODS.get('direct'), '-g'],
+  [METHODS.get('local'), '-g'],
 ])
 const LOCAL = METHODS.get('local')
 const TUNNEL = METHODS.get('tunnel')
@@ -42,9 +40,10 @@ const EVERY_CLIENT = { [AF_INET]: 0xffffffff, [AF_INET6]: 128 } as const
  * one line each, in the order given. A snapshot that is not `verified` may lack some: look before you keep it.
  *
  * What the kernel was seen to hold can always be written, whoever put it there, also what this library would not write
- * into the kernel (`parseRules` refuses such a line). What rules have no word for is a line of its own, but as a comment:
- * a protocol or forwarding method without a name, a tunnel type that `ipvsadm` does not know. A `local` destination is
- * written as ipvsadm-save does, as a directly routed one, and `# local` behind it says what it is to `parseRules`.
+ * into the kernel; `parseRules` refuses that again. What ipvsadm has no word for has one of ours, so that `ipvsadm
+ * --restore` refuses the line and does not carry out something else: `--local` behind a `local` destination, which
+ * ipvsadm-save shows as a directly routed one; `--method 5`, `--tun-type type-3`, `--tun-flags 4`, `--protocol-47` for
+ * what has only a number.
  *
  * Where ipvsadm-save writes what cannot be restored, this differs from it: thresholds are written (`-x`, `-y`), and
  * large firewall marks are not negative. `ipvsadm --restore` itself refuses a persistence above 31 days.
@@ -60,10 +59,7 @@ export function formatRules(services: Snapshot | Iterable<ServiceTree>): string 
     const option = `services[${index++}]`
     const service = checkService(tree, option, undefined, 'seen')
     once(keys, checkedServiceKey(service), option, 'services')
-    text += line(
-      `-A ${serviceWords(service)}${settingWords(SERVICE_WORDS, service)}`,
-      isNamed(service),
-    )
+    text += `-A ${serviceWords(service)}${settingWords(SERVICE_WORDS, service)}\n`
     text += destinationLines(tree, option, service)
   }
   return text
@@ -92,9 +88,9 @@ function destinationLines(tree: ServiceTree, option: string, service: CheckedSer
     const checked = checkDestination(destination, at, service, 'seen')
     once(keys, checkedDestinationKey(checked), at, `${option}.destinations`)
     const { af, address, port } = checked
-    const words = `-r ${endpoint(af, address, port)}${settingWords(DESTINATION_WORDS, checked)}`
-    const own = `-a ${serviceWords(service)} ${words}${checked.method === LOCAL ? LOCAL_NOTE : ''}`
-    text += line(own, isNamed(service) && hasWords(checked))
+    const words = settingWords(DESTINATION_WORDS, checked)
+    text += `-a ${serviceWords(service)} -r ${endpoint(af, address, port)}${words}`
+    text += checked.method === LOCAL ? ' --local\n' : '\n'
   }
   return text
 }
@@ -105,28 +101,13 @@ function once(keys: Set<string>, key: string, option: string, list: string): voi
   keys.add(key)
 }
 
-/** What `ipvsadm --restore` would carry out otherwise than it is meant is there to be read only. */
-function line(words: string, isRule: boolean): string {
-  return isRule ? `${words}\n` : `# ${words}\n`
-}
-
-function isNamed({ address, protocol }: CheckedService): boolean {
-  return address === undefined || SERVICE_OPTIONS.has(protocol)
-}
-
-function hasWords({ method, tunnelType, tunnelFlags }: CheckedDestination): boolean {
-  if (method === LOCAL) return true
-  if (!METHOD_OPTIONS.has(method)) return false
-  return method !== TUNNEL || (isKnownTunnel(tunnelType) && tunnelFlags < CHECKSUM_OPTIONS.length)
-}
-
 function isKnownTunnel(type: number): boolean {
   return TUNNEL_TYPES.has(tunnelName(type))
 }
 
 function serviceWords({ af, protocol, fwmark, address, port }: CheckedService): string {
   if (address === undefined) return `-f ${fwmark}${af === AF_INET6 ? ' -6' : ''}`
-  return `${SERVICE_OPTIONS.get(protocol) ?? `protocol-${protocol}`} ${endpoint(af, address, port)}`
+  return `${SERVICE_OPTIONS.get(protocol) ?? `--protocol-${protocol}`} ${endpoint(af, address, port)}`
 }
 
 type Words<Setting extends string, Checked> = Readonly<Record<Setting, (of: Checked) => string>>
@@ -148,15 +129,14 @@ const SERVICE_WORDS: Words<ServiceSetting, CheckedService> = {
 }
 
 const DESTINATION_WORDS: Words<DestinationSetting, CheckedDestination> = {
-  forwarding: ({ method }) =>
-    ` ${METHOD_OPTIONS.get(method) ?? (method === LOCAL ? '-g' : methodName(method))}`,
+  forwarding: ({ method }) => ` ${METHOD_OPTIONS.get(method) ?? `--method ${method}`}`,
   weight: ({ weight }) => ` -w ${weight}`,
   tunnel: ({ method, tunnelType, tunnelPort, tunnelFlags }) => {
     if (method !== TUNNEL) return ''
     const type = tunnelName(tunnelType)
     const isKnown = isKnownTunnel(tunnelType)
     const port = type === 'gue' || (!isKnown && tunnelPort !== 0) ? ` --tun-port ${tunnelPort}` : ''
-    const checksum = CHECKSUM_OPTIONS[tunnelFlags] ?? checksumName(tunnelFlags)
+    const checksum = CHECKSUM_OPTIONS[tunnelFlags] ?? `--tun-flags ${tunnelFlags}`
     return ` --tun-type ${type}${port}${type === 'ipip' ? '' : ` ${checksum}`}`
   },
   upperThreshold: ({ upperThreshold }) => (upperThreshold === 0 ? '' : ` -x ${upperThreshold}`),

@@ -46,6 +46,10 @@ export const OPTIONS = {
   '--tun-nocsum': { long: '--tun-nocsum', value: 'none', of: SERVER, choice: 'checksum' },
   '--tun-csum': { long: '--tun-csum', value: 'none', of: SERVER, choice: 'checksum' },
   '--tun-remcsum': { long: '--tun-remcsum', value: 'none', of: SERVER, choice: 'checksum' },
+  // Ours, for what ipvsadm has no word for: it refuses such a line.
+  '--local': { long: '--local', value: 'none', of: SERVER },
+  '--method': { long: '--method', value: 'required', of: SERVER, choice: 'forwarding' },
+  '--tun-flags': { long: '--tun-flags', value: 'required', of: SERVER, choice: 'checksum' },
 } as const satisfies Record<string, Option>
 
 /** The options by both their spellings. */

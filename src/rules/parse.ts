@@ -5,15 +5,15 @@ import type { Destination, Service, ServiceTree } from '../types.js'
 import { checkDestination, checkService, checkServiceId } from '../validate.js'
 import { lineError } from './line-error.js'
 import { readDestination, readService, readServiceId } from './read.js'
-import { isLocal, type RuleOptions, readOptions, splitWords } from './words.js'
+import { type RuleOptions, readOptions, splitWords } from './words.js'
 
 /**
  * Reads the rules that `ipvsadm-save -n` writes: services with their destinations, in the order of the text, every
  * default filled in as `snapshot()` does, all of it checked. Missing options mean what they mean to
  * `ipvsadm --restore`: scheduler `wlc`, weight 1, direct routing, 360 seconds of persistence, the service's port.
  *
- * Short and long options are known, so are blank lines and comments, from `#` to the end of the line; the one comment that
- * means something is `# local` behind a server, which {@link formatRules} writes. Refused is
+ * Short and long options are known, so are blank lines and comments, from `#` to the end of the line, and the words that
+ * {@link formatRules} has for what ipvsadm has none for. Refused is
  * what `ipvsadm --restore` carries out in part or otherwise than written: other commands than -A and -a, host and
  * service names, a server before its service, a second definition, a port of a directly routed or tunnelled server
  * that is not the service's.
@@ -32,7 +32,7 @@ export function parseRules(text: string): ServiceTree[] {
     try {
       const options = readOptions(words)
       if (options.has('-A')) table.addService(options)
-      else table.addDestination(options, isLocal(line))
+      else table.addDestination(options)
     } catch (error) {
       throw isArgumentError(error) ? lineError(index + 1, error) : error
     }
@@ -56,7 +56,7 @@ class Table {
     this.#entries.set(key, { service, destinations: new Map() })
   }
 
-  addDestination(options: RuleOptions, local: boolean): void {
+  addDestination(options: RuleOptions): void {
     const id = readServiceId(options)
     const service = checkServiceId(id, 'service')
     const key = checkedServiceKey(service)
@@ -64,7 +64,7 @@ class Table {
     if (entry === undefined) {
       throw rangeError('the service of a server', 'added by an -A line above', key)
     }
-    const destination = readDestination(options, id, local)
+    const destination = readDestination(options, id)
     const server = checkedDestinationKey(checkDestination(destination, 'destination', service))
     if (entry.destinations.has(server)) throw rangeError('server', `added once to ${key}`, server)
     entry.destinations.set(server, destination)

@@ -84,17 +84,13 @@ export function readService(options: RuleOptions): Service {
 }
 
 /** @throws RangeError */
-export function readDestination(
-  options: RuleOptions,
-  service: ServiceId,
-  local: boolean,
-): Destination {
+export function readDestination(options: RuleOptions, service: ServiceId): Destination {
   const server = options.get('-r')
   if (server === undefined) {
     throw rangeError('a server (-a)', 'given with -r and its address', textOf(options))
   }
   const { address, port = service.port ?? 0 } = readEndpoint(server, '-r')
-  const forwarding = readForwarding(options, local)
+  const forwarding = readForwarding(options)
   const tunnel = readTunnel(options, forwarding)
   const count = (name: keyof typeof COUNTS): number => {
     const { rule } = DESTINATION_FIELDS[name]
@@ -141,10 +137,15 @@ function readFlags(text: string | undefined, scheduler: string): SchedulerFlag[]
   return [...own.filter((flag) => given.includes(flag)), ...unknown]
 }
 
-function readForwarding(options: RuleOptions, local: boolean): ForwardingMethod {
-  if (local && !options.has('-m') && !options.has('-i')) return 'local'
+function readForwarding(options: RuleOptions): ForwardingMethod {
+  const method = options.get('--method')
+  if (options.has('--local') && !options.has('-g')) {
+    throw rangeError('--local', 'given with -g, which is how ipvsadm shows it', textOf(options))
+  }
+  if (method !== undefined) return `method-${readNumber(method, '--method')}` as ForwardingMethod
   if (options.has('-m')) return 'masquerade'
-  return options.has('-i') ? 'tunnel' : 'direct'
+  if (options.has('-i')) return 'tunnel'
+  return options.has('--local') ? 'local' : 'direct'
 }
 
 function readTunnel(options: RuleOptions, forwarding: ForwardingMethod): Tunnel | undefined {
@@ -167,7 +168,9 @@ function readTunnel(options: RuleOptions, forwarding: ForwardingMethod): Tunnel 
   if (flag === '--tun-remcsum' && type !== 'gue') {
     throw rangeError(flag, 'left out: only --tun-type gue has it', textOf(options))
   }
-  const checksum = flag === undefined ? 'none' : CHECKSUMS[flag]
+  const number = options.get('--tun-flags')
+  const unknown = number === undefined ? 'none' : `checksum-${readNumber(number, '--tun-flags')}`
+  const checksum = flag === undefined ? (unknown as 'none') : CHECKSUMS[flag]
   return {
     type,
     ...(port !== undefined && { port: readNumber(port, '--tun-port') }),

@@ -6,14 +6,6 @@ import { BY_SPELLING, type Command, OPTIONS, type Option, type OptionName } from
 /** The options of one rule and their values; `undefined` for an option without one. */
 export type RuleOptions = ReadonlyMap<OptionName, string | undefined>
 
-/** Behind a server that ipvsadm has no word for, and that it would restore as a directly routed one. */
-export const LOCAL_NOTE = ' # local'
-
-/** Whether a line says so. */
-export function isLocal(line: string): boolean {
-  return /\s#\s*local\s*$/.test(line)
-}
-
 /**
  * The words of a line without its comment; none for a line that says nothing. There are no quotes and no
  * backslashes: ipvsadm has none (config_stream.c).

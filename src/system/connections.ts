@@ -1,5 +1,5 @@
 // The connection table, from /proc/net/ip_vs_conn of the client's namespace.
-import { createReadStream } from 'node:fs'
+import { createReadStream, type ReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { AF_INET, AF_INET6, formatAddress } from '../address.js'
 
@@ -24,8 +24,29 @@ export interface Connection {
  * or doubled. The kernel walks its table anew for each page of text, so that the cost grows with the square of the
  * number of entries (ip_vs_conn.c: ip_vs_conn_seq_start).
  */
-export async function* readConnections(descriptor: number): AsyncGenerator<Connection, void, void> {
-  const stream = createReadStream('', { fd: descriptor, encoding: 'latin1', highWaterMark: 65_536 })
+export function readConnections(
+  open: () => Promise<number>,
+): AsyncGenerator<Connection, void, void> {
+  const reading: Reading = { stream: undefined }
+  const connections = connectionsOf(open, reading)
+  DROPPED.register(connections, reading)
+  return connections
+}
+
+interface Reading {
+  stream: ReadStream | undefined
+}
+
+/** Who stops asking, and does not say so either, leaves a file open. */
+const DROPPED = new FinalizationRegistry<Reading>(({ stream }) => stream?.destroy())
+
+async function* connectionsOf(
+  open: () => Promise<number>,
+  reading: Reading,
+): AsyncGenerator<Connection, void, void> {
+  const fd = await open()
+  const stream = createReadStream('', { fd, encoding: 'latin1', highWaterMark: 65_536 })
+  reading.stream = stream
   const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })
   try {
     for await (const line of lines) {

@@ -13,7 +13,7 @@ import type { DestinationStatus, ServiceStatus, Snapshot } from '../types.js'
 import type { CheckedChange, CheckedServiceId } from '../validate.js'
 import { commandOf, messagesOf } from './memory-commands.js'
 import type { Machine } from './memory-machine.js'
-import { BATCH_MESSAGES, MemoryQueue } from './memory-queue.js'
+import { BATCH_MESSAGES, type Kind, MemoryQueue } from './memory-queue.js'
 
 export class MemoryClient implements Kernel {
   readonly namespace: string
@@ -88,12 +88,10 @@ export class MemoryClient implements Kernel {
     return this.#read('GET_DEST', target, deadlineMs, () => this.#machine.table.destinations(id))
   }
 
-  snapshot(deadlineMs: number): Promise<Snapshot> {
-    return this.#read('GET_SERVICE', 'reading the table', deadlineMs, () => ({
-      services: this.#machine.table.trees(),
-      verified: true,
-      attempts: 1,
-    }))
+  snapshot(deadlineMs: number, place?: Place): Promise<Snapshot> {
+    const read = () => ({ services: this.#machine.table.trees(), verified: true, attempts: 1 })
+    const kind = { bulk: place !== undefined }
+    return this.#read('GET_SERVICE', 'reading the table', deadlineMs, read, kind)
   }
 
   sysctls(deadlineMs: number): Promise<Readonly<Record<string, string>>> {
@@ -111,7 +109,7 @@ export class MemoryClient implements Kernel {
       const code = system.run(command, table)
       if (code !== 0) throw commandError(code, name, target)
     }
-    return this.#enqueue(deadlineMs, late, run, command.op === 'flush')
+    return this.#enqueue(deadlineMs, late, run, { flushes: command.op === 'flush' })
   }
 
   daemons(deadlineMs: number): Promise<SyncDaemonStatus[]> {
@@ -160,19 +158,20 @@ export class MemoryClient implements Kernel {
     this.#closed = true
   }
 
-  #read<T>(command: IpvsCommand, target: string, deadlineMs: number, read: () => T): Promise<T> {
+  #read<T>(
+    command: IpvsCommand,
+    target: string,
+    deadlineMs: number,
+    read: () => T,
+    kind: Kind = {},
+  ): Promise<T> {
     const text = `${target}: no answer within ${deadlineMs} ms; earlier calls of this client are still queued`
     const late = () => new IpvsError('ERR_IPVS_TIMEOUT', text, { command })
-    return this.#enqueue(deadlineMs, late, read)
+    return this.#enqueue(deadlineMs, late, read, kind)
   }
 
   /** Runs `call` when its turn comes; what it throws is the rejection. */
-  #enqueue<T>(
-    deadlineMs: number,
-    late: () => IpvsError,
-    call: () => T,
-    flushes = false,
-  ): Promise<T> {
+  #enqueue<T>(deadlineMs: number, late: () => IpvsError, call: () => T, kind: Kind): Promise<T> {
     if (this.#closed) return Promise.reject(closedError())
     const release = this.hold()
     return new Promise<T>((resolve, reject) => {
@@ -186,7 +185,7 @@ export class MemoryClient implements Kernel {
         } catch (error) {
           reject(error)
         }
-      }, flushes)
+      }, kind)
     }).finally(release)
   }
 }

@@ -1,4 +1,4 @@
-// Which changes that wait a later call has made stale: the rules of the addon's lanes. A call passes another only where no
+// Which changes that wait a later call has made stale: the rules of native/lanes.cc. A call passes another only where no
 // object of both is the same, or where what it has said of it supersedes what it has passed.
 import { constants } from 'node:os'
 import { checkedDestinationKey, checkedServiceKey } from '../identity.js'

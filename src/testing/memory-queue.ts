@@ -1,5 +1,5 @@
 // One client's queue: first come, first served; what waits goes out together; bulk calls give one batch at a time and
-// only when nothing else waits. The same rules as in the addon, on the event loop in place of a thread.
+// only when nothing else waits. The same rules as native/lanes.cc, on the event loop in place of a thread.
 import { OUTCOME } from '../kernel/addon.js'
 import type { Cut, Failure, Place } from '../kernel/kernel.js'
 import { isOneFlip } from '../kernel/records.js'
@@ -39,10 +39,16 @@ interface Write {
   reject(error: unknown): void
 }
 
-interface Read {
-  readonly order: number
+/** What a read, or a command, is like. */
+export interface Kind {
   /** It takes everything away. */
-  readonly flushes: boolean
+  readonly flushes?: boolean
+  /** It gives way to others, and comes after the bulk calls before it. */
+  readonly bulk?: boolean
+}
+
+interface Read extends Kind {
+  readonly order: number
   run(): void
 }
 
@@ -62,7 +68,7 @@ export interface Ticket {
 export class MemoryQueue {
   readonly #run: RunBatch
   readonly #normal: (Write | Read)[] = []
-  readonly #bulk: Write[] = []
+  readonly #bulk: (Write | Read)[] = []
   readonly #later = new LaterWrites()
   #orders = 0
   #places = 0
@@ -111,11 +117,12 @@ export class MemoryQueue {
   }
 
   /** Returns a function that takes the read, or the command, back: false if it has run. */
-  read(run: () => void, flushes = false): () => boolean {
-    const read = { order: ++this.#orders, flushes, run }
-    this.#normal.push(read)
+  read(run: () => void, kind: Kind): () => boolean {
+    const read = { ...kind, order: ++this.#orders, run }
+    const lane = kind.bulk ? this.#bulk : this.#normal
+    lane.push(read)
     this.#schedule()
-    return () => take(this.#normal, read)
+    return () => take(lane, read)
   }
 
   #schedule(): void {
@@ -133,9 +140,10 @@ export class MemoryQueue {
   }
 
   #turn(): void {
-    const first = this.#normal[0]
+    const lane = this.#normal.length > 0 ? this.#normal : this.#bulk
+    const first = lane[0]
     if (first !== undefined && 'run' in first) {
-      this.#normal.shift()
+      lane.shift()
       first.run()
       if (first.flushes) this.#later.noteFlush(first.order)
       this.#forgetWrites()
@@ -168,7 +176,8 @@ export class MemoryQueue {
       this.#normal.shift()
     }
     const bulk = this.#bulk[0]
-    if (this.#slices.length === 0 && bulk !== undefined && this.#takeFrom(bulk)) this.#bulk.shift()
+    const isNext = this.#slices.length === 0 && bulk !== undefined && !('run' in bulk)
+    if (isNext && this.#takeFrom(bulk)) this.#bulk.shift()
     this.#forgetWrites()
   }
 

@@ -231,8 +231,9 @@ export function lanesContract(openKernel: () => Promise<Subject>): void {
       const { ipvs } = shared
       const all = statuses(applyBulk(marks(8000)))
       while ((await ipvs.service({ fwmark: 1 })) === undefined);
-      await ipvs.flush()
-      const later = ipvs.apply(marks(40).slice(30), { priority: 'bulk' })
+      const flushed = ipvs.flush()
+      const later = applyBulk(marks(40).slice(30))
+      await flushed
       const { applied, superseded } = await all
       expect(applied! + superseded!).toBe(8000)
       expect(superseded).toBeGreaterThan(0)
@@ -309,24 +310,30 @@ export function lanesContract(openKernel: () => Promise<Subject>): void {
     test('verbs, short calls and long ones come in the order in which they were made', async () => {
       const { ipvs } = shared
       await ipvs.addDestination(UDP, server(0))
-      const set = (weight: number): Change => {
-        return { op: 'replace-destination', service: UDP, destination: server(0, weight) }
-      }
-      const calls = [
-        ipvs.replaceDestination(UDP, server(0, 1)),
-        ipvs.apply([set(2), set(3)]),
-        ipvs.replaceDestination(UDP, server(0, 4)),
-        ipvs.apply(Array.from({ length: 17 }, () => set(5))),
-        ipvs.replaceDestination(UDP, server(0, 6)),
-        ipvs.apply(Array.from({ length: 400 }, () => set(7))),
-        ipvs.replaceDestination(UDP, server(0, 8)),
-        ipvs.replaceDestination(UDP, server(0, 9), { deadlineMs: 3_600_001 }),
+      const set = (weight: number, count: number): Change[] =>
+        Array.from({ length: count }, () => {
+          return { op: 'replace-destination', service: UDP, destination: server(0, weight) }
+        })
+      const ways: ((weight: number) => Promise<unknown>)[] = [
+        (weight) => ipvs.replaceDestination(UDP, server(0, weight)),
+        (weight) => ipvs.replaceDestination(UDP, server(0, weight), { deadlineMs: 3_600_001 }),
+        ...[1, 16, 17, 400].map((n) => (weight: number) => ipvs.apply(set(weight, n))),
+        (weight) => ipvs.apply(set(weight, 2), { signal: new AbortController().signal }),
+        (weight) => applyBulk(set(weight, 2)),
       ]
-      const seen = ipvs.destinations(UDP)
-      const after = ipvs.replaceDestination(UDP, server(0, 10))
-      await Promise.all([...calls, after])
-      expect([9, 10]).toContain((await seen)[0]!.weight)
-      expect(await weightOf(0)).toBe(10)
+      let weight = 0
+      for (const first of ways) {
+        for (const second of ways) {
+          // The first of a turn goes out at once: these two wait for its end, or not.
+          const calls = [ipvs.replaceDestination(UDP, server(0, ++weight)), first(++weight)]
+          calls.push(second(++weight))
+          const seen = ipvs.destinations(UDP)
+          await Promise.all(calls)
+          expect(await weightOf(0)).toBe(weight)
+          // Of a bulk call a read need not wait.
+          expect((await seen)[0]!.weight).toBeGreaterThan(weight - 3)
+        }
+      }
     })
 
     test('bulk calls run one after the other, and none supersedes another', async () => {
@@ -374,6 +381,20 @@ export function lanesContract(openKernel: () => Promise<Subject>): void {
         ])
         expect(await weightOf(n)).toBe(9)
         await ipvs.removeDestination(UDP, server(n))
+      }
+    })
+
+    test('a reconcile sees what bulk calls before it write, and has the last word over them', async () => {
+      const { ipvs } = shared
+      await ipvs.addDestination(UDP, server(0, 5))
+      for (const count of [1, 3000]) {
+        const all = applyBulk([
+          ...bulk(count),
+          { op: 'ensure-destination', service: UDP, destination: server(0, 9) },
+        ])
+        const reconciled = ipvs.reconcile([{ ...SERVICE, destinations: [server(0, 5)] }])
+        expect((await all).failed + (await reconciled).failed).toBe(0)
+        expect(await ipvs.destinations(UDP)).toMatchObject([server(0, 5)])
       }
     })
 

@@ -4,14 +4,17 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { kernelSuite } from '../../lab/guest/suite.js'
+import { NativeKernel } from '../../src/kernel/native-kernel.js'
 import { formatRules, parseRules } from '../../src/rules/index.js'
 import type { Change, Destination, Service, ServiceTree } from '../../src/types.js'
+import { type CheckedChange, checkDestination, checkService } from '../../src/validate.js'
 import { normal, sorted, trees } from '../unit/rules/trees.js'
 import { lines } from './namespace.js'
 import { ipvs, ns, setUp } from './setup.js'
 
 // Each run starts several programs in a guest with one CPU.
 const RUNS = { numRuns: 15 }
+const PATIENCE_MS = 3_600_000
 
 const tcp: Service = { protocol: 'tcp', address: '192.0.2.1', port: 80, scheduler: 'rr' }
 const udp: Service = { ...tcp, protocol: 'udp', port: 53 }
@@ -179,12 +182,57 @@ kernelSuite('rules', () => {
     ])
   })
 
-  test('a local destination: saved by ipvsadm as a directly routed one, refused by us', async () => {
+  test('a local destination: written as ipvsadm saves it, with a word that ipvsadm refuses', async () => {
     const local: Destination = { address: '127.0.0.1', port: 80, forwarding: 'local' }
     await program([{ ...tcp, destinations: [local] }])
-    const snapshot = await ipvs.snapshot()
-    expect(() => formatRules(snapshot)).toThrow(/destinations\[0\]\.forwarding .* "local"/)
+    const text = formatRules(await ipvs.snapshot())
+    const saved = lines(text.replaceAll(' --local', ''))
+    expect(saved.sort()).toEqual(ns.rules())
+    expect(parseRules(text)[0]!.destinations[0]!.forwarding).toBe('local')
     expect(parseRules(ns.ipvsadm('-Sn'))[0]!.destinations[0]!.forwarding).toBe('direct')
+    await ipvs.flush()
+    expect(await restore(text)).toContain('--local')
+    expect((await table())[0]!.destinations).toEqual([])
+  })
+
+  test('what only other programs put into the kernel is written, line by line as ipvsadm saves it', async () => {
+    const seen = { weight: 1, upperThreshold: 0, lowerThreshold: 0 }
+    const foreign: [service: object, ...destinations: object[]][] = [
+      [{ ...udp, port: 0 }],
+      [
+        { ...tcp, onePacket: true },
+        { ...seen, address: '10.1.0.1', port: 8080, forwarding: 'direct' },
+        { ...seen, address: '10.1.0.2', port: 8081, forwarding: 'tunnel' },
+        { ...seen, address: '10.1.0.3', port: 0, forwarding: 'masquerade' },
+      ],
+      [
+        { ...udp, persistence: { timeoutSeconds: 60, netmask: '0.0.0.0' } },
+        { ...seen, address: '10.1.0.1', port: 54, forwarding: 'direct' },
+      ],
+    ]
+    const kernel = await NativeKernel.open(
+      { kind: 'path', path: `/var/run/netns/${ns.name}` },
+      PATIENCE_MS,
+    )
+    try {
+      const changes = foreign.flatMap(([service, ...destinations]): CheckedChange[] => {
+        const checked = checkService(service, 'service', undefined, 'seen')
+        return [
+          { op: 'add-service', service: checked, destination: undefined },
+          ...destinations.map((it): CheckedChange => {
+            const destination = checkDestination(it, 'destination', checked, 'seen')
+            return { op: 'add-destination', service: checked, destination }
+          }),
+        ]
+      })
+      const options = { bulk: false, deadlineMs: PATIENCE_MS, signal: undefined }
+      expect((await kernel.write(changes, changes.length, options)).failures).toEqual([])
+    } finally {
+      await kernel.close()
+    }
+    const text = formatRules(await ipvs.snapshot())
+    expect(lines(text).sort()).toEqual(ns.rules())
+    expect(lines(text).length).toBe(7)
   })
 
   describe('means what it means to ipvsadm --restore', () => {

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { dynamicSection, dynamicSymbols } from '../native/elf.js'
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
 const work = mkdtempSync(path.join(tmpdir(), 'ipvs-package-'))
@@ -93,12 +94,25 @@ beforeAll(() => {
 afterAll(() => rmSync(work, { recursive: true, force: true }))
 
 describe('the tarball', () => {
+  test('has a binary that brings its C++ library, and neither gives symbols to others nor takes them', () => {
+    const binary = path.join(installed, `prebuilds/linux-${process.arch}/ipvs.glibc.node`)
+    expect(dynamicSymbols(binary).exported).toEqual([
+      'napi_register_module_v1',
+      'node_api_module_get_api_version_v1',
+    ])
+    expect(dynamicSection(binary).needed.filter((name) => /stdc|gcc/.test(name))).toEqual([])
+    const ofCxx = dynamicSymbols(binary).imported.filter((name) => /^_Z|GLIBCXX|CXXABI/.test(name))
+    // Weak, of transactional memory, which nobody has.
+    expect(ofCxx.filter((name) => !name.startsWith('_ZGTt'))).toEqual([])
+  })
+
   test('has the build, the prebuild, the sources to compile elsewhere, and nothing of the workshop', () => {
     for (const file of [
       'dist/index.js',
       'dist/index.d.ts',
       'binding.gyp',
       'native/addon.cc',
+      'native/exports.map',
       'scripts/install.mjs',
       'LICENSE',
       'README.md',

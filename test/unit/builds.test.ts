@@ -11,15 +11,30 @@ test('both builds take every native/*.cc', () => {
   expect(cmake).toMatch(/file\(GLOB SOURCES CONFIGURE_DEPENDS native\/\*\.cc\)/)
 })
 
-test('both builds have the same defines, and warnings are errors in both', () => {
+test('both builds have the same defines, export the same, and warn of the same', () => {
   const inGyp = [...gyp.match(/"defines": \[([^\]]*)\]/)![1]!.matchAll(/"([^"]+)"/g)].map(
     ([, define]) => define,
   )
   const inCMake = cmake.match(/target_compile_definitions\(ipvs PRIVATE ([^)]*)\)/)![1]!.split(' ')
   expect(inGyp).toEqual(inCMake)
   expect(inGyp).toContain('NAPI_VERSION=8')
-  for (const flag of ['-Wall', '-Wextra', '-Werror', '-Wl,-z,nodelete']) {
+  for (const flag of [
+    ...['-Wall', '-Wextra', '-Werror', '-fvisibility=hidden', '-Wl,-z,nodelete', '-Wl,-z,now'],
+    '/native/exports.map',
+  ]) {
     expect(gyp).toContain(flag)
     expect(cmake).toContain(flag)
   }
+})
+
+test("warnings are errors in our own builds, not in a user's; the C++ library is in prebuilds only", () => {
+  expect(gyp).toContain(`["ipvs_build!='user'", {"cflags": ["-Werror"]}]`)
+  expect(gyp).toContain(
+    `["ipvs_build=='prebuild'", {"ldflags": ["-static-libstdc++", "-static-libgcc"]}]`,
+  )
+  expect(gyp.match(/-Werror|-static-libstdc\+\+/g)).toHaveLength(2)
+  const { scripts } = JSON.parse(read('package.json'))
+  expect(scripts.prebuild).toContain('IPVS_BUILD=prebuild')
+  expect(scripts['build:native']).toContain('IPVS_BUILD=own')
+  expect(read('scripts/steps/addon.mjs')).toContain("IPVS_BUILD: 'own'")
 })

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { IpvsError } from '../../src/errors.js'
 import { type ApplyResult, type Change, Ipvs, type WatchEvent } from '../../src/index.js'
 import { MemoryKernel } from '../../src/testing/index.js'
-import type { Snapshot } from '../../src/types.js'
+import type { ServiceTree, Snapshot } from '../../src/types.js'
 
 const UDP = { protocol: 'udp', address: '192.0.2.1', port: 53 } as const
 const SERVER = { address: '10.1.0.1', port: 53, forwarding: 'masquerade' } as const
@@ -169,6 +169,35 @@ describe('a caller that goes on with the objects it has given', () => {
       ['10.1.0.2', 1],
       ['10.1.0.1', 9],
     ])
+  })
+})
+
+test('what reconcile makes is what was desired when it was checked', async () => {
+  const tunnel = { type: 'gue' as string, port: 6080 }
+  const persistence = { timeoutSeconds: 60 }
+  const schedulerFlags = ['sh-port']
+  const destination = { address: '10.1.0.7', port: 53, forwarding: 'tunnel', tunnel }
+  const desired = {
+    ...UDP,
+    scheduler: 'sh',
+    persistence,
+    schedulerFlags,
+    destinations: [destination],
+  }
+  const call = ipvs.reconcile([desired as unknown as ServiceTree])
+  // It is checked in this turn, and read and sent in later ones.
+  await Promise.resolve()
+  tunnel.type = 'nosuch'
+  persistence.timeoutSeconds = -1
+  schedulerFlags.push('nosuch')
+  destination.address = 'nowhere'
+  expect((await call).failed).toBe(0)
+  const [tree] = (await ipvs.snapshot()).services
+  expect(tree).toMatchObject({
+    scheduler: 'sh',
+    persistence: { timeoutSeconds: 60 },
+    schedulerFlags: ['sh-port'],
+    destinations: [{ address: '10.1.0.7', tunnel: { type: 'gue', port: 6080 } }],
   })
 })
 

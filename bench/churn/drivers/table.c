@@ -15,7 +15,7 @@
 #define SLOT_BYTES (64 * 1024)
 #define MOST_SLOTS 64
 #define MOST_ROUNDS 5
-// One chunk of at most so many bytes had room for another message: it is the whole dump (native/channel.cc).
+// One chunk of at most so many bytes had room for another message: it is the whole dump (native/table_reader.cc).
 #define SURELY_WHOLE 3000
 
 #define COUNTERS (IPVS_STATS_ATTR_OUTBPS + 1)

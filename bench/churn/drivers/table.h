@@ -11,7 +11,7 @@ struct table *open_table(void);
 // One dump of the services, one dump of each one's destinations. Believes what comes.
 void read_once(struct table *table);
 
-// The rounds of Channel::ReadTable (native/channel.cc): a dump of one short chunk is believed, a longer one must come
+// The rounds of TableReader::ReadTable (native/table_reader.cc): a dump of one short chunk is believed, a longer one must come
 // twice with the same identities, a service that a round misses or that has no destinations is asked for by name.
 void read_verified(struct table *table);
 

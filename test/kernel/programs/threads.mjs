@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Threads of clients, by the name that they give themselves (native/worker.cc). */
-function clientThreads() {
+export function clientThreads() {
   return readdirSync('/proc/self/task').filter((thread) => {
     try {
       return readFileSync(`/proc/self/task/${thread}/comm`, 'utf8') === 'ipvs\n'

@@ -12,6 +12,16 @@ const failed = (code: string, syscall = 'connect') =>
   Object.assign(new Error(`${syscall} ${code} 10.1.0.1:53`), { code, syscall })
 
 group('classify', () => {
+  it('knows what another copy of the package has thrown', async () => {
+    const path = '../../../src/health/outcome.ts?copy'
+    const other: typeof import('../../../src/health/outcome.js') = await import(path)
+    expect(other.Inconclusive).not.toBe(Inconclusive)
+    const thrown = new other.Inconclusive('could not find out')
+    expect(thrown).toBeInstanceOf(Inconclusive)
+    expect(classify(thrown)).toBe('unknown')
+    expect(new Error('no')).not.toBeInstanceOf(Inconclusive)
+  })
+
   it.each(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'EADDRINUSE'])(
     '%s is unknown',
     (code) => {

@@ -214,8 +214,8 @@ describe('what others have put into the kernel is written, and all the rest with
       { ...udp, schedulerFlags: ['flag-7'] },
     ],
     [
-      'a protocol without a name, as a comment',
-      '# -A protocol-47 192.0.2.1:80 -s rr',
+      'a protocol without a name',
+      '-A --protocol-47 192.0.2.1:80 -s rr',
       { ...tcp, protocol: '47' },
     ],
   ])('%s', (_, line, service) => {
@@ -273,7 +273,7 @@ describe('what others have put into the kernel is written, and all the rest with
   test.each<[string, string, object]>([
     [
       'a method without a name',
-      '-r 10.1.0.1:80 method-5 -w 1',
+      '-r 10.1.0.1:80 --method 5 -w 1',
       { ...direct, forwarding: 'method-5' },
     ],
     [
@@ -287,14 +287,15 @@ describe('what others have put into the kernel is written, and all the rest with
     ],
     [
       'a checksum without a name',
-      '-r 10.1.0.1:80 -i -w 1 --tun-type gre checksum-3',
+      '-r 10.1.0.1:80 -i -w 1 --tun-type gre --tun-flags 3',
       { ...direct, forwarding: 'tunnel', tunnel: { type: 'gre', checksum: 'checksum-3' } },
     ],
-  ])('%s is a comment: ipvsadm would restore something else', (_, words, destination) => {
+  ])('%s: ipvsadm refuses the line, parseRules reads it', (_, words, destination) => {
     const services = [{ ...tcp, destinations: [seen(destination)] }] as unknown as ServiceTree[]
     const text = formatRules(services)
-    expect(text).toBe(`-A -t 192.0.2.1:80 -s rr\n# -a -t 192.0.2.1:80 ${words}\n`)
-    expect(parseRules(text)).toMatchObject([{ port: 80, destinations: [] }])
+    expect(text).toBe(`-A -t 192.0.2.1:80 -s rr\n-a -t 192.0.2.1:80 ${words}\n`)
+    expect(parseRules(text)).toMatchObject([{ destinations: [destination] }])
+    expect(formatRules(parseRules(text))).toBe(text)
   })
 
   test('two protocols without a name at one address are two services', () => {
@@ -302,16 +303,11 @@ describe('what others have put into the kernel is written, and all the rest with
     expect(formatRules(trees as unknown as ServiceTree[]).split('\n').length).toBe(3)
   })
 
-  test('a local destination is written as ipvsadm-save does, and parseRules reads what it is', () => {
-    const text = formatRules([
-      tree(
-        tcp,
-        { ...direct, forwarding: 'local' },
-        { ...direct, port: 81, forwarding: 'local', address: '10.1.0.2' },
-      ),
-    ])
+  test('a local destination is written as ipvsadm-save does, with a word that tells it from a directly routed one', () => {
+    const local: Destination = { ...direct, forwarding: 'local' }
+    const text = formatRules([tree(tcp, local, { ...local, port: 81, address: '10.1.0.2' })])
     expect(text).toBe(
-      '-A -t 192.0.2.1:80 -s rr\n-a -t 192.0.2.1:80 -r 10.1.0.1:80 -g -w 1 # local\n-a -t 192.0.2.1:80 -r 10.1.0.2:81 -g -w 1 # local\n',
+      '-A -t 192.0.2.1:80 -s rr\n-a -t 192.0.2.1:80 -r 10.1.0.1:80 -g -w 1 --local\n-a -t 192.0.2.1:80 -r 10.1.0.2:81 -g -w 1 --local\n',
     )
     const [read] = parseRules(text)
     expect(read!.destinations.map(({ forwarding, port }) => [forwarding, port])).toEqual([
@@ -319,8 +315,10 @@ describe('what others have put into the kernel is written, and all the rest with
       ['local', 81],
     ])
     expect(formatRules([read!])).toBe(text)
-    expect(
-      parseRules('-A -f 1\n-a -f 1 -r 10.1.0.1:0 -m # local')[0]!.destinations[0]!.forwarding,
-    ).toBe('masquerade')
+    for (const word of ['-m', '-i', '']) {
+      expect(() => parseRules(`-A -f 1 -s rr\n-a -f 1 -r 10.1.0.1:0 ${word} --local`)).toThrow(
+        /line 2: --local must be given with -g/,
+      )
+    }
   })
 })

@@ -1,0 +1,29 @@
+// What a built library has for others and takes from others, as binutils reads it.
+import { execFileSync } from 'node:child_process'
+
+function readelf(file: string, ...options: string[]): string {
+  return execFileSync('readelf', ['--wide', ...options, file], { encoding: 'utf8' })
+}
+
+/** Names of dynamic symbols: those that are here for others, and those that others have to have. */
+export function dynamicSymbols(file: string): { exported: string[]; imported: string[] } {
+  const exported: string[] = []
+  const imported: string[] = []
+  for (const line of readelf(file, '--dyn-syms').split('\n')) {
+    // Num: Value Size Type Bind Vis Ndx Name
+    const [, , , , bind, , section, name] = line.trim().split(/\s+/)
+    if (name === undefined || (bind !== 'GLOBAL' && bind !== 'WEAK' && bind !== 'UNIQUE')) continue
+    ;(section === 'UND' ? imported : exported).push(name)
+  }
+  return { exported: exported.sort(), imported: imported.sort() }
+}
+
+/** The libraries it needs, and its flags. */
+export function dynamicSection(file: string): { needed: string[]; flags: string } {
+  const text = readelf(file, '--dynamic')
+  const needed = [...text.matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(([, name]) => name!)
+  const flags = [...text.matchAll(/\((?:FLAGS|FLAGS_1)\)\s+(.*)/g)].map(([, words]) => words!)
+  return { needed, flags: flags.join(' ') }
+}
+
+export const programHeaders = (file: string): string => readelf(file, '--program-headers')
