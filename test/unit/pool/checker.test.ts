@@ -2,7 +2,8 @@
 import { afterEach, expect, it } from 'vitest'
 import { HealthChecker } from '../../../src/health/index.js'
 import { MirroredPool } from '../../../src/pool/index.js'
-import { record, StandIn } from './stand-in.js'
+import { StandIn } from './stand-in.js'
+import { record } from './watch.js'
 
 let cleanup: (() => Promise<unknown>)[] = []
 afterEach(async () => {

@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
 import type { Destination } from '../../../src/types.js'
-import { record, StandIn } from './stand-in.js'
+import { StandIn } from './stand-in.js'
+import { record } from './watch.js'
 
 const UDP = { protocol: 'udp', address: '192.0.2.1', port: 53 } as const
 const base = {
