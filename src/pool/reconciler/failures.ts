@@ -62,10 +62,14 @@ export class Failures {
     }
   }
 
-  /** Why servers are not right, or else anything of the pool. */
+  /** Why servers are not right, or their services, or else anything of the pool. */
   errorOf(servers: readonly Server[]): Error | undefined {
-    for (const { places } of servers) {
-      for (const { entry } of places) if (entry.failure !== undefined) return entry.failure.error
+    const places = servers.flatMap((server) => server.places)
+    for (const { failure } of [
+      ...places.map(({ entry }) => entry),
+      ...places.map(({ front }) => front.entry),
+    ]) {
+      if (failure !== undefined) return failure.error
     }
     for (const entry of this.#failed.keys()) if (entry.failure) return entry.failure.error
     return undefined

@@ -73,6 +73,7 @@ function standingOf(
   for (const server of servers) {
     const place = server.places[at]!
     const { entry } = place
+    if (server.serving === 'tried') continue
     const wanted = server.wanted(place)
     if (wanted === 'absent' || (wanted !== 'as-is' && wanted.weight === 0)) continue
     if (entry.takesConnections) serves ||= !going.has(entry)

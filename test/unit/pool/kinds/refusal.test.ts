@@ -284,3 +284,22 @@ it('a front whose service is gone and refused does not hold what is told of the 
   expect(held.call(world, 'udp 192.0.2.1:53')).toEqual({ '10.1.0.2:53': 1, '10.1.0.3:53': 1 })
   expect(world.held(V6)).toEqual({})
 })
+
+it('a lost quorum that refuses clients takes the healthy ones out although another one is refused', async () => {
+  const world = await ground()
+  const pool = await world.open({
+    servers: ['10.1.0.1', '10.1.0.2', REFUSED],
+    quorum: { up: 2, onLost: 'refuse' },
+  })
+  await report(pool, '10.1.0.2', false)
+  expect(world.table()).toEqual({ [V4]: {}, 'udp 192.0.2.1:53': {} })
+  await report(pool, '10.1.0.1', true)
+  await report(pool, '10.1.0.2', true)
+  expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1, '10.1.0.2:53': 1 })
+})
+
+it('a call rejects with what has failed of its server and its services, not with the refusal of another one', async () => {
+  const { world, pool } = await beside({ quorum: { up: 3, onLost: 'withdraw' } })
+  world.refuseAll('ENOMEM')
+  await expect(report(pool, '10.1.0.1', false)).rejects.toMatchObject({ code: 'ERR_IPVS_MEMORY' })
+})
