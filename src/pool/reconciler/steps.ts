@@ -47,7 +47,7 @@ export interface Pass {
 export function isPlaceInSync(server: Server, place: Place): boolean {
   const { entry, front } = place
   if (entry.owner !== server.instance) return !entry.isAbandoned || entry.known === 'absent'
-  if (front.withdrawn) return front.entry.known === 'absent'
+  if (front.withdrawn) return isFrontInSync(front)
   const wanted = server.wanted(place)
   if (wanted === 'as-is') return true
   if (entry.isIgnored(wanted)) return true

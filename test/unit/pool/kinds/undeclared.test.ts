@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { MirroredPool } from '../../../../src/index.js'
 import {
+  BROADCAST,
   closeAll,
   FRONTS,
   type Ground,
@@ -258,5 +259,30 @@ describe('a server that is not declared', () => {
     world.other.applySync([found('10.1.0.7')])
     await pool.reconcile()
     expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1, '10.1.0.2:53': 1 })
+  })
+})
+
+describe('what is not declared, and kept until somebody else serves, goes without being asked again', () => {
+  it('when that one comes while it is swept', () =>
+    always(async (turns) => {
+      const { world, pool } = await swept(
+        turns,
+        { servers: ['10.1.0.1'] },
+        [found('10.1.0.7', TCP, 77)],
+        (pool) => pool.setServers(['10.1.0.2']),
+      )
+      expect(world.held(V4)).toEqual({ '10.1.0.2:53': 1 })
+      expect(pool.status().converged).toBe(true)
+    }))
+
+  it('when a server that is refused gives way to another one', async () => {
+    const rules = '-A -t 192.0.2.1:53 -s wrr\n-a -t 192.0.2.1:53 -r 10.9.9.9:53 -m -w 1'
+    const world = await ground({ rules })
+    const pool = await world.open({ protocols: ['tcp'], servers: [BROADCAST] })
+    expect(world.held(V4)).toEqual({ '10.9.9.9:53': 1 })
+    await pool.setServers(['10.1.0.1'])
+    await pass(5000, 1000)
+    expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1 })
+    expect(pool.status().converged).toBe(true)
   })
 })
