@@ -303,3 +303,14 @@ it('a call rejects with what has failed of its server and its services, not with
   world.refuseAll('ENOMEM')
   await expect(report(pool, '10.1.0.1', false)).rejects.toMatchObject({ code: 'ERR_IPVS_MEMORY' })
 })
+
+it('a call about a backup resolves when a server has come that takes over from it, although another one is refused', async () => {
+  const world = await ground()
+  const pool = await world.open({ servers: [REFUSED], backup: ['10.1.0.9'] })
+  const reported = report(pool, '10.1.0.9', true)
+  pool.status()
+  const added = pool.add('10.1.0.1')
+  await Promise.all([reported, added])
+  await quiet()
+  expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1 })
+})
