@@ -105,11 +105,11 @@ export class Failures {
 
 /**
  * The kernel does not take the server: it should be there and is not, and that was tried more than once. One that was refused stays so until
- * it is there: that it has gone down meanwhile proves nothing.
+ * it is there: that it has gone down meanwhile proves nothing. Where its services are out and nothing tries it any more, it has another try.
  */
 export function isRefused(server: Server): boolean {
   const isThere = server.places.some(({ entry }) => typeof entry.sure === 'object')
-  if (server.refused && !isThere) return true
+  if (server.refused && !isThere) return !isOverlooked(server)
   return server.places.some((place) => {
     const { entry } = place
     if (entry.owner !== server.instance || entry.takesConnections) return false
@@ -118,6 +118,15 @@ export function isRefused(server: Server): boolean {
     // One that is drained takes no connections, but has to be there.
     if (wanted.weight === 0 && typeof entry.sure === 'object') return false
     return entry.failure !== undefined && entry.failure.tries >= REFUSED_TRIES
+  })
+}
+
+/** It is wanted in services that are out, and what has failed of it is forgotten. */
+function isOverlooked(server: Server): boolean {
+  return server.places.every((place) => {
+    const wanted = server.wanted(place)
+    const takes = typeof wanted === 'object' && wanted.weight !== 0
+    return takes && place.front.withdrawn && !place.entry.pending && !place.entry.failure
   })
 }
 

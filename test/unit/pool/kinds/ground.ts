@@ -100,6 +100,22 @@ export class Ground {
     return seen
   }
 
+  /** Counts the reads of the pools' client from now on. */
+  reads(): { count: number } {
+    const seen = { count: 0 }
+    const { ipvs } = this
+    for (const name of ['service', 'services', 'destinations', 'snapshot'] as const) {
+      const read = ipvs[name] as (...given: unknown[]) => Promise<unknown>
+      Object.defineProperty(ipvs, name, {
+        value: (...given: unknown[]) => {
+          seen.count++
+          return read.apply(ipvs, given)
+        },
+      })
+    }
+    return seen
+  }
+
   /** Every change is refused from now on; `count` of them so far. Until `between(undefined)`. */
   refuseAll(errno: string): { count: number } {
     const seen = { count: 0 }

@@ -314,3 +314,22 @@ it('a call about a backup resolves when a server has come that takes over from i
   await quiet()
   expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1 })
 })
+
+it('a backup that was refused for a while, and not needed since, serves when it is needed: its services are not withdrawn', async () => {
+  const world = await ground()
+  const pool = await world.open({
+    servers: ['10.1.0.1'],
+    backup: ['10.1.0.9'],
+    quorum: { up: 1, onLost: 'withdraw' },
+  })
+  world.refuseAll('ENOMEM')
+  await report(pool, '10.1.0.1', false).catch(ignore)
+  await pass(3000, 500)
+  world.kernel.between(undefined)
+  await report(pool, '10.1.0.1', true).catch(ignore)
+  await pass(60_000, 5000)
+  expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1 })
+  await report(pool, '10.1.0.1', false).catch(ignore)
+  await pass(60_000, 5000)
+  expect(world.held(V4)).toEqual({ '10.1.0.9:53': 1 })
+})

@@ -103,6 +103,20 @@ describe.each(LOSSES)('with %s gone', (_, lose) => {
     await pool.close()
   })
 
+  it('what was asked of its servers is neither tried nor looked for by itself, and a look tries nothing', async () => {
+    const world = await ground()
+    const pool = await world.open({ drift: 'report' })
+    await lose(world, pool)
+    await pool.add('10.1.0.7').catch(ignore)
+    await pool.setWeight('10.1.0.2', 7).catch(ignore)
+    await pool.reconcile().catch(ignore)
+    await pass(60_000, 5000)
+    const reads = world.reads()
+    await pass(60_000, 500)
+    expect(reads.count).toBe(0)
+    expect((await pool.reconcile()).changes).toEqual([])
+  })
+
   it('what is there goes on: verdicts about the other service are programmed', async () => {
     const world = await ground()
     const pool = await world.open({ drift: 'report' })

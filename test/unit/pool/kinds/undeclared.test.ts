@@ -10,9 +10,11 @@ import {
   ignore,
   pass,
   quiet,
+  record,
   report,
   stopTime,
   TCP,
+  told,
   UDP,
   V4,
   V6,
@@ -285,4 +287,26 @@ describe('what is not declared, and kept until somebody else serves, goes withou
     expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1 })
     expect(pool.status().converged).toBe(true)
   })
+})
+
+describe('a look whose answers are old when they come', () => {
+  it.each([1, 2])('does not take for drift what was changed meanwhile (read %i)', (nth) =>
+    always(async (turns) => {
+      const world = await ground()
+      const pool = await world.open({ protocols: ['tcp'] })
+      const events = record(pool)
+      world.kernel.fail({ of: 'read', nth, errno: 'late' })
+      const look = pool.reconcile()
+      await quiet(turns)
+      await Promise.all([
+        pool.setWeight('10.1.0.1', 7),
+        pool.down('10.1.0.2'),
+        pool.add('10.1.0.7'),
+      ])
+      expect((await look).changes).toEqual([])
+      await quiet()
+      expect(told(events, 'drift', 'diverged', 'error')).toEqual([])
+      expect(world.held(V4)).toEqual({ '10.1.0.1:53': 7, '10.1.0.7:53': 1 })
+    }),
+  )
 })
