@@ -24,6 +24,7 @@ import {
   isFrontInSync,
   isInSync,
   isIts,
+  isUnread,
   plan,
   type Step,
   withdrawalSteps,
@@ -304,7 +305,7 @@ export class Reconciler {
 
   /** Something has to be done that only a pass does, and nothing that it waits for is refused. */
   get #owesPass(): boolean {
-    if (this.#enforceAll) return true
+    if (this.#enforceAll || [...this.#leaving].some(isUnread)) return true
     const held = this.#heldUndeclared
     return held.length > 0 && held.some((step) => !this.#blockedOf(held).has(loserOf(step)!))
   }

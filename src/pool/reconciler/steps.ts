@@ -59,6 +59,12 @@ export function isIts(server: Server, entry: DestinationEntry): boolean {
   return entry.owner === server.instance || (server.leaving && entry.isAbandoned)
 }
 
+/** Nobody knows whether what it has left is there, and nothing is under way that tells. */
+export function isUnread(server: Server): boolean {
+  const isIt = ({ pending, known }: DestinationEntry) => !pending && known === 'unknown'
+  return server.places.some(({ entry }) => isIt(entry) && isIts(server, entry))
+}
+
 export function isInSync(server: Server): boolean {
   for (const place of server.places) if (!isPlaceInSync(server, place)) return false
   return true

@@ -310,3 +310,23 @@ describe('a look whose answers are old when they come', () => {
     }),
   )
 })
+
+it('what a server has left is found out by itself when the answers of a withdrawal are lost', () =>
+  always(async (turns) => {
+    const world = await ground()
+    const pool = await world.open({
+      servers: ['10.1.0.1'],
+      backup: ['10.1.0.9'],
+      quorum: { up: 2, down: 1, onLost: 'withdraw' },
+    })
+    world.kernel.fail({ nth: 1, errno: 'lost' })
+    const look = pool.reconcile()
+    await quiet(turns)
+    const calls = [pool.remove('10.1.0.9')]
+    pool.status()
+    calls.push(pool.setServers(['10.1.0.1', '10.1.0.2']))
+    await Promise.allSettled([look, ...calls])
+    await pass(10_000, 1000)
+    expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1, '10.1.0.2:53': 1 })
+    expect(pool.status().converged).toBe(true)
+  }))
