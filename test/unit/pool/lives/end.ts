@@ -82,12 +82,6 @@ export function checkTable(
   if (refused?.serves && refused.admin !== 'maintenance' && missing.length === 0) {
     throw new Error('a server that is refused serves')
   }
-  if (!reports) {
-    if (refused?.error === undefined && !converged) throw new Error('not converged')
-    for (const { server, error } of servers) {
-      if (server !== REFUSED_KEY && error !== undefined) throw new Error(`${server}: ${error}`)
-    }
-  }
   const isReplaced = servers.some((row) => row.backup && row.serves && row.effectiveWeight > 0)
   const withdrawn = quorum?.onLost === 'withdraw' && !quorate && !isReplaced
   const wanted = Object.fromEntries(
@@ -102,6 +96,13 @@ export function checkTable(
     refused?.error !== undefined &&
     !(quorum?.onLost === 'refuse' && !quorate) &&
     !Object.values(tables).every(takes)
+  if (!reports) {
+    if (refused?.error === undefined && !converged) throw new Error('not converged')
+    for (const { server, error } of servers) {
+      if (server !== REFUSED_KEY && error !== undefined && !isHeldBack)
+        throw new Error(`${server}: ${error}`)
+    }
+  }
   for (const [service, found] of Object.entries(tables)) {
     if (found === undefined) {
       if (withdrawn && missing.length === 0) continue

@@ -58,7 +58,10 @@ const one = <T extends object>(weight: number, fields: { [K in keyof T]: fc.Arbi
 }
 const is = <T extends string>(name: T) => fc.constant(name)
 /** Any address, or one of those of lists: a backup is in none. */
-const any = fc.nat({ max: ADDRESSES.length - 1 })
+const any = fc.oneof(
+  { weight: 1, arbitrary: fc.constantFrom(0, 1) },
+  { weight: 1, arbitrary: fc.nat({ max: ADDRESSES.length - 1 }) },
+)
 const listed = fc.nat({ max: ADDRESSES.length - 2 })
 
 const calls = [
@@ -88,7 +91,11 @@ const calls = [
   one<Call & { do: 'abort' }>(1, { do: is('abort') }),
   one<Call & { do: 'list' }>(2, {
     do: is('list'),
-    servers: fc.uniqueArray(listed, { minLength: 1, maxLength: 4 }),
+    // Often a typo replaces all.
+    servers: fc.oneof(
+      { weight: 3, arbitrary: fc.uniqueArray(listed, { minLength: 1, maxLength: 4 }) },
+      { weight: 1, arbitrary: fc.constant([ADDRESSES.indexOf(REFUSED)]) },
+    ),
     calm: fc.boolean(),
   }),
   one<Call & { do: 'reconcile' }>(1, { do: is('reconcile') }),
@@ -139,7 +146,7 @@ const options = fc.record(
       action: fc.constantFrom('freeze', 'all-up'),
     }),
     slowStart: fc.record({ durationMs: fc.constant(5000), steps: fc.constant(3) }),
-    maxChangesPerMinute: fc.integer({ min: 1, max: 4 }),
+    maxChangesPerMinute: fc.integer({ min: 1, max: 3 }),
     backup: fc.constant([BACKUP]),
   },
   { requiredKeys: [] },
@@ -152,6 +159,8 @@ export interface Life {
   readonly found: readonly { readonly protocol: Protocol; readonly rows: readonly Row[] }[]
   /** Its servers at the opening. */
   readonly servers: readonly number[]
+  /** All of them have had a verdict before anything else happens. */
+  readonly judged: boolean
   /** A listener that throws whatever it hears. */
   readonly throws: boolean
   readonly actions: readonly Action[]
@@ -180,7 +189,8 @@ export const life: fc.Arbitrary<Life> = fc.record({
     }),
     { maxLength: 2, selector: ({ protocol }) => protocol },
   ),
-  servers: fc.uniqueArray(listed, { minLength: 1, maxLength: 4 }),
+  servers: fc.oneof(fc.constant([0, 1]), fc.uniqueArray(listed, { minLength: 1, maxLength: 4 })),
+  judged: fc.boolean(),
   throws: fc.boolean(),
   actions: fc.array(fc.oneof(...calls, ...troubles), { maxLength: 25 }),
   swept: fc.record({

@@ -20,9 +20,14 @@ const MINUTE_MS = 60_000
 /** Throws what is wrong. */
 export async function live(pools: Pools, life: Life): Promise<void> {
   const world = new World(pools, life)
-  await world.open()
-  for (const action of life.actions) await world.act(action)
-  await world.end()
+  try {
+    await world.open()
+    for (const action of life.actions) await world.act(action)
+    await world.end()
+  } catch (error) {
+    await world.abandon()
+    throw error
+  }
 }
 
 class World {
@@ -65,7 +70,7 @@ class World {
   }
 
   async open(): Promise<void> {
-    const { options, reconcileIntervalMs, servers, throws } = this.#life
+    const { options, reconcileIntervalMs, servers, judged, throws } = this.#life
     const kernel = this.#kernel
     // Time that passes at once is no time that a call has taken.
     this.#ipvs = await Ipvs.open({ kernel, deadlineMs: 3_600_000 })
@@ -99,6 +104,11 @@ class World {
     this.#heard = record(this.#pool)
     if (options.quorum ?? options.backup) this.#quorumAtFirst = this.#pool.status().quorum
     this.#note()
+    if (judged) {
+      for (const server of servers)
+        await this.act({ do: 'report', server, healthy: true, factor: 1 })
+      await turns(10)
+    }
   }
 
   #beforeChange(): void {
@@ -343,6 +353,13 @@ class World {
     }
     await pool.close()
     await Promise.all([this.#ipvs.close(), this.#other.close()])
+  }
+
+  /** Whatever is wrong does not go on. */
+  async abandon(): Promise<void> {
+    this.#refusing = 0
+    void this.#pool?.close().catch(() => {})
+    await turns(20)
   }
 
   /** While no time passes, nothing is tried and nothing is read: whatever is refused has its pauses. */
