@@ -12,7 +12,13 @@ export interface Said {
   readonly told: string
   readonly since: number
   /** The administrator's words, and drains, in order. */
-  readonly words: (AdminState | { outcome?: DrainResult['outcome'] | 'rejected' })[]
+  readonly words: (AdminState | Drained)[]
+}
+
+export interface Drained {
+  outcome?: DrainResult['outcome'] | 'rejected'
+  /** Another drain has begun before its end, and says what comes of both. */
+  isFollowed?: boolean
 }
 
 /** Weights by server; absent: there is no such service. */
@@ -64,6 +70,7 @@ function lastWord(words: Said['words']): string | undefined {
     if (typeof word === 'string') last = word
     else if (word.outcome === undefined) throw new Error('a drain has not ended')
     else if (word.outcome === 'rejected') return undefined
+    else if (word.isFollowed) continue
     else if (word.outcome !== 'cancelled') last = 'maintenance'
   }
   return last

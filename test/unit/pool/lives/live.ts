@@ -6,7 +6,7 @@ import type { MirroredPool } from '../../../../src/pool/index.js'
 import { MemoryKernel } from '../../../../src/testing/index.js'
 import type { Change } from '../../../../src/types.js'
 import { type AnyEvent, record } from '../watch.js'
-import { checkEvents, checkServers, checkTable, type Said } from './end.js'
+import { checkEvents, checkServers, checkTable, type Drained, type Said } from './end.js'
 import { type Action, ADDRESSES, BACKUP, type Life, PROTOCOLS, REFUSED } from './life.js'
 
 /** The pool under test: ours, or one with a fault put back. */
@@ -200,7 +200,9 @@ class World {
         if (at.aborted) abort.abort()
         else this.#aborts.push(abort)
         this.#connect(address, at.busy ? 1 : 0)
-        const word: Said['words'][number] & object = {}
+        const word: Drained = {}
+        const last = said.words.at(-1)
+        if (typeof last === 'object' && last.outcome === undefined) last.isFollowed = true
         said.words.push(word)
         const drained = pool.drain(address, { timeoutMs, signal: abort.signal })
         drained.then(
