@@ -202,6 +202,26 @@ it('a look that fails is no end', async () => {
   expect(await state.result).toMatchObject({ outcome: 'idle' })
 })
 
+it('goes on although onProgress throws, which is told', async () => {
+  const pool = await open()
+  const events = record(pool)
+  counts.tcp = { activeConnections: 1 }
+  const state = drain(pool, {
+    timeoutMs: 4000,
+    onProgress: () => {
+      throw new Error('mine')
+    },
+  })
+  await pass(10_000)
+  expect(await state.result).toMatchObject({ outcome: 'deadline' })
+  expect(weightOf()).toBeUndefined()
+  expect(events[0]).toMatchObject({
+    name: 'error',
+    reason: 'onProgress of a drain has thrown',
+    error: { message: 'mine' },
+  })
+})
+
 describe('refuses', () => {
   it.each([
     [{ timeoutMs: -1 }, /options\.timeoutMs/],

@@ -202,7 +202,9 @@ class World {
         this.#connect(address, at.busy ? 1 : 0)
         const word: Drained = {}
         const last = said.words.at(-1)
-        if (typeof last === 'object' && last.outcome === undefined) last.isFollowed = true
+        if (typeof last === 'object' && last.outcome === undefined && !at.aborted) {
+          last.isFollowed = true
+        }
         said.words.push(word)
         const drained = pool.drain(address, { timeoutMs, signal: abort.signal })
         drained.then(
