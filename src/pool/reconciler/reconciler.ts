@@ -305,7 +305,8 @@ export class Reconciler {
 
   /** Something has to be done that only a pass does, and nothing that it waits for is refused. */
   get #owesPass(): boolean {
-    if (this.#enforceAll || [...this.#leaving].some(isUnread)) return true
+    if (this.#enforceAll) return true
+    for (const server of this.#leaving) if (isUnread(server)) return true
     const held = this.#heldUndeclared
     return held.length > 0 && held.some((step) => !this.#blockedOf(held).has(loserOf(step)!))
   }
