@@ -5,6 +5,10 @@ import { defineConfig } from 'vitest/config'
 const source = (file: string) => fileURLToPath(new URL(`./src/${file}`, import.meta.url))
 const resolve = {
   alias: [
+    // Pools with a fault put back (test/unit/pool/mutants.test.ts).
+    ...(process.env.IPVS_POOL === undefined
+      ? []
+      : [{ find: /^\..*\/pool\/(.+)\.js$/, replacement: `${process.env.IPVS_POOL}/$1.ts` }]),
     { find: /^ipvs$/, replacement: source('index.ts') },
     { find: /^ipvs\/testing$/, replacement: source('testing/index.ts') },
     { find: /^ipvs\/checks\/exec$/, replacement: source('health/checks/exec.ts') },

@@ -63,6 +63,7 @@ export class Flapping {
     this.#downs = this.#downs.filter((at) => now - at < windowMs)
     this.#downs.push(now)
     if (this.#level === 0 && this.#downs.length < flaps) return 0
+    // Promised to the millisecond, and halved again by quiet time: no `Backoff`.
     const holdMs = Math.min(maxMs, firstMs * 2 ** this.#level)
     // Beyond the longest hold it does not grow, so that it does not take for ever to decay.
     if (holdMs < maxMs || this.#level === 0) this.#level++

@@ -25,6 +25,8 @@ interface QuorumNews {
   readonly cause: 'call' | 'health' | 'open' | 'repair'
   readonly after: boolean
   readonly amount: number
+  /** Of two the later one has the higher number. */
+  readonly turn: number
   /** Whom it waits for: those that had to change with it. */
   readonly servers: readonly Server[]
 }
@@ -47,6 +49,7 @@ export class Announcer {
   /** Events whose change has failed, or waits for its turn. */
   readonly #late = new Map<string, Pending>()
   #quorum: boolean | undefined
+  #newestQuorum = 0
   #lateQuorum: QuorumNews | undefined
 
   constructor(events: Events, facts: Facts) {
@@ -85,6 +88,8 @@ export class Announcer {
 
   /** The answers are known to what has made the quorum what it is. */
   quorum(news: QuorumNews): void {
+    if (news.turn < this.#newestQuorum) return
+    this.#newestQuorum = news.turn
     this.#lateQuorum = news.after === this.#quorum ? undefined : news
     this.#tellQuorum()
   }

@@ -36,7 +36,7 @@ export class Controller {
   /** Servers were judged in this turn already. */
   #isLate = false
   #withdrawn = false
-  /** Of the latest news about a server's health. */
+  /** Of the latest news about a server's health, or about the quorum. */
   #turn = 0
   #timer: NodeJS.Timeout | undefined
   #opened = false
@@ -185,6 +185,7 @@ export class Controller {
   async #judge({ servers, news, cause }: Round): Promise<void> {
     const moved = this.#policy.judge(this.#reconciler.servers, servers)
     const { withdrawn, quorate, amount, watchesQuorum } = this.#policy
+    const turn = ++this.#turn
     this.#schedule()
     this.#judged(cause)
     for (const [server, about] of news) about.after = server.state()
@@ -198,7 +199,7 @@ export class Controller {
     for (const [server, about] of news) this.#announcer.health(server, names[at++]!, about)
     if (!watchesQuorum) return
     const of = cause === 'open' || cause === 'reconcile' ? 'repair' : cause
-    this.#announcer.quorum({ cause: of, after: quorate, amount, servers: moved })
+    this.#announcer.quorum({ cause: of, after: quorate, amount, turn, servers: moved })
   }
 
   /** For what time alone changes: slow start, and servers that wait for their turn. */

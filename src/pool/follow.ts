@@ -1,6 +1,7 @@
 // Keeps a pool's servers as a source says they are.
 import { inspect } from 'node:util'
 import { pause } from '../abort.js'
+import { Backoff } from '../backoff.js'
 import { typeError } from '../errors.js'
 import type { PoolServer } from '../servers.js'
 import { endpointKey, readServer } from '../servers.js'
@@ -28,8 +29,8 @@ export interface FollowOptions {
    */
   readonly minServers?: number | undefined
   /**
-   * Pause after the source has failed, before it is iterated again, in milliseconds, 1 to 30000. Default 1000. Twice
-   * as long after each further failure, up to 30000, until a list arrives.
+   * Pause after the source has failed, before it is iterated again, in milliseconds, 1 to 30000, give or take a tenth.
+   * Default 1000. Twice as long after each further failure, up to 30000, until a list arrives.
    */
   readonly retryMs?: number | undefined
   /** Ends the following. */
@@ -59,18 +60,17 @@ export async function follow(
   const signals = [given, gone].filter((one) => one !== undefined)
   const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0]
   const setter = new Setter(target, signal)
-  let delay = retryMs
+  const backoff = new Backoff({ firstMs: retryMs, maxMs: MAX_RETRY_MS })
   while (!signal?.aborted) {
     try {
       for await (const list of untilAborted(source, signal)) {
-        delay = retryMs
+        backoff.reset()
         offer(list, minServers, target, setter)
       }
       break
     } catch (error) {
       target.report('failed', asError(error))
-      await pause(delay, signal)
-      delay = Math.min(2 * delay, MAX_RETRY_MS)
+      await pause(backoff.next(), signal)
     }
   }
   await unlessAborted(setter.idle, signal)

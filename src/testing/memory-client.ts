@@ -4,7 +4,14 @@ import { devNull } from 'node:os'
 import { onAbort } from '../abort.js'
 import { type IpvsCommand, IpvsError } from '../errors.js'
 import { OUTCOME } from '../kernel/addon.js'
-import { batchError, busyError, closedError, commandError, sysctlError } from '../kernel/errors.js'
+import {
+  batchError,
+  busyError,
+  closedError,
+  commandError,
+  readError,
+  sysctlError,
+} from '../kernel/errors.js'
 import type { Failure, Kernel, Place, WriteOptions, WriteResult } from '../kernel/kernel.js'
 import { COMMAND_NAMES, type KernelInfo, type SystemCommand } from '../kernel/system-records.js'
 import type { SyncDaemonStatus } from '../system/sync-daemon.js'
@@ -13,7 +20,7 @@ import type { DestinationStatus, ServiceStatus, Snapshot } from '../types.js'
 import type { CheckedChange, CheckedServiceId } from '../validate.js'
 import { commandOf, messagesOf } from './memory-commands.js'
 import type { Machine } from './memory-machine.js'
-import { BATCH_MESSAGES, type Kind, MemoryQueue } from './memory-queue.js'
+import { afterThisTurn, BATCH_MESSAGES, type Kind, MemoryQueue } from './memory-queue.js'
 
 export class MemoryClient implements Kernel {
   readonly namespace: string
@@ -72,12 +79,12 @@ export class MemoryClient implements Kernel {
     target: string,
     deadlineMs: number,
   ): Promise<ServiceStatus | undefined> {
-    return this.#read('GET_SERVICE', target, deadlineMs, () => this.#machine.table.service(id))
+    return this.#readTable('GET_SERVICE', target, deadlineMs, () => this.#machine.table.service(id))
   }
 
   services(deadlineMs: number): Promise<ServiceStatus[]> {
     const target = 'reading the services'
-    return this.#read('GET_SERVICE', target, deadlineMs, () => this.#machine.table.services())
+    return this.#readTable('GET_SERVICE', target, deadlineMs, () => this.#machine.table.services())
   }
 
   destinations(
@@ -85,13 +92,15 @@ export class MemoryClient implements Kernel {
     target: string,
     deadlineMs: number,
   ): Promise<DestinationStatus[] | undefined> {
-    return this.#read('GET_DEST', target, deadlineMs, () => this.#machine.table.destinations(id))
+    return this.#readTable('GET_DEST', target, deadlineMs, () =>
+      this.#machine.table.destinations(id),
+    )
   }
 
   snapshot(deadlineMs: number, place?: Place): Promise<Snapshot> {
     const read = () => ({ services: this.#machine.table.trees(), verified: true, attempts: 1 })
     const kind = { bulk: place !== undefined }
-    return this.#read('GET_SERVICE', 'reading the table', deadlineMs, read, kind)
+    return this.#readTable('GET_SERVICE', 'reading the table', deadlineMs, read, kind)
   }
 
   sysctls(deadlineMs: number): Promise<Readonly<Record<string, string>>> {
@@ -158,11 +167,27 @@ export class MemoryClient implements Kernel {
     this.#closed = true
   }
 
-  #read<T>(
+  /** A read that may be planned to go wrong. */
+  #readTable<T>(
     command: IpvsCommand,
     target: string,
     deadlineMs: number,
     read: () => T,
+    kind?: Kind,
+  ): Promise<T> {
+    const planned = () => {
+      const fault = this.#machine.faults.next('read')
+      if (typeof fault === 'number') throw readError(fault, command, target)
+      return fault === 'late' ? later(read()) : read()
+    }
+    return this.#read(command, target, deadlineMs, planned, kind)
+  }
+
+  #read<T>(
+    command: IpvsCommand,
+    target: string,
+    deadlineMs: number,
+    read: () => T | Promise<T>,
     kind: Kind = {},
   ): Promise<T> {
     const text = `${target}: no answer within ${deadlineMs} ms; earlier calls of this client are still queued`
@@ -171,7 +196,12 @@ export class MemoryClient implements Kernel {
   }
 
   /** Runs `call` when its turn comes; what it throws is the rejection. */
-  #enqueue<T>(deadlineMs: number, late: () => IpvsError, call: () => T, kind: Kind): Promise<T> {
+  #enqueue<T>(
+    deadlineMs: number,
+    late: () => IpvsError,
+    call: () => T | Promise<T>,
+    kind: Kind,
+  ): Promise<T> {
     if (this.#closed) return Promise.reject(closedError())
     const release = this.hold()
     return new Promise<T>((resolve, reject) => {
@@ -188,6 +218,16 @@ export class MemoryClient implements Kernel {
       }, kind)
     }).finally(release)
   }
+}
+
+/** So many turns of the event loop: changes that are asked for meanwhile are made by then. */
+const LATE_TURNS = 3
+
+async function later<T>(value: T): Promise<T> {
+  for (let turn = 0; turn < LATE_TURNS; turn++) {
+    await new Promise<void>((resolve) => afterThisTurn(resolve))
+  }
+  return value
 }
 
 function notSent(changes: readonly CheckedChange[]): Failure[] {

@@ -105,7 +105,7 @@ export class MemoryKernel {
     }
   }
 
-  /** Plans what goes wrong with the n-th change from now, over all clients. Every fault happens once. */
+  /** Plans what goes wrong with the n-th change or read from now, over all clients. Every fault happens once. */
   fail(fault: Fault): void {
     this.#machine.faults.plan(fault)
   }

@@ -37,7 +37,7 @@ export class Machine {
     const overdue = new Set<number>()
     let lost = false
     for (const [index, change] of changes.entries()) {
-      const fault = this.faults.next()
+      const fault = this.faults.next('change')
       if (typeof fault === 'number') {
         outcomes.push({ code: fault, command: commandOf(change) })
         continue

@@ -8,7 +8,7 @@ import { commandOf, messagesOf, type Outcome } from './memory-commands.js'
 import { LaterWrites } from './memory-lanes.js'
 
 // Taken when this file is loaded: a test that fakes the timers has faked setImmediate too, and would wait for ever.
-const afterThisTurn = setImmediate
+export const afterThisTurn = setImmediate
 
 /** About what one batch of the real client takes where the socket buffers can be raised. */
 export const BATCH_MESSAGES = 1000

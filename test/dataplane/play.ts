@@ -284,6 +284,8 @@ class Play {
     const plan = planOf(this.#scenario)
     const options = {
       ...pool,
+      // Its next look would mend what is taken back.
+      ...(this.#sabotage && { reconcileIntervalMs: 0 }),
       fronts: [
         marked ? { fwmark: mark, family } : { address: plan.vip, port, protocols: [kind, 'udp'] },
       ],

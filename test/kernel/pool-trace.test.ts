@@ -1,10 +1,19 @@
 // What a pool really sends, counted by strace.
 import { expect, test } from 'vitest'
 import { kernelSuite } from '../../lab/guest/suite.js'
+import type { MirroredPoolOptions } from '../../src/pool/api.js'
 import { MirroredPool } from '../../src/pool/index.js'
 import { ipvs, ns, setUp } from './setup.js'
 import { messages } from './strace.js'
 import { traced } from './traced.js'
+
+const dns = {
+  address: '192.0.2.1',
+  port: 53,
+  scheduler: 'wrr',
+  forwarding: 'direct',
+  servers: ['10.1.0.1', { address: '10.1.0.2', weight: 5 }],
+} as const satisfies MirroredPoolOptions
 
 const NEW_SERVICE = 1
 const SET_SERVICE = 2
@@ -17,18 +26,15 @@ const NOOP = 1
 kernelSuite('what a pool sends', () => {
   setUp()
 
-  const open = () =>
-    MirroredPool.open(ipvs, {
-      address: '192.0.2.1',
-      port: 53,
-      scheduler: 'wrr',
-      forwarding: 'direct',
-      servers: ['10.1.0.1', { address: '10.1.0.2', weight: 5 }],
-    })
+  const open = (options: Partial<MirroredPoolOptions> = {}) =>
+    MirroredPool.open(ipvs, { ...dns, ...options } as MirroredPoolOptions)
 
   /** The commands of all changes in the opening of the pool. */
-  async function opening(): Promise<number[]> {
-    const calls = await traced('sendmsg', async () => (await open()).close())
+  const opening = (options?: Partial<MirroredPoolOptions>): Promise<number[]> =>
+    changesOf(async () => (await open(options)).close())
+
+  async function changesOf(work: () => Promise<unknown>): Promise<number[]> {
+    const calls = await traced('sendmsg', work)
     return calls
       .filter(({ netlink }) => netlink)
       .flatMap(({ bytes }) => messages(bytes))
@@ -43,9 +49,37 @@ kernelSuite('what a pool sends', () => {
     expect(ns.rules().length).toBe(6)
   })
 
-  test('reopening the unchanged pool sends no mutating message', async () => {
+  test.each<[string, Partial<MirroredPoolOptions>]>([
+    ['as it was opened', {}],
+    ['adopting', { initial: 'adopt' }],
+    ['with rules', { quorum: { up: 2 }, backup: ['10.1.0.9'], slowStart: { durationMs: 60_000 } }],
+    ['adopting, with rules', { initial: 'adopt', quorum: { up: 2 }, backup: ['10.1.0.9'] }],
+  ])('reopening the unchanged pool sends no mutating message (%s)', async (_, options) => {
     await (await open()).close()
-    expect(await opening()).toEqual([])
+    expect(await opening(options)).toEqual([])
+  })
+
+  test('a pool that adopts, and then hears what it has presumed, sends no mutating message', async () => {
+    await (await open()).close()
+    const sent = await changesOf(async () => {
+      await using pool = await open({ initial: 'adopt' })
+      for (const member of [...pool.members()]) {
+        await pool.report(member, { healthy: true, initial: true, reason: 'answered', at: 0 })
+      }
+      await pool.reconcile()
+    })
+    expect(sent).toEqual([])
+  })
+
+  test('a drain whose signal is aborted already sends no mutating message', async () => {
+    await using pool = await open()
+    const before = ns.rules()
+    const sent = await changesOf(async () => {
+      const drained = await pool.drain('10.1.0.2', { signal: AbortSignal.abort() })
+      expect(drained).toMatchObject({ outcome: 'cancelled', elapsedMs: 0 })
+    })
+    expect(sent).toEqual([])
+    expect(ns.rules()).toEqual(before)
   })
 
   test.each([

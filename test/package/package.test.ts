@@ -89,7 +89,7 @@ beforeAll(() => {
     const from = path.join(checkout, 'node_modules', name)
     cpSync(from, path.join(user, 'node_modules', name), { recursive: true })
   }
-}, 180_000)
+}, 900_000)
 
 afterAll(() => rmSync(work, { recursive: true, force: true }))
 

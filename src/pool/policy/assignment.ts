@@ -21,8 +21,11 @@ export interface Candidate {
   readonly refused: boolean
 }
 
-/** `as-is`: nothing has been decided about it, so that it stays as it was found. */
-export type ServingState = 'serves' | 'down' | 'as-is'
+/**
+ * `as-is`: nothing has been decided about it, so that it stays as it was found. `tried`: nobody serves, and the kernel has refused
+ * it, so that only trying shows whether it is what was missing; meanwhile it replaces nobody.
+ */
+export type ServingState = 'serves' | 'tried' | 'down' | 'as-is'
 
 /** What has to be remembered of the last time. */
 export interface Standing {
@@ -114,8 +117,7 @@ export function assign<C extends Candidate>(
   }
   if (!quorate && onLost !== 'keep') {
     for (const one of primaries) {
-      // One that is refused serves nobody, and has to be tried: taken, it may be what was missing.
-      if (serving.get(one) === 'serves' && !one.refused) serving.set(one, 'down')
+      if (serving.get(one) === 'serves') serving.set(one, one.refused ? 'tried' : 'down')
     }
   }
   const withdrawn = !quorate && onLost === 'withdraw' && !replaced

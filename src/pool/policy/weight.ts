@@ -23,6 +23,7 @@ export type Wish = 'weight' | 'zero' | 'out' | 'as-is'
 /** `out` is weight 0 where `onDown` says `quiesce`. */
 export const WISHES: Readonly<Record<ServingState, Readonly<Record<AdminState, Wish>>>> = {
   serves: { ready: 'weight', drain: 'zero', maintenance: 'out' },
+  tried: { ready: 'weight', drain: 'zero', maintenance: 'out' },
   down: { ready: 'out', drain: 'out', maintenance: 'out' },
   'as-is': { ready: 'as-is', drain: 'as-is', maintenance: 'out' },
 }
@@ -48,7 +49,7 @@ export function desiredWeight(intent: Intent, onDown: DownAction): number | 'abs
 /** What is left of the configured weight. */
 export function effectiveWeight(intent: Intent): number {
   const { admin, serving, weight, healthFactor, slowStartFactor } = intent
-  if (admin !== 'ready' || serving !== 'serves' || weight === 0) return 0
+  if (WISHES[serving][admin] !== 'weight' || weight === 0) return 0
   // A healthy server with a weight never falls to 0, which would be "down".
   return Math.max(1, Math.round(weight * healthFactor * slowStartFactor))
 }

@@ -54,7 +54,7 @@ export class ConflictDetector {
         leave.add(drift)
         continue
       }
-      // Repaired this time, and should it come back, not for a while.
+      // Repaired this time, and should it come back, not for a while: counted in passes, exactly, so that this is no `Backoff`.
       fight.lost++
       if (fight.lost >= PATIENCE) fight.rest = Math.min(LONGEST, 2 ** (fight.lost - PATIENCE))
     }

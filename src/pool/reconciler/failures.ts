@@ -62,10 +62,14 @@ export class Failures {
     }
   }
 
-  /** Why servers are not right, or else anything of the pool. */
+  /** Why servers are not right, or their services, or else anything of the pool. */
   errorOf(servers: readonly Server[]): Error | undefined {
-    for (const { places } of servers) {
-      for (const { entry } of places) if (entry.failure !== undefined) return entry.failure.error
+    const places = servers.flatMap((server) => server.places)
+    for (const { failure } of [
+      ...places.map(({ entry }) => entry),
+      ...places.map(({ front }) => front.entry),
+    ]) {
+      if (failure !== undefined) return failure.error
     }
     for (const entry of this.#failed.keys()) if (entry.failure) return entry.failure.error
     return undefined
@@ -101,11 +105,11 @@ export class Failures {
 
 /**
  * The kernel does not take the server: it should be there and is not, and that was tried more than once. One that was refused stays so until
- * it is there: that it has gone down meanwhile proves nothing.
+ * it is there: that it has gone down meanwhile proves nothing. Where its services are out and nothing tries it any more, it has another try.
  */
 export function isRefused(server: Server): boolean {
   const isThere = server.places.some(({ entry }) => typeof entry.sure === 'object')
-  if (server.refused && !isThere) return true
+  if (server.refused && !isThere) return !isOverlooked(server)
   return server.places.some((place) => {
     const { entry } = place
     if (entry.owner !== server.instance || entry.takesConnections) return false
@@ -114,6 +118,15 @@ export function isRefused(server: Server): boolean {
     // One that is drained takes no connections, but has to be there.
     if (wanted.weight === 0 && typeof entry.sure === 'object') return false
     return entry.failure !== undefined && entry.failure.tries >= REFUSED_TRIES
+  })
+}
+
+/** It is wanted in services that are out, and what has failed of it is forgotten. */
+function isOverlooked(server: Server): boolean {
+  return server.places.every((place) => {
+    const wanted = server.wanted(place)
+    const takes = typeof wanted === 'object' && wanted.weight !== 0
+    return takes && place.front.withdrawn && !place.entry.pending && !place.entry.failure
   })
 }
 

@@ -7,7 +7,7 @@ import type { PoolCause } from '../api.js'
 import type { Server } from '../policy/server.js'
 import type { DestinationEntry } from '../state/entry.js'
 import type { StateCache } from '../state/state-cache.js'
-import { type Step, serverSteps } from './steps.js'
+import { isPlaceInSync, type Step, serverSteps } from './steps.js'
 
 /** Takes in the answers to a batch. */
 export type FlipAnswered = (
@@ -47,7 +47,10 @@ export class FlipBatcher {
     const from = steps.length
     // A check that repeats its verdict does not repeat what was refused: that has a clock of its own.
     const skip = cause === 'health' ? hasFailed : undefined
-    for (const server of servers) serverSteps(server, true, steps, skip)
+    for (const server of servers) {
+      serverSteps(server, true, steps, skip)
+      takeOver(server)
+    }
     if (steps.length > from) {
       if (from === 0) this.#begin(cause)
       this.#state.recordSubmitted(steps, this.#ticket, from)
@@ -94,6 +97,19 @@ export class FlipBatcher {
   readonly #end = (): void => {
     this.#isOpen = false
     this.flush()
+  }
+}
+
+/** What others have made, and was left, may be just what is wanted by now: then it is the pool's own. */
+function takeOver(server: Server): void {
+  for (const place of server.places) {
+    const { entry, front } = place
+    if (entry.phase !== 'ignored' && entry.phase !== 'owed') continue
+    // What has failed has a clock of its own.
+    if (entry.failure !== undefined || front.withdrawn) continue
+    const wanted = server.wanted(place)
+    if (wanted === 'as-is' || entry.isIgnored(wanted)) continue
+    if (isPlaceInSync(server, place)) entry.agree()
   }
 }
 

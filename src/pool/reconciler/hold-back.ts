@@ -73,10 +73,14 @@ function standingOf(
   for (const server of servers) {
     const place = server.places[at]!
     const { entry } = place
+    if (server.serving === 'tried') continue
     const wanted = server.wanted(place)
     if (wanted === 'absent' || (wanted !== 'as-is' && wanted.weight === 0)) continue
     if (entry.takesConnections) serves ||= !going.has(entry)
-    else if (wanted !== 'as-is' && !entry.isIgnored(wanted)) missing ??= entry
+    else if (wanted !== 'as-is' && !entry.isIgnored(wanted)) {
+      // One whose answer is still to come, if there is one: it may be all that is waited for.
+      if (missing === undefined || (entry.pending && !missing.pending)) missing = entry
+    }
     if (serves) return { missing, serves }
   }
   for (const entry of front.destinations.values()) {

@@ -24,6 +24,7 @@ import {
   isFrontInSync,
   isInSync,
   isIts,
+  isUnread,
   plan,
   type Step,
   withdrawalSteps,
@@ -72,6 +73,8 @@ export class Reconciler {
   #keepUndeclared = false
   /** What is found is put right in any case: at the opening, and when undeclared ones are not kept any more. */
   #enforceAll = true
+  /** Of the last pass: removals of what is not declared that wait for what replaces it. */
+  #heldUndeclared: Step[] = []
   #someRefused = false
   #opened = false
   #closed = false
@@ -91,7 +94,7 @@ export class Reconciler {
       () => listener.flush(),
     )
     this.#reader = new Reader(client, fronts, {
-      isNeeded: () => this.#failures.size > 0,
+      isNeeded: () => this.#failures.size > 0 || this.#owesPass,
       failed: (error) => listener.failed(error, undefined),
     })
     this.#held = new HeldFlips((steps) => this.#blockedOf(steps))
@@ -291,13 +294,21 @@ export class Reconciler {
   /** Sees to it that what has failed is tried again, and tells whom the kernel refuses. */
   #schedule(): void {
     if (!this.#opened || this.#closed) return
-    const due = this.#failures.review()
+    const due = this.#failures.review() ?? (this.#owesPass ? 0 : undefined)
     for (const { error, server } of this.#failures.news()) this.#listener.failed(error, server)
     const news = this.#noteRefusals()
     if (this.#failures.isClientClosed) this.#clock.stop()
     // A pass that is to come sees to all of it.
     if (!this.#passes.isAwaited) this.#clock.set(this.#reader.retryAt ?? due)
     if (news) this.#listener.refusalsChanged()
+  }
+
+  /** Something has to be done that only a pass does, and nothing that it waits for is refused. */
+  get #owesPass(): boolean {
+    if (this.#enforceAll) return true
+    for (const server of this.#leaving) if (isUnread(server)) return true
+    const held = this.#heldUndeclared
+    return held.length > 0 && held.some((step) => !this.#blockedOf(held).has(loserOf(step)!))
   }
 
   /** True if the kernel refuses others than before. */
@@ -341,6 +352,7 @@ export class Reconciler {
     const steps = plan(this.#fronts, this.servers.values(), context)
     const sorted = this.#enforceAll ? { send: steps, news: [] } : this.#filter.sort(steps)
     this.#enforceAll = false
+    this.#heldUndeclared = []
     const now = performance.now()
     const due = sorted.send.filter(({ entry, front }) => {
       const { failure } = entry ?? front.entry
@@ -359,23 +371,30 @@ export class Reconciler {
     const errors = new Map<number, IpvsError>()
     if (steps.length > 0) {
       const blocked = this.#blockedOf(steps)
-      const waits = (step: Step) => blocked.has(loserOf(step)!)
+      const waits = (i: number) => blocked.has(loserOf(steps[i]!)!)
       const indices = [...steps.keys()]
-      await this.#sendBulk(
-        steps,
-        indices.filter((i) => !waits(steps[i]!)),
-        errors,
-        cause,
-      )
-      const later = indices.filter((i) => waits(steps[i]!))
-      this.flush()
-      const still = later.length === 0 ? blocked : this.#blockedOf(later.map((i) => steps[i]!))
+      const first = indices.filter((i) => !waits(i))
+      await this.#sendBulk(steps, first, errors, cause)
+      const later = indices.filter(waits)
+      const blockedNow = () => {
+        this.flush()
+        return this.#blockedOf(later.map((i) => steps[i]!))
+      }
+      let still = blockedNow()
+      while ([...still.values()].some(({ pending }) => pending)) {
+        await Promise.all(this.#state.inFlight.values())
+        still = blockedNow()
+      }
       // What a flip has seen to meanwhile is done.
       const free = (i: number) => !still.has(loserOf(steps[i]!)!) && isOpen(steps[i]!)
       await this.#sendBulk(steps, later.filter(free), errors, cause)
       for (const i of later) {
-        const first = still.get(loserOf(steps[i]!)!)
-        if (first !== undefined) errors.set(i, heldBack(steps[i]!, first.key, first.failure?.error))
+        const missing = still.get(loserOf(steps[i]!)!)
+        if (missing === undefined) continue
+        errors.set(i, heldBack(steps[i]!, missing.key, missing.failure?.error))
+        // It goes later, though the pass to come may only report what others have made.
+        steps[i]!.entry?.owe()
+        if (steps[i]!.server === undefined) this.#heldUndeclared.push(steps[i]!)
       }
     }
     const ordered = new Map([...errors].sort(([a], [b]) => a - b))

@@ -47,7 +47,7 @@ export interface Pass {
 export function isPlaceInSync(server: Server, place: Place): boolean {
   const { entry, front } = place
   if (entry.owner !== server.instance) return !entry.isAbandoned || entry.known === 'absent'
-  if (front.withdrawn) return front.entry.known === 'absent'
+  if (front.withdrawn) return isFrontInSync(front)
   const wanted = server.wanted(place)
   if (wanted === 'as-is') return true
   if (entry.isIgnored(wanted)) return true
@@ -57,6 +57,12 @@ export function isPlaceInSync(server: Server, place: Place): boolean {
 /** The destination is the server's to change: it has it, or has left it behind. */
 export function isIts(server: Server, entry: DestinationEntry): boolean {
   return entry.owner === server.instance || (server.leaving && entry.isAbandoned)
+}
+
+/** Nobody knows whether what it has left is there, and nothing is under way that tells. */
+export function isUnread(server: Server): boolean {
+  const isIt = ({ pending, known }: DestinationEntry) => !pending && known === 'unknown'
+  return server.places.some(({ entry }) => isIt(entry) && isIts(server, entry))
 }
 
 export function isInSync(server: Server): boolean {

@@ -114,7 +114,7 @@ describe('a server that the kernel refuses', () => {
 
   it('is tried where the others are refused to clients: it may be what is missing', () => {
     const rules = { quorum: quorum({ up: 2, onLost: 'refuse' }) }
-    expect(states(judge(servers(up, refused), rules))).toEqual({ s1: 'down', s2: 'serves' })
+    expect(states(judge(servers(up, refused), rules))).toEqual({ s1: 'down', s2: 'tried' })
   })
 
   it('replaces nobody as a backup: the service is withdrawn as without it', () => {

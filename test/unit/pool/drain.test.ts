@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { DrainOptions, DrainProgress, MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
 import type { DestinationStatus } from '../../../src/types.js'
-import { quiet, record, StandIn } from './stand-in.js'
+import { StandIn } from './stand-in.js'
+import { quiet, record } from './watch.js'
 
 const base = {
   address: '192.0.2.1',
@@ -199,6 +200,26 @@ it('a look that fails is no end', async () => {
   counts.tcp = {}
   await pass(2000)
   expect(await state.result).toMatchObject({ outcome: 'idle' })
+})
+
+it('goes on although onProgress throws, which is told', async () => {
+  const pool = await open()
+  const events = record(pool)
+  counts.tcp = { activeConnections: 1 }
+  const state = drain(pool, {
+    timeoutMs: 4000,
+    onProgress: () => {
+      throw new Error('mine')
+    },
+  })
+  await pass(10_000)
+  expect(await state.result).toMatchObject({ outcome: 'deadline' })
+  expect(weightOf()).toBeUndefined()
+  expect(events[0]).toMatchObject({
+    name: 'error',
+    reason: 'onProgress of a drain has thrown',
+    error: { message: 'mine' },
+  })
 })
 
 describe('refuses', () => {

@@ -1,9 +1,10 @@
 // What others change: repaired, reported, or left to another owner. And the namespace's settings.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
 import type { Destination } from '../../../src/types.js'
-import { record, StandIn } from './stand-in.js'
+import { StandIn } from './stand-in.js'
+import { quiet, record } from './watch.js'
 
 const UDP = { protocol: 'udp', address: '192.0.2.1', port: 53 } as const
 const base = {
@@ -127,7 +128,57 @@ describe('another owner', () => {
   })
 })
 
+describe('a repair', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+  const pass = async (ms: number) => {
+    await vi.advanceTimersByTimeAsync(ms)
+    await quiet()
+  }
+
+  it('that fails again and again is not taken for another owner', async () => {
+    const pool = await open()
+    edit({ ...one, address: '10.9.9.9' })
+    kernel.fail = ({ op }) =>
+      op === 'ensure-no-destination' ? { error: new Error('no memory') } : undefined
+    await pool.reconcile()
+    for (let i = 0; i < 10; i++) await pass(30_000)
+    expect(weightOf('10.9.9.9')).toBe(9)
+    expect(pool.status().warnings).toEqual([])
+    kernel.fail = undefined
+  })
+
+  it('of which nothing could be sent is made later', async () => {
+    const pool = await open()
+    edit(one)
+    const apply = kernel.apply.bind(kernel)
+    kernel.apply = () => {
+      kernel.apply = apply
+      return Promise.reject(new Error('deadline'))
+    }
+    await expect(pool.reconcile()).rejects.toThrow('deadline')
+    await pass(30_000)
+    expect(weightOf('10.1.0.1')).toBe(1)
+  })
+})
+
 describe('settings of the namespace', () => {
+  it('that cannot be set do not stop repairs', async () => {
+    const pool = await open({ sysctls: 'apply' })
+    Object.assign(kernel.values, { expire_nodest_conn: 0 })
+    kernel.setSysctl = () => Promise.reject(new Error('read-only file system'))
+    const destination = { address: '10.1.0.1', port: 53 }
+    kernel.edit({ op: 'remove-destination', service: UDP, destination })
+    const events = record(pool)
+    await pool.reconcile()
+    expect(weightOf('10.1.0.1')).toBe(1)
+    expect(events.map(({ name }) => name)).toContain('error')
+  })
+
   it("are not touched by default, and set with sysctls: 'apply'", async () => {
     Object.assign(kernel.values, { expire_nodest_conn: 0, expire_quiescent_template: 0 })
     const reporting = await open()

@@ -4,7 +4,8 @@ import { IpvsError } from '../../../src/errors.js'
 import type { MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
 import { MemoryKernel } from '../../../src/testing/index.js'
-import { record, StandIn, show } from './stand-in.js'
+import { StandIn, show } from './stand-in.js'
+import { record } from './watch.js'
 
 const SERVERS = ['10.1.0.1', '10.1.0.2', '10.1.0.3', '10.1.0.4'] as const
 const [ONE, TWO, THREE] = SERVERS

@@ -1,12 +1,12 @@
 import { getEventListeners } from 'node:events'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   type FollowOptions,
   type FollowTarget,
   follow,
   type ServerList,
 } from '../../../src/pool/follow.js'
-import { quiet } from './stand-in.js'
+import { quiet } from './watch.js'
 
 const one = ['10.1.0.1']
 const two = ['10.1.0.1', '10.1.0.2']
@@ -78,6 +78,11 @@ class Feed implements AsyncIterable<ServerList> {
 }
 
 const aborts: AbortController[] = []
+
+// Pauses are as long as they are on average.
+beforeEach(() => {
+  vi.spyOn(Math, 'random').mockReturnValue(0.5)
+})
 
 afterEach(() => {
   vi.useRealTimers()

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, it, vi } from 'vitest'
 import { MirroredPool } from '../../../src/pool/index.js'
-import { action, live, options } from './lives.js'
+import { life } from './lives/life.js'
+import { live } from './lives/live.js'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
@@ -16,10 +17,10 @@ const LIVES = Number(process.env.LIVES ?? 2000)
 it(
   'whatever happens to a pool, once it stops the table is what the pool says',
   async () => {
-    const life = fc.asyncProperty(fc.array(action, { maxLength: 25 }), options, (actions, given) =>
-      live(MirroredPool, actions, given),
+    await fc.assert(
+      fc.asyncProperty(life, (given) => live(MirroredPool, given)),
+      { numRuns: LIVES },
     )
-    await fc.assert(life, { numRuns: LIVES })
   },
   LIVES * 600,
 )

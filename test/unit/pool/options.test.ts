@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { serviceKey } from '../../../src/identity.js'
 import type { MirroredPoolOptions } from '../../../src/pool/api.js'
 import { readOptions } from '../../../src/pool/config/options.js'
@@ -6,7 +6,7 @@ import { MirroredPool } from '../../../src/pool/index.js'
 import { needs } from '../../../src/pool/needs.js'
 import { settingsWarnings } from '../../../src/pool/warnings.js'
 import type { Sysctls } from '../../../src/system/sysctls.js'
-import { StandIn } from './stand-in.js'
+import { closeAll, ground } from './kinds/ground.js'
 
 const dns: MirroredPoolOptions = {
   address: '192.0.2.1',
@@ -18,17 +18,20 @@ const dns: MirroredPoolOptions = {
 const { address: _, port: __, ...frontless } = dns as Extract<MirroredPoolOptions, { port: number }>
 const fronts = [{ address: '192.0.2.1', port: 53 }]
 
+afterEach(closeAll)
+
 /** What opening says about options it refuses. Nothing may have been sent. */
 async function refusal(
   options: unknown,
 ): Promise<{ option: string; message: string; name: string }> {
-  const kernel = new StandIn()
+  const world = await ground()
+  const [reads, tries] = [world.reads(), world.tries()]
   try {
-    const pool = await MirroredPool.open(kernel, options as MirroredPoolOptions)
+    const pool = await MirroredPool.open(world.ipvs, options as MirroredPoolOptions)
     await pool.close()
   } catch (error) {
     expect(error).toMatchObject({ code: 'ERR_IPVS_ARGUMENT' })
-    expect(kernel.reads + kernel.batches.length).toBe(0)
+    expect(reads.count + tries.count).toBe(0)
     return error as { option: string; message: string; name: string }
   }
   throw new Error('not refused')

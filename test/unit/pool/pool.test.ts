@@ -4,7 +4,8 @@ import type { Verdict } from '../../../src/health/types.js'
 import type { MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
 import type { Change, Destination, Service } from '../../../src/types.js'
-import { diagnosed, quiet, record, StandIn, show } from './stand-in.js'
+import { StandIn, show } from './stand-in.js'
+import { diagnosed, quiet, record } from './watch.js'
 
 const dns = {
   address: '192.0.2.1',

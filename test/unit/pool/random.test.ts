@@ -5,7 +5,8 @@ import { IpvsError, type IpvsErrorCode } from '../../../src/errors.js'
 import type { AdminState, DownAction, MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
 import type { Destination, ServiceId } from '../../../src/types.js'
-import { quiet, record, StandIn } from './stand-in.js'
+import { StandIn } from './stand-in.js'
+import { quiet, record } from './watch.js'
 
 const SERVERS = ['10.1.0.1', '10.1.0.2', '10.1.0.3', '10.1.0.4']
 const FRONTS: readonly ServiceId[] = [

@@ -1,9 +1,6 @@
 // A small kernel in memory for the pool: strict operations, two lanes, reads that are old when they arrive.
-import { channel } from 'node:diagnostics_channel'
 import { IpvsError, type IpvsErrorCode } from '../../../src/errors.js'
 import { destinationKey, serviceKey } from '../../../src/identity.js'
-import type { MirroredPoolEvents } from '../../../src/pool/api.js'
-import type { MirroredPool } from '../../../src/pool/pool.js'
 import type { SysctlName, Sysctls } from '../../../src/system/sysctls.js'
 import type { Timeouts } from '../../../src/system/timeouts.js'
 import type { TableClient } from '../../../src/table-client.js'
@@ -242,50 +239,6 @@ function code(error: Error | undefined): string | undefined {
 function objectKey(change: Change): string {
   const service = serviceKey(change.service)
   return 'destination' in change ? `${service} ${destinationKey(change.destination)}` : service
-}
-
-export const NAMES = [
-  'up',
-  'down',
-  'drained',
-  'quorum',
-  'drift',
-  'diverged',
-  'warning',
-  'error',
-] as const
-export type Name = (typeof NAMES)[number]
-export type AnyEvent = { [K in Name]: { readonly name: K } & MirroredPoolEvents[K][0] }[Name]
-
-/** Everything a pool emits from now on, in order. */
-export function record(pool: MirroredPool): AnyEvent[] {
-  const events: AnyEvent[] = []
-  for (const name of NAMES) {
-    pool.on(name, (event: object) => events.push({ name, ...event } as AnyEvent))
-  }
-  return events
-}
-
-/** Everything that goes through diagnostics_channel while `run` runs. */
-export async function diagnosed(run: () => Promise<unknown>): Promise<AnyEvent[]> {
-  const events: AnyEvent[] = []
-  const subscriptions = NAMES.map((name) => {
-    const listener = (event: unknown) => events.push({ name, ...(event as object) } as AnyEvent)
-    const on = channel(`ipvs:${name}`)
-    on.subscribe(listener)
-    return () => on.unsubscribe(listener)
-  })
-  try {
-    await run()
-  } finally {
-    for (const unsubscribe of subscriptions) unsubscribe()
-  }
-  return events
-}
-
-/** Until nothing is under way any more: a few turns of the event loop. */
-export async function quiet(turns = 50): Promise<void> {
-  for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** `op service -> destination weight`, for comparisons in tests. */

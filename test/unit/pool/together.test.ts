@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Verdict } from '../../../src/health/types.js'
 import type { MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
-import { quiet, record, StandIn, show } from './stand-in.js'
+import { StandIn, show } from './stand-in.js'
+import { quiet, record } from './watch.js'
 
 const base = {
   address: '192.0.2.1',

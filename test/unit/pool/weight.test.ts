@@ -22,6 +22,9 @@ it.each<[Partial<Intent>, number | 'absent' | 'as-is', number | 'absent' | 'as-i
   //                                             remove    quiesce  effective
   [{}, 10, 10, 10],
   [{ serving: 'down' }, 'absent', 0, 0],
+  [{ serving: 'tried' }, 10, 10, 10],
+  [{ admin: 'drain', serving: 'tried' }, 0, 0, 0],
+  [{ admin: 'maintenance', serving: 'tried' }, 'absent', 0, 0],
   [{ serving: 'as-is' }, 'as-is', 'as-is', 0],
   [{ admin: 'drain' }, 0, 0, 0],
   [{ admin: 'drain', serving: 'down' }, 'absent', 0, 0],
@@ -61,7 +64,7 @@ describe('the table of what is wanted of a server', () => {
   )
 
   it('has a cell for each state', () => {
-    expect(cells).toHaveLength(3 * 3)
+    expect(cells).toHaveLength(4 * 3)
   })
 
   it.each(cells)('%s, %s: %s', (serving, admin, wish) => {

@@ -130,8 +130,43 @@ describe('faults', () => {
     expect(outcomes.map(({ status }) => status)).toEqual(['unknown', 'unknown'])
   })
 
+  test.each<[string, () => Promise<unknown>, string]>([
+    ['service()', () => ipvs.service(UDP), 'GET_SERVICE'],
+    ['services()', () => ipvs.services(), 'GET_SERVICE'],
+    ['destinations()', () => ipvs.destinations(UDP), 'GET_DEST'],
+    ['snapshot()', () => ipvs.snapshot(), 'GET_SERVICE'],
+  ])('an errno fails the n-th read and no other: %s', async (_, read, command) => {
+    kernel.fail({ of: 'read', nth: 2, errno: 'ENOMEM' })
+    // What is no read of the table is not counted, and changes have faults of their own.
+    await ipvs.timeouts()
+    await ipvs.addDestination(UDP, server(1))
+    await read()
+    await expect(read()).rejects.toMatchObject({ code: 'ERR_IPVS_MEMORY', command })
+    await read()
+  })
+
+  test('a late read tells what was there when it was made', async () => {
+    kernel.fail({ of: 'read', errno: 'late' })
+    const late = ipvs.destinations(UDP)
+    await ipvs.addDestination(UDP, server(1))
+    expect(await weights()).toEqual({ '10.1.0.1': 1 })
+    expect(await late).toEqual([])
+    // A client that is closed has waited for it.
+    kernel.fail({ of: 'read', errno: 'late' })
+    let isAnswered = false
+    void ipvs.services().then(() => {
+      isAnswered = true
+    })
+    await ipvs.close()
+    await turn()
+    expect(isAnswered).toBe(true)
+  })
+
   test.each([
     ['fault', 7],
+    ['fault.of', { of: 'flush', errno: 'EPERM' }],
+    ['fault.errno', { of: 'read', errno: 'lost' }],
+    ['fault.errno', { errno: 'late' }],
     ['fault.nth', { nth: 0, errno: 'EPERM' }],
     ['fault.errno', {}],
     ['fault.errno', { errno: 'ENOSUCH' }],

@@ -95,6 +95,19 @@ describe('what an adopting pool keeps until every server has its verdict', () =>
     expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1, '10.1.0.2:53': 1 })
   })
 
+  it.each([1, 2, 3, 4])('goes although the table cannot be read %i times', async (times) => {
+    const { world, pool } = await adopt()
+    await report(pool, '10.1.0.1', true)
+    // One of the reads of each look.
+    for (let look = 0; look < times; look++) {
+      world.kernel.fail({ of: 'read', nth: 1 + look, errno: 'ENOBUFS' })
+    }
+    await report(pool, '10.1.0.2', true)
+    await pass(60_000, 1000)
+    expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1, '10.1.0.2:53': 1 })
+    expect(pool.status().converged).toBe(true)
+  })
+
   it('goes in both families although a server is refused in one', async () => {
     const six =
       '-A -t [2001:db8::1]:53 -s wrr\n-a -t [2001:db8::1]:53 -r [2001:db8::a]:53 -m -w 1\n-a -t [2001:db8::1]:53 -r [2001:db8::99]:53 -m -w 1'

@@ -319,3 +319,18 @@ it.each([1, 2, 3, 4])(
 async function outcomeOf(promise: Promise<unknown>): Promise<void> {
   await promise.catch(ignore)
 }
+
+it('the quorum is told as it was judged last, whatever order the answers come in', async () => {
+  const world = await ground()
+  const pool = await world.open({ servers: ['10.1.0.1'], backup: ['10.1.0.9'] })
+  const events = record(pool)
+  const listed = pool.setServers(['10.1.0.2'])
+  pool.status()
+  // The list is answered after this: the old server leaves when the new one is there.
+  const out = pool.setAdmin('10.1.0.2', 'maintenance')
+  await Promise.allSettled([listed, out])
+  await quiet()
+  expect(pool.status().quorum).toBe(false)
+  expect(told(events, 'quorum')).toEqual(['quorum false'])
+  expect(world.held(V4)).toEqual({ '10.1.0.9:53': 1 })
+})

@@ -1,5 +1,4 @@
 // Pools on a kernel in memory, seen from outside: their table, what is tried on it, and time of the test's own.
-import { setImmediate as turn } from 'node:timers/promises'
 import { vi } from 'vitest'
 import {
   destinationKey,
@@ -13,9 +12,9 @@ import {
   type Verdict,
 } from '../../../../src/index.js'
 import { MemoryKernel, type MemoryKernelOptions } from '../../../../src/testing/index.js'
-import type { AnyEvent } from '../stand-in.js'
+import { type AnyEvent, quiet } from '../watch.js'
 
-export { type AnyEvent, record } from '../stand-in.js'
+export { type AnyEvent, quiet, record } from '../watch.js'
 
 /** Only the kernel knows that it is a broadcast address. */
 export const BROADCAST = '127.255.255.255'
@@ -101,6 +100,22 @@ export class Ground {
     return seen
   }
 
+  /** Counts the reads of the pools' client from now on. */
+  reads(): { count: number } {
+    const seen = { count: 0 }
+    const { ipvs } = this
+    for (const name of ['service', 'services', 'destinations', 'snapshot'] as const) {
+      const read = ipvs[name] as (...given: unknown[]) => Promise<unknown>
+      Object.defineProperty(ipvs, name, {
+        value: (...given: unknown[]) => {
+          seen.count++
+          return read.apply(ipvs, given)
+        },
+      })
+    }
+    return seen
+  }
+
   /** Every change is refused from now on; `count` of them so far. Until `between(undefined)`. */
   refuseAll(errno: string): { count: number } {
     const seen = { count: 0 }
@@ -156,11 +171,6 @@ export function stopTime(): void {
   vi.useFakeTimers({
     toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance', 'Date'],
   })
-}
-
-/** Until nothing is under way any more: some turns of the event loop. */
-export async function quiet(turns = 60): Promise<void> {
-  for (let i = 0; i < turns; i++) await turn()
 }
 
 /** In steps: what a timer begins is done before the next one is due. */

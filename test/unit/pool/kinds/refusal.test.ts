@@ -284,3 +284,52 @@ it('a front whose service is gone and refused does not hold what is told of the 
   expect(held.call(world, 'udp 192.0.2.1:53')).toEqual({ '10.1.0.2:53': 1, '10.1.0.3:53': 1 })
   expect(world.held(V6)).toEqual({})
 })
+
+it('a lost quorum that refuses clients takes the healthy ones out although another one is refused', async () => {
+  const world = await ground()
+  const pool = await world.open({
+    servers: ['10.1.0.1', '10.1.0.2', REFUSED],
+    quorum: { up: 2, onLost: 'refuse' },
+  })
+  await report(pool, '10.1.0.2', false)
+  expect(world.table()).toEqual({ [V4]: {}, 'udp 192.0.2.1:53': {} })
+  await report(pool, '10.1.0.1', true)
+  await report(pool, '10.1.0.2', true)
+  expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1, '10.1.0.2:53': 1 })
+})
+
+it('a call rejects with what has failed of its server and its services, not with the refusal of another one', async () => {
+  const { world, pool } = await beside({ quorum: { up: 3, onLost: 'withdraw' } })
+  world.refuseAll('ENOMEM')
+  await expect(report(pool, '10.1.0.1', false)).rejects.toMatchObject({ code: 'ERR_IPVS_MEMORY' })
+})
+
+it('a call about a backup resolves when a server has come that takes over from it, although another one is refused', async () => {
+  const world = await ground()
+  const pool = await world.open({ servers: [REFUSED], backup: ['10.1.0.9'] })
+  const reported = report(pool, '10.1.0.9', true)
+  pool.status()
+  const added = pool.add('10.1.0.1')
+  await Promise.all([reported, added])
+  await quiet()
+  expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1 })
+})
+
+it('a backup that was refused for a while, and not needed since, serves when it is needed: its services are not withdrawn', async () => {
+  const world = await ground()
+  const pool = await world.open({
+    servers: ['10.1.0.1'],
+    backup: ['10.1.0.9'],
+    quorum: { up: 1, onLost: 'withdraw' },
+  })
+  world.refuseAll('ENOMEM')
+  await report(pool, '10.1.0.1', false).catch(ignore)
+  await pass(3000, 500)
+  world.kernel.between(undefined)
+  await report(pool, '10.1.0.1', true).catch(ignore)
+  await pass(60_000, 5000)
+  expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1 })
+  await report(pool, '10.1.0.1', false).catch(ignore)
+  await pass(60_000, 5000)
+  expect(world.held(V4)).toEqual({ '10.1.0.9:53': 1 })
+})

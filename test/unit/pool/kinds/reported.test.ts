@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { MirroredPool } from '../../../../src/index.js'
 import {
+  BROADCAST,
   closeAll,
   type Ground,
   ground,
@@ -102,6 +103,20 @@ describe.each(LOSSES)('with %s gone', (_, lose) => {
     await pool.close()
   })
 
+  it('what was asked of its servers is neither tried nor looked for by itself, and a look tries nothing', async () => {
+    const world = await ground()
+    const pool = await world.open({ drift: 'report' })
+    await lose(world, pool)
+    await pool.add('10.1.0.7').catch(ignore)
+    await pool.setWeight('10.1.0.2', 7).catch(ignore)
+    await pool.reconcile().catch(ignore)
+    await pass(60_000, 5000)
+    const reads = world.reads()
+    await pass(60_000, 500)
+    expect(reads.count).toBe(0)
+    expect((await pool.reconcile()).changes).toEqual([])
+  })
+
   it('what is there goes on: verdicts about the other service are programmed', async () => {
     const world = await ground()
     const pool = await world.open({ drift: 'report' })
@@ -176,4 +191,53 @@ it('a destination that is gone and reported is put back by the next word about i
   await quiet()
   expect(said.is).toBe('resolved')
   expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1, '10.1.0.2:53': 3 })
+})
+
+describe('a server that somebody else has put back', () => {
+  it.each(['verdicts', 'the administrator'])(
+    'is the pool’s own once it is wanted there, and leaves when it is not (by %s)',
+    async (by) => {
+      const world = await ground()
+      const pool = await world.open({ protocols: ['tcp'], drift: 'report' })
+      const say = (healthy: boolean) =>
+        by === 'verdicts'
+          ? report(pool, '10.1.0.2', healthy)
+          : pool.setAdmin('10.1.0.2', healthy ? 'ready' : 'maintenance')
+      await say(false)
+      const destination = { address: '10.1.0.2', port: 53, forwarding: 'masquerade' } as const
+      await world.other.addDestination(TCP, destination)
+      await pool.reconcile()
+      expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1, '10.1.0.2:53': 1 })
+      await say(true)
+      await say(false)
+      expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1 })
+    },
+  )
+})
+
+it('what the opening has kept for a server that is refused goes when another one is there', async () => {
+  const rules = '-A -t 192.0.2.1:53 -s wrr\n-a -t 192.0.2.1:53 -r 10.9.9.9:53 -m -w 1'
+  const world = await ground({ rules })
+  const pool = await world.open({ protocols: ['tcp'], servers: [BROADCAST], drift: 'report' })
+  expect(world.held(V4)).toEqual({ '10.9.9.9:53': 1 })
+  await pool.add('10.1.0.1')
+  await pass(60_000, 5000)
+  expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1 })
+})
+
+it('services that somebody puts back while they are withdrawn do not hold back what is told', async () => {
+  const world = await ground()
+  const pool = await world.open({
+    protocols: ['tcp'],
+    servers: ['10.1.0.1', '10.1.0.2', '10.1.0.3'],
+    drift: 'report',
+    quorum: { up: 3, onLost: 'withdraw' },
+  })
+  await report(pool, '10.1.0.1', false)
+  world.other.applySync([{ op: 'ensure-service', service: { ...TCP, scheduler: 'wrr' } }])
+  await pool.reconcile()
+  const events = record(pool)
+  await report(pool, '10.1.0.2', false)
+  expect(told(events, 'down')).toEqual(['down 10.1.0.2:53'])
+  expect(world.table()).toEqual({ [V4]: {} })
 })

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { MirroredPool } from '../../../../src/index.js'
 import {
+  BROADCAST,
   closeAll,
   FRONTS,
   type Ground,
@@ -9,9 +10,11 @@ import {
   ignore,
   pass,
   quiet,
+  record,
   report,
   stopTime,
   TCP,
+  told,
   UDP,
   V4,
   V6,
@@ -260,3 +263,70 @@ describe('a server that is not declared', () => {
     expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1, '10.1.0.2:53': 1 })
   })
 })
+
+describe('what is not declared, and kept until somebody else serves, goes without being asked again', () => {
+  it('when that one comes while it is swept', () =>
+    always(async (turns) => {
+      const { world, pool } = await swept(
+        turns,
+        { servers: ['10.1.0.1'] },
+        [found('10.1.0.7', TCP, 77)],
+        (pool) => pool.setServers(['10.1.0.2']),
+      )
+      expect(world.held(V4)).toEqual({ '10.1.0.2:53': 1 })
+      expect(pool.status().converged).toBe(true)
+    }))
+
+  it('when a server that is refused gives way to another one', async () => {
+    const rules = '-A -t 192.0.2.1:53 -s wrr\n-a -t 192.0.2.1:53 -r 10.9.9.9:53 -m -w 1'
+    const world = await ground({ rules })
+    const pool = await world.open({ protocols: ['tcp'], servers: [BROADCAST] })
+    expect(world.held(V4)).toEqual({ '10.9.9.9:53': 1 })
+    await pool.setServers(['10.1.0.1'])
+    await pass(5000, 1000)
+    expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1 })
+    expect(pool.status().converged).toBe(true)
+  })
+})
+
+describe('a look whose answers are old when they come', () => {
+  it.each([1, 2])('does not take for drift what was changed meanwhile (read %i)', (nth) =>
+    always(async (turns) => {
+      const world = await ground()
+      const pool = await world.open({ protocols: ['tcp'] })
+      const events = record(pool)
+      world.kernel.fail({ of: 'read', nth, errno: 'late' })
+      const look = pool.reconcile()
+      await quiet(turns)
+      await Promise.all([
+        pool.setWeight('10.1.0.1', 7),
+        pool.down('10.1.0.2'),
+        pool.add('10.1.0.7'),
+      ])
+      expect((await look).changes).toEqual([])
+      await quiet()
+      expect(told(events, 'drift', 'diverged', 'error')).toEqual([])
+      expect(world.held(V4)).toEqual({ '10.1.0.1:53': 7, '10.1.0.7:53': 1 })
+    }),
+  )
+})
+
+it('what a server has left is found out by itself when the answers of a withdrawal are lost', () =>
+  always(async (turns) => {
+    const world = await ground()
+    const pool = await world.open({
+      servers: ['10.1.0.1'],
+      backup: ['10.1.0.9'],
+      quorum: { up: 2, down: 1, onLost: 'withdraw' },
+    })
+    world.kernel.fail({ nth: 1, errno: 'lost' })
+    const look = pool.reconcile()
+    await quiet(turns)
+    const calls = [pool.remove('10.1.0.9')]
+    pool.status()
+    calls.push(pool.setServers(['10.1.0.1', '10.1.0.2']))
+    await Promise.allSettled([look, ...calls])
+    await pass(10_000, 1000)
+    expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1, '10.1.0.2:53': 1 })
+    expect(pool.status().converged).toBe(true)
+  }))
