@@ -18,8 +18,9 @@ type Iterator = AsyncIterator<PoolServer[]>
 const iterators: Iterator[] = []
 
 afterEach(async () => {
-  vi.useRealTimers()
+  // In this order: a spy on the clock was put on the one of the test.
   vi.restoreAllMocks()
+  vi.useRealTimers()
   for (const iterator of iterators.splice(0)) await iterator.return!()
 })
 
