@@ -50,6 +50,8 @@ class World {
   /** Changes that the kernel was asked for. */
   #tries = 0
   #reads = 0
+  /** Others have been at work. */
+  #isEdited = false
   /** The fewest servers of each service that take connections, while it is watched. */
   #least: number[] | undefined
   /** When somebody may have been moved by a verdict. */
@@ -238,7 +240,8 @@ class World {
     this.#least = undefined
     // Who comes is wanted there for sure.
     const { initial = 'up', quorum: { onLost = 'keep' } = {} } = this.#life.options
-    if (!joins || initial !== 'up' || onLost !== 'keep') return
+    // Nor can the pool know of what others have taken away unseen.
+    if (!joins || initial !== 'up' || onLost !== 'keep' || this.#isEdited) return
     for (const [index, count] of before.entries()) {
       if (count > 0 && least[index] === 0) throw new Error(`a list has emptied a front: ${servers}`)
     }
@@ -255,6 +258,7 @@ class World {
       weight: { op: 'ensure-destination', service, destination },
       foreign: { op: 'ensure-destination', service, destination },
     }
+    this.#isEdited = true
     // Where it cannot be done, nothing has happened.
     this.#other.applySync([change[edit]])
   }
