@@ -17,7 +17,7 @@ kernelSuite('probe', () => {
     const pairs = lines(text).map((line) => /\/vs\/(\w+):(.*)$/.exec(line)!)
     return Object.fromEntries(
       pairs.map(([, name, value]) => {
-        const isText = /^est_cpulist$|^lblcr?_expiration$/.test(name!) || !/^-?\d+$/.test(value!)
+        const isText = /^est_cpulist$/.test(name!) || !/^-?\d+$/.test(value!)
         return [name!, isText ? value! : Number(value)]
       }),
     )
@@ -37,10 +37,10 @@ kernelSuite('probe', () => {
     expect(result.sysctls).toMatchObject({ expire_nodest_conn: 0, sync_threshold: '3\t50' })
   })
 
-  test('settings are those of the namespace, with those of schedulers as text', async () => {
+  test('settings are those of the namespace, with those of schedulers', async () => {
     command(['modprobe', 'ip_vs_lblcr'])
     const before = await ipvs.sysctls()
-    expect(before).toMatchObject({ expire_nodest_conn: 0, lblcr_expiration: '86400' })
+    expect(before).toMatchObject({ expire_nodest_conn: 0, lblcr_expiration: 86400 })
     ns.run(['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/vs/expire_nodest_conn'])
     const after = await ipvs.sysctls()
     expect(after).toEqual({ ...before, expire_nodest_conn: 1 })
