@@ -9,28 +9,63 @@ import type { Layout } from '../../src/kernel/addon.js'
 import { type CheckedChange, checkChange } from '../../src/validate.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-let copy = ''
+const DESTINATION = 'export interface Destination extends DestinationId {'
+const SERVICE = 'export interface ServiceSettings {'
+
+/** Copies of the sources: with the attribute in the types alone, and with its entry too. */
+let named = ''
+let entered = ''
 
 beforeAll(async () => {
-  copy = await mkdtemp(join(tmpdir(), 'ipvs-fields-'))
+  named = await copySources()
+  entered = await copySources()
+  for (const copy of [named, entered]) {
+    await insert(copy, 'types.ts', DESTINATION, ' readonly colour?: number;')
+    await insert(copy, 'types.ts', SERVICE, ' readonly taste?: string;')
+  }
+  await insert(
+    entered,
+    'kernel/addon.ts',
+    "    | 'destinationWeight'",
+    "\n    | 'destinationColour' | 'serviceTaste'",
+  )
+  await insert(
+    entered,
+    'fields.ts',
+    'export const DESTINATION_FIELDS = {',
+    "colour: { record: { colour: ['u32', 'destinationColour'] }, rule: '-w', full: ({ colour }) => colour ?? 0 },",
+  )
+  await insert(
+    entered,
+    'fields.ts',
+    'export const SERVICE_FIELDS = {',
+    "taste: { record: { taste: ['name', 'serviceTaste'] }, rule: '-s', full: ({ taste }) => taste },",
+  )
+})
+
+afterAll(async () => {
+  for (const copy of [named, entered]) await rm(copy, { recursive: true, force: true })
+})
+
+async function copySources(): Promise<string> {
+  const copy = await mkdtemp(join(tmpdir(), 'ipvs-fields-'))
   for (const name of ['src', 'tsconfig.base.json', 'package.json']) {
     await cp(join(root, name), join(copy, name), { recursive: true })
   }
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
-})
+  return copy
+}
 
-afterAll(() => rm(copy, { recursive: true, force: true }))
-
-/** Puts `text` behind the first `place` of a file of the copy. */
-async function insert(file: string, place: string, text: string): Promise<void> {
+/** Puts `text` behind the first `place` of a file of a copy. */
+async function insert(copy: string, file: string, place: string, text: string): Promise<void> {
   const path = join(copy, 'src', file)
   const before = await readFile(path, 'utf8')
   expect(before, file).toContain(place)
   await writeFile(path, before.replace(place, `${place}${text}`))
 }
 
-/** The files of the copy that do not compile; pools ask for what a server of theirs may have. */
-function refused(): Promise<string[]> {
+/** The files of a copy that do not compile; pools ask for what a server of theirs may have. */
+function refused(copy: string): Promise<string[]> {
   return new Promise((resolve) => {
     const args = [
       join(root, 'node_modules/typescript/bin/tsc'),
@@ -45,18 +80,14 @@ function refused(): Promise<string[]> {
   })
 }
 
+/** A module of the copy with the entry. */
 function fromCopy<Module>(file: string): Promise<Module> {
-  return import(join(copy, 'src', file))
+  return import(join(entered, 'src', file))
 }
 
-const DESTINATION = 'export interface Destination extends DestinationId {'
-const SERVICE = 'export interface ServiceSettings {'
-
-describe.sequential('a made-up attribute', () => {
+describe('a made-up attribute', () => {
   test('named by the types alone is asked for where its entry belongs, and where it is checked', async () => {
-    await insert('types.ts', DESTINATION, ' readonly colour?: number;')
-    await insert('types.ts', SERVICE, ' readonly taste?: string;')
-    expect(await refused()).toEqual([
+    expect(await refused(named)).toEqual([
       'diff.ts',
       'fields.ts',
       'kernel/observed.ts',
@@ -68,22 +99,7 @@ describe.sequential('a made-up attribute', () => {
   })
 
   test('with its entry: the compiler asks for what makes numbers of it, shows it, reads its row and says it in rules', async () => {
-    await insert(
-      'kernel/addon.ts',
-      "    | 'destinationWeight'",
-      "\n    | 'destinationColour' | 'serviceTaste'",
-    )
-    await insert(
-      'fields.ts',
-      'export const DESTINATION_FIELDS = {',
-      "colour: { record: { colour: ['u32', 'destinationColour'] }, rule: '-w', full: ({ colour }) => colour ?? 0 },",
-    )
-    await insert(
-      'fields.ts',
-      'export const SERVICE_FIELDS = {',
-      "taste: { record: { taste: ['name', 'serviceTaste'] }, rule: '-s', full: ({ taste }) => taste },",
-    )
-    expect(await refused()).toEqual([
+    expect(await refused(entered)).toEqual([
       'kernel/observed.ts',
       'kernel/table.ts',
       'rules/format.ts',
