@@ -229,13 +229,13 @@ export function lanesContract(openKernel: () => Promise<Subject>): void {
 
     test('flush is the last word over a bulk call under way, and not over a later one', async () => {
       const { ipvs } = shared
-      const all = statuses(applyBulk(marks(8000)))
+      const all = statuses(applyBulk(marks(20_000)))
       while ((await ipvs.service({ fwmark: 1 })) === undefined);
       const flushed = ipvs.flush()
       const later = applyBulk(marks(40).slice(30))
       await flushed
       const { applied, superseded } = await all
-      expect(applied! + superseded!).toBe(8000)
+      expect(applied! + superseded!).toBe(20_000)
       expect(superseded).toBeGreaterThan(0)
       expect((await later).applied).toBe(10)
       expect((await ipvs.services()).length).toBe(10)
