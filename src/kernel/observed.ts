@@ -1,6 +1,12 @@
 // Observed values: from the kernel's numbers to what callers see. One place for the real kernel and the one in memory.
 import { type AddressBytes, AF_INET, formatAddress, formatNetmask } from '../address.js'
-import { type DestinationRecord, type Every, pick, type ServiceRecord } from '../fields.js'
+import {
+  type DestinationRecord,
+  type Every,
+  pick,
+  pickDestination,
+  type ServiceRecord,
+} from '../fields.js'
 import type {
   Destination,
   DestinationId,
@@ -137,14 +143,7 @@ export function observedDestination(
 
 /** A destination without what only the kernel knows of it. */
 export function destinationOf(fields: DestinationNumbers): Destination {
-  const {
-    activeConnections: _active,
-    inactiveConnections: _inactive,
-    persistentConnections: _persistent,
-    stats: _stats,
-    ...settings
-  } = observedDestination(fields, NO_CONNECTIONS, NO_STATS)
-  return settings
+  return pickDestination(observedDestination(fields, NO_CONNECTIONS, NO_STATS))
 }
 
 export function destinationIdOf(id: DestinationIdNumbers): DestinationId {

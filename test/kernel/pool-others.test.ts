@@ -4,18 +4,9 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { kernelSuite } from '../../lab/guest/suite.js'
 import type { MirroredPoolOptions } from '../../src/pool/api.js'
 import { MirroredPool } from '../../src/pool/index.js'
-import { ipvs, ns, setUp } from './setup.js'
+import { ipvs, ns, setUp, twoServers } from './setup.js'
 import { messages } from './strace.js'
 import { traced } from './traced.js'
-
-const base = {
-  address: '192.0.2.1',
-  port: 53,
-  scheduler: 'wrr',
-  forwarding: 'masquerade',
-  servers: ['10.1.0.1', '10.1.0.2'],
-  reconcileIntervalMs: 0,
-} as const satisfies MirroredPoolOptions
 
 const FLAGS = ['-t', '-u'] as const
 /** Reads have other commands. */
@@ -25,7 +16,7 @@ kernelSuite('a pool and what others do to its table', () => {
   setUp()
 
   async function open(options: Partial<MirroredPoolOptions> = {}): Promise<MirroredPool> {
-    const pool = await MirroredPool.open(ipvs, { ...base, ...options } as MirroredPoolOptions)
+    const pool = await MirroredPool.open(ipvs, { ...twoServers, ...options } as MirroredPoolOptions)
     onTestFinished(() => pool.close())
     await setImmediate()
     return pool
@@ -83,11 +74,11 @@ kernelSuite('a pool and what others do to its table', () => {
       always({}, (pool) => pool.add('10.1.0.7'), ['10.1.0.1 1', '10.1.0.2 1', '10.1.0.7 1']))
 
     test('by a list, is there with the weight of the list', () =>
-      always({}, (pool) => pool.setServers([...base.servers, { address: '10.1.0.7', weight: 4 }]), [
-        '10.1.0.1 1',
-        '10.1.0.2 1',
-        '10.1.0.7 4',
-      ]))
+      always(
+        {},
+        (pool) => pool.setServers([...twoServers.servers, { address: '10.1.0.7', weight: 4 }]),
+        ['10.1.0.1 1', '10.1.0.2 1', '10.1.0.7 4'],
+      ))
 
     test('as a backup, is there when it is needed', () =>
       always(

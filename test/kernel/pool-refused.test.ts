@@ -7,18 +7,9 @@ import { carrying, readTable } from '../../lab/witness/table.js'
 import { Witness } from '../../lab/witness/witness.js'
 import type { MirroredPoolEvents, MirroredPoolOptions } from '../../src/pool/api.js'
 import { MirroredPool } from '../../src/pool/index.js'
-import { ipvs, ns, setUp } from './setup.js'
+import { ipvs, ns, setUp, twoServers } from './setup.js'
 import { messages } from './strace.js'
 import { traced } from './traced.js'
-
-const base = {
-  address: '192.0.2.1',
-  port: 53,
-  scheduler: 'wrr',
-  forwarding: 'masquerade',
-  servers: ['10.1.0.1', '10.1.0.2'],
-  reconcileIntervalMs: 0,
-} as const satisfies MirroredPoolOptions
 
 const TCP = 'tcp 192.0.2.1:53'
 const UDP = 'udp 192.0.2.1:53'
@@ -42,7 +33,7 @@ kernelSuite('servers that the kernel refuses', () => {
   let events: { name: Name; [field: string]: unknown }[]
 
   async function open(options: Partial<MirroredPoolOptions> | object = {}): Promise<MirroredPool> {
-    const pool = await MirroredPool.open(ipvs, { ...base, ...options } as MirroredPoolOptions)
+    const pool = await MirroredPool.open(ipvs, { ...twoServers, ...options } as MirroredPoolOptions)
     onTestFinished(() => pool.close())
     await setImmediate()
     events = []
@@ -256,7 +247,7 @@ kernelSuite('servers that the kernel refuses', () => {
 
     test('the quorum counts who serves, and is told when it is taken', async () => {
       const accept = refuse('10.1.0.64')
-      const pool = await open({ quorum: { up: 3 }, servers: [...base.servers, '10.1.0.64'] })
+      const pool = await open({ quorum: { up: 3 }, servers: [...twoServers.servers, '10.1.0.64'] })
       expect(pool.status().quorum).toBe(false)
       await report(pool, '10.1.0.64', true).catch(ignore)
       expect(pool.status()).toMatchObject({ quorum: false })

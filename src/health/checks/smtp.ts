@@ -66,7 +66,8 @@ function code(
       readLines(received, /^(?!\d{3}-)/, (reply) => {
         const last = reply.slice(reply.lastIndexOf('\n') + 1)
         if (last === expected || last.startsWith(`${expected} `)) return undefined
-        // A server of the last century, whatever it says of EHLO; but for "closing the channel" (RFC 5321, 3.2 and 4.2.3).
+        // A server of the last century, whatever it says of EHLO (RFC 5321, 3.2); but for "closing the channel" (421) and
+        // "takes no mail" (521, RFC 7504).
         if (withoutIt !== undefined && /^[45](?!21)\d\d( |$)/.test(last))
           return { next: [withoutIt] }
         return { wrong: `${to}, expected ${expected}` }

@@ -1,9 +1,9 @@
 // Reads the pool's services and destinations, and takes what was read into what is known.
 import { IpvsError } from '../../errors.js'
-import type { Every } from '../../fields.js'
+import { pickDestination } from '../../fields.js'
 import { endpointKey } from '../../servers.js'
 import type { TableClient } from '../../table-client.js'
-import type { Destination, DestinationStatus, Service, ServiceStatus } from '../../types.js'
+import type { Destination, Service, ServiceStatus } from '../../types.js'
 import type { DestinationEntry, Entry } from '../state/entry.js'
 import type { Front } from '../state/front.js'
 
@@ -25,7 +25,7 @@ async function observeFront(client: TableClient, front: Front): Promise<Observed
   const service = await client.service(id)
   if (service === undefined) return absent
   try {
-    const seen = (await client.destinations(id)).map(plainDestination)
+    const seen = (await client.destinations(id)).map(pickDestination)
     const destinations = new Map(seen.map((it) => [endpointKey(it.address, it.port), it]))
     return { front, service: plainService(service), destinations }
   } catch (error) {
@@ -60,17 +60,4 @@ export function takeRead(
 
 function plainService({ stats, ...service }: ServiceStatus): Service {
   return service
-}
-
-function plainDestination(seen: DestinationStatus): Destination {
-  const { address, port, forwarding, weight, upperThreshold, lowerThreshold, tunnel } = seen
-  const plain = {
-    address,
-    port,
-    forwarding,
-    weight,
-    upperThreshold,
-    lowerThreshold,
-  } satisfies Every<Omit<Destination, 'tunnel'>>
-  return tunnel === undefined ? plain : { ...plain, tunnel }
 }

@@ -3,18 +3,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { DrainOptions, DrainProgress, MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
 import type { DestinationStatus } from '../../../src/types.js'
-import { StandIn } from './stand-in.js'
+import { StandIn, twoServers } from './stand-in.js'
 import { quiet, record } from './watch.js'
 
-const base = {
-  address: '192.0.2.1',
-  port: 53,
-  scheduler: 'wrr',
-  forwarding: 'direct',
-  servers: ['10.1.0.1', '10.1.0.2'],
-  onePacket: false,
-  reconcileIntervalMs: 0,
-} as const satisfies MirroredPoolOptions
+const base = { ...twoServers, onePacket: false } as const satisfies MirroredPoolOptions
 
 type Counts = Pick<
   DestinationStatus,

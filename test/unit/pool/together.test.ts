@@ -3,23 +3,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Verdict } from '../../../src/health/types.js'
 import type { MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
-import { StandIn, show } from './stand-in.js'
+import { StandIn, show, twoServers } from './stand-in.js'
 import { quiet, record } from './watch.js'
-
-const base = {
-  address: '192.0.2.1',
-  port: 53,
-  scheduler: 'wrr',
-  forwarding: 'direct',
-  servers: ['10.1.0.1', '10.1.0.2'],
-  reconcileIntervalMs: 0,
-} as const satisfies MirroredPoolOptions
 
 const pools: MirroredPool[] = []
 let kernel: StandIn
 
 async function open(options: Partial<MirroredPoolOptions> = {}) {
-  const pool = await MirroredPool.open(kernel, { ...base, ...options } as MirroredPoolOptions)
+  const pool = await MirroredPool.open(kernel, { ...twoServers, ...options } as MirroredPoolOptions)
   pools.push(pool)
   kernel.batches.length = 0
   // Events of the opening come first.
@@ -164,7 +155,7 @@ describe('a quorum', () => {
   })
 
   it('is told at the opening', async () => {
-    const pool = await MirroredPool.open(kernel, { ...base, quorum: { up: 2 } })
+    const pool = await MirroredPool.open(kernel, { ...twoServers, quorum: { up: 2 } })
     pools.push(pool)
     const events = record(pool)
     await quiet(2)

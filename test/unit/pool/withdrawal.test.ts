@@ -2,17 +2,12 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
-import { StandIn } from './stand-in.js'
+import { StandIn, twoServers } from './stand-in.js'
 import { quiet, record } from './watch.js'
 
 const base = {
-  address: '192.0.2.1',
-  port: 53,
-  scheduler: 'wrr',
-  forwarding: 'direct',
-  servers: ['10.1.0.1', '10.1.0.2'],
+  ...twoServers,
   quorum: { up: 2, onLost: 'withdraw' },
-  reconcileIntervalMs: 0,
 } as const satisfies MirroredPoolOptions
 
 const pools: MirroredPool[] = []
