@@ -1,5 +1,4 @@
 // A server of the pool: what callers and checks have said about it, and its places, one destination in each front.
-
 import { AF_INET6 } from '../../address.js'
 import type { Every } from '../../fields.js'
 import type { HealthState } from '../../health/types.js'

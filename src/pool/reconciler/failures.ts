@@ -104,8 +104,9 @@ export class Failures {
 }
 
 /**
- * The kernel does not take the server: it should be there and is not, and that was tried more than once. One that was refused stays so until
- * it is there: that it has gone down meanwhile proves nothing. Where its services are out and nothing tries it any more, it has another try.
+ * The kernel does not take the server: it should be there and is not, and that was tried more than once. One that was
+ * refused stays so until it is there: that it has gone down meanwhile proves nothing. Where its services are out and
+ * nothing tries it any more, it has another try.
  */
 export function isRefused(server: Server): boolean {
   const isThere = server.places.some(({ entry }) => typeof entry.sure === 'object')
