@@ -20,7 +20,7 @@ const lines = {
   'test:kernel': 'the kernel tests alone, in the lab',
   'test:kernels': 'the kernel tests on Linux 6.1, 6.12 and 7.2',
   'test:native': 'the wire core by itself, under sanitizers',
-  'test:threads': 'the same under ThreadSanitizer',
+  'test:threads': 'its thread, under ThreadSanitizer',
   build: 'the addon (build/Release) and the TypeScript (dist)',
   'build:ts': 'the TypeScript',
   'build:native': 'the addon',
