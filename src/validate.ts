@@ -24,6 +24,7 @@ export {
   checkName,
   checkOptions,
   checkSignal,
+  DAY_MS,
   readFields,
 } from './validate/options.js'
 export { schedulerFlagNames, schedulerFlagsOf } from './validate/scheduler-flags.js'

@@ -2,8 +2,8 @@
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import { IpvsError } from '../errors.js'
+import { CheckSession } from './check-session.js'
 import { type HealthCheckerOptions, readOptions, readTargets, type Settings } from './options.js'
-import { Run } from './run.js'
 import type {
   HealthMember,
   HealthResultEvent,
@@ -23,7 +23,7 @@ export interface HealthCheckerEvents {
   warning: [event: HealthWarningEvent]
 }
 
-const channels = {
+const CHANNELS = {
   transition: channel('ipvs:health-transition'),
   result: channel('ipvs:health-result'),
   warning: channel('ipvs:health-warning'),
@@ -41,7 +41,7 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
   readonly #targets: readonly HealthTarget[]
   readonly #settings: Settings
   /** Of the present run, or of the last one. */
-  #run: Run | undefined
+  #session: CheckSession | undefined
   #running = false
   #stopping: Promise<void> = Promise.resolve()
   #ready = new Ready()
@@ -64,7 +64,7 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
   start(): void {
     if (this.#running) return
     const ready = this.#ready
-    this.#run = new Run(this.#targets, this.#settings, {
+    this.#session = new CheckSession(this.#targets, this.#settings, {
       nextSequence: () => ++this.#sequence,
       result: (event) => this.#publish('result', event),
       transition: (event) => this.#publish('transition', event),
@@ -79,11 +79,11 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
    * later with a `warning` about those that ignore their signal. Pending `ready()` promises reject.
    */
   stop(): Promise<void> {
-    if (this.#running && this.#run !== undefined) {
+    if (this.#running && this.#session !== undefined) {
       this.#running = false
       this.#ready.reject()
       this.#ready = new Ready()
-      this.#stopping = this.#run.stop()
+      this.#stopping = this.#session.stop()
     }
     return this.#stopping
   }
@@ -102,7 +102,7 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
 
   /** One row per member, for example for `console.table`. After `stop()` the rows stay as they were. */
   status(): HealthStatus[] {
-    return this.#run?.status() ?? []
+    return this.#session?.status() ?? []
   }
 
   #warn(code: HealthWarningCode, message: string, member?: HealthMember, error?: unknown): void {
@@ -117,7 +117,7 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
   }
 
   #publish<K extends keyof HealthCheckerEvents>(name: K, event: HealthCheckerEvents[K][0]): void {
-    if (channels[name].hasSubscribers) channels[name].publish(event)
+    if (CHANNELS[name].hasSubscribers) CHANNELS[name].publish(event)
     for (const listener of this.rawListeners(name)) {
       try {
         const returned: unknown = Reflect.apply(listener, this, [event])

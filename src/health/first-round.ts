@@ -1,14 +1,14 @@
 // Waits until every member of the start has a verdict that was delivered, but not for ever.
 import type { Announce } from './announce.js'
-import type { Watched } from './watched.js'
+import type { MemberMonitor } from './member-monitor.js'
 
 export class FirstRound {
-  readonly #undecided: Set<Watched>
+  readonly #undecided: Set<MemberMonitor>
   readonly #announce: Announce
   #timer: NodeJS.Timeout | undefined
 
   /** Without members it is complete at once. */
-  constructor(members: Iterable<Watched>, limitMs: number, announce: Announce) {
+  constructor(members: Iterable<MemberMonitor>, limitMs: number, announce: Announce) {
     this.#undecided = new Set(members)
     this.#announce = announce
     this.#timer = setTimeout(() => this.#giveUp(limitMs), limitMs)
@@ -16,8 +16,8 @@ export class FirstRound {
   }
 
   /** Its verdict is delivered, or nobody wants one any more. */
-  settle(watched: Watched): void {
-    if (this.#undecided.delete(watched)) this.#look()
+  settle(monitor: MemberMonitor): void {
+    if (this.#undecided.delete(monitor)) this.#look()
   }
 
   stop(): void {
@@ -32,7 +32,7 @@ export class FirstRound {
   }
 
   #giveUp(limitMs: number): void {
-    const left = [...this.#undecided].map((watched) => watched.member.key)
+    const left = [...this.#undecided].map((monitor) => monitor.member.key)
     const more = left.length > 5 ? ` and ${left.length - 5} more` : ''
     const names = `${left.slice(0, 5).join(', ')}${more}`
     this.#undecided.clear()

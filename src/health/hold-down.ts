@@ -1,5 +1,5 @@
 // Flapping: a member that goes down again and again has to stay down for a while, each time longer.
-import { checkInteger, checkOptions } from '../validate.js'
+import { checkInteger, checkOptions, DAY_MS } from '../validate.js'
 
 /** Keeps a member down that flaps, for a time that doubles. All times are whole milliseconds. */
 export interface HoldDownOptions {
@@ -20,21 +20,19 @@ export type HoldDownSettings = {
   readonly [K in keyof HoldDownOptions]-?: Exclude<HoldDownOptions[K], undefined>
 }
 
-const dayMs = 86_400_000
-
 /** @throws ArgumentError */
 export function readHoldDown(value: unknown): HoldDownSettings | undefined {
   if (value === undefined) return undefined
   const name = 'options.holdDown'
   const fields = checkOptions(value, name, ['flaps', 'windowMs', 'firstMs', 'maxMs'])
   const { flaps = 3, windowMs = 300_000, firstMs = 30_000 } = fields
-  const first = checkInteger(firstMs, `${name}.firstMs`, 1, dayMs)
+  const first = checkInteger(firstMs, `${name}.firstMs`, 1, DAY_MS)
   const { maxMs = Math.max(600_000, first) } = fields
   return {
     flaps: checkInteger(flaps, `${name}.flaps`, 2, 1000),
-    windowMs: checkInteger(windowMs, `${name}.windowMs`, 1000, dayMs),
+    windowMs: checkInteger(windowMs, `${name}.windowMs`, 1000, DAY_MS),
     firstMs: first,
-    maxMs: checkInteger(maxMs, `${name}.maxMs`, first, dayMs),
+    maxMs: checkInteger(maxMs, `${name}.maxMs`, first, DAY_MS),
   }
 }
 

@@ -1,6 +1,6 @@
 // The checker's options: meaning, defaults, validation.
 import { rangeError, typeError } from '../errors.js'
-import { checkInteger, checkOptions } from '../validate.js'
+import { checkInteger, checkOptions, DAY_MS } from '../validate.js'
 import { type HoldDownOptions, type HoldDownSettings, readHoldDown } from './hold-down.js'
 import type { Check, HealthTarget } from './types.js'
 
@@ -50,8 +50,6 @@ export type Settings = {
   >
 } & { readonly holdDown: HoldDownSettings | undefined }
 
-const dayMs = 86_400_000
-
 export function readOptions(options: HealthCheckerOptions): Settings {
   const fields = checkOptions(options, 'options', [
     'check',
@@ -76,17 +74,17 @@ export function readOptions(options: HealthCheckerOptions): Settings {
     const value = fields[name]
     return value === undefined ? fallback : checkInteger(value, `options.${name}`, min, max)
   }
-  const intervalMs = integer('intervalMs', 1000, 10, dayMs)
+  const intervalMs = integer('intervalMs', 1000, 10, DAY_MS)
   return {
     check,
     intervalMs,
-    timeoutMs: integer('timeoutMs', Math.min(500, intervalMs), 1, dayMs),
+    timeoutMs: integer('timeoutMs', Math.min(500, intervalMs), 1, DAY_MS),
     rise: integer('rise', 2, 1, 1000),
     fall: integer('fall', 3, 1, 1000),
     retryDelayMs: integer('retryDelayMs', Math.min(250, intervalMs), 1, intervalMs),
-    downIntervalMs: integer('downIntervalMs', intervalMs, 10, dayMs),
+    downIntervalMs: integer('downIntervalMs', intervalMs, 10, DAY_MS),
     jitter,
-    unknownLimitMs: integer('unknownLimitMs', 30_000, 1, dayMs),
+    unknownLimitMs: integer('unknownLimitMs', 30_000, 1, DAY_MS),
     holdDown: readHoldDown(fields.holdDown),
     maxInFlight: integer('maxInFlight', 4096, 1, 65_535),
   }

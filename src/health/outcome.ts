@@ -27,16 +27,16 @@ export class CheckTimeoutError extends Error {
 export type Fault = 'failure' | 'unknown' | 'unreachable'
 
 /** Out of ports, UDP and whoever has bound an address get EADDRINUSE, others EADDRNOTAVAIL. */
-const shortages = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'EADDRINUSE'])
-const noRoute = new Set(['ENETUNREACH', 'ENETDOWN'])
+const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'EADDRINUSE'])
+const NO_ROUTE = new Set(['ENETUNREACH', 'ENETDOWN'])
 /** libuv's words for its codes; asked for each time, Node makes a new table. */
-const systemWords = new Map(getSystemErrorMap().values())
+const SYSTEM_WORDS = new Map(getSystemErrorMap().values())
 /** Errors are wrapped a few times at most; the limit guards against a cause that leads back to itself. */
-const maxDepth = 8
+const MAX_DEPTH = 8
 
 /** The error, or a cause of it, comes from the system and not from the check. */
 export function isSystemError(error: unknown): boolean {
-  for (let e = error, depth = 0; e instanceof Error && depth < maxDepth; e = e.cause, depth++) {
+  for (let e = error, depth = 0; e instanceof Error && depth < MAX_DEPTH; e = e.cause, depth++) {
     if ('syscall' in e && codeOf(e) !== undefined) return true
   }
   return false
@@ -45,12 +45,12 @@ export function isSystemError(error: unknown): boolean {
 /** Says what a check's rejection means, by its class or by the `code` of the error or of its causes. */
 export function classify(error: unknown): Fault {
   let fault: Fault = 'failure'
-  for (let e = error, depth = 0; e instanceof Error && depth < maxDepth; e = e.cause, depth++) {
+  for (let e = error, depth = 0; e instanceof Error && depth < MAX_DEPTH; e = e.cause, depth++) {
     // A bad option, seen only now that there is a member to check, says nothing about the member.
     if (e instanceof Inconclusive || isArgumentError(e)) return 'unknown'
     const code = codeOf(e)
-    if (code !== undefined && shortages.has(code)) return 'unknown'
-    if (code !== undefined && noRoute.has(code)) fault = 'unreachable'
+    if (code !== undefined && SHORTAGES.has(code)) return 'unknown'
+    if (code !== undefined && NO_ROUTE.has(code)) fault = 'unreachable'
   }
   return fault
 }
@@ -60,9 +60,9 @@ export function describe(error: unknown): string {
   if (!(error instanceof Error)) return `the check threw ${inspect(error)}`
   const code = codeOf(error)
   // Only errors of Node itself carry both: their messages ("connect ECONNREFUSED ...") read worse than libuv's words.
-  const words = code !== undefined && 'syscall' in error ? systemWords.get(code) : undefined
+  const words = code !== undefined && 'syscall' in error ? SYSTEM_WORDS.get(code) : undefined
   if (code !== undefined && words !== undefined)
-    return shortages.has(code) ? `${words} (${code}), on our side` : words
+    return SHORTAGES.has(code) ? `${words} (${code}), on our side` : words
   return error.message === '' ? error.name : error.message
 }
 

@@ -1,48 +1,48 @@
 // Delivers verdicts to the targets, and repeats those that were refused.
 import type { Announce } from './announce.js'
+import type { MemberMonitor, Owner } from './member-monitor.js'
 import type { HealthMember, HealthTarget } from './types.js'
-import type { Owner, Watched } from './watched.js'
 
 export class Reports {
   readonly #announce: Announce
-  readonly #delivered: (watched: Watched) => void
+  readonly #delivered: (monitor: MemberMonitor) => void
 
   /** `delivered`: all targets have taken a verdict on this member, or refused it. */
-  constructor(announce: Announce, delivered: (watched: Watched) => void) {
+  constructor(announce: Announce, delivered: (monitor: MemberMonitor) => void) {
     this.#announce = announce
     this.#delivered = delivered
   }
 
   /** `target` lists the member from now on, as this object of its own. */
-  own(watched: Watched, target: HealthTarget, member: HealthMember): void {
+  own(monitor: MemberMonitor, target: HealthTarget, member: HealthMember): void {
     const owner: Owner = { member, calls: 0, accepted: false, refused: false, warned: false }
-    watched.owners.set(target, owner)
+    monitor.owners.set(target, owner)
     // Decided for another target already: nothing to wait for.
-    if (watched.state.decided) void this.#report(watched, target, owner)
+    if (monitor.state.decided) void this.#report(monitor, target, owner)
   }
 
   /** Tells all targets the present verdict, and does not wait for them. */
-  send(watched: Watched): void {
-    const reports = [...watched.owners].map(([target, owner]) =>
-      this.#report(watched, target, owner),
+  send(monitor: MemberMonitor): void {
+    const reports = [...monitor.owners].map(([target, owner]) =>
+      this.#report(monitor, target, owner),
     )
-    void Promise.all(reports).then(() => this.#delivered(watched))
+    void Promise.all(reports).then(() => this.#delivered(monitor))
   }
 
   /** Tells it again to those who have refused it. */
-  sendRefused(watched: Watched): void {
-    for (const [target, owner] of watched.owners) {
-      if (owner.refused) void this.#report(watched, target, owner)
+  sendRefused(monitor: MemberMonitor): void {
+    for (const [target, owner] of monitor.owners) {
+      if (owner.refused) void this.#report(monitor, target, owner)
     }
   }
 
   /** Never rejects. */
-  async #report(watched: Watched, target: HealthTarget, owner: Owner): Promise<void> {
+  async #report(monitor: MemberMonitor, target: HealthTarget, owner: Owner): Promise<void> {
     const call = ++owner.calls
     const initial = !owner.accepted && (call === 1 || owner.refused)
     owner.refused = false
     try {
-      await target.report(owner.member, watched.verdict(initial))
+      await target.report(owner.member, monitor.verdict(initial))
       owner.accepted = true
       owner.warned = false
     } catch (error) {
@@ -50,7 +50,7 @@ export class Reports {
       if (call === owner.calls) owner.refused = true
       if (owner.warned) return
       owner.warned = true
-      const { member } = watched
+      const { member } = monitor
       const message = `${member.key}: the target refused the verdict; it will be repeated`
       this.#announce.warning('target', message, member, error)
     }

@@ -2,7 +2,7 @@
 import { getEventListeners } from 'node:events'
 
 /** A leftover that cannot be seen, such as what `AbortSignal.any` notes, does not pile up for longer than this. */
-const maxUses = 100
+const MAX_USES = 100
 
 /**
  * Gives each check a signal that is not aborted and that nobody else listens on. As a rule it is the last one again: in
@@ -15,7 +15,7 @@ export class Signals {
   /** The last check has ended, or has been aborted. */
   next(): AbortController {
     const { signal } = this.#controller
-    const used = this.#uses++ >= maxUses || signal.aborted
+    const used = this.#uses++ >= MAX_USES || signal.aborted
     if (used || getEventListeners(signal, 'abort').length > 0) {
       this.#controller = new AbortController()
       this.#uses = 1

@@ -1,6 +1,6 @@
 // "No route to the network": the member's fault if another member is reached, our own uplink if none is. What is asked of
 // all members is kept up to date with each result, so that none costs a walk over all of them.
-import type { Watched } from './watched.js'
+import type { MemberMonitor } from './member-monitor.js'
 
 /**
  * - `fault`: another member has been reached since; `count` results are failures, those held back included.
@@ -14,24 +14,24 @@ export type RouteJudgement =
 
 export class Uplink {
   /** All members, by the end of their last check: the one that was checked longest ago comes first. */
-  readonly #members = new Set<Watched>()
+  readonly #members = new Set<MemberMonitor>()
   readonly #reached = new LatestReached()
   /** How many are in no row of "no route". */
   #withRoute = 0
 
-  add(member: Watched): void {
+  add(member: MemberMonitor): void {
     this.#members.add(member)
     this.#withRoute++
   }
 
-  remove(member: Watched): void {
+  remove(member: MemberMonitor): void {
     if (!this.#members.delete(member)) return
     if (member.noRouteSince === undefined) this.#withRoute--
     member.reachedAt = undefined
   }
 
   /** A conclusive result, good or bad: there was a route. It ends the row of those that found none. */
-  reached(member: Watched): void {
+  reached(member: MemberMonitor): void {
     this.#ended(member)
     if (member.noRouteSince !== undefined) this.#withRoute++
     member.noRouteSince = undefined
@@ -41,7 +41,7 @@ export class Uplink {
   }
 
   /** A result that says nothing about routes. */
-  inconclusive(member: Watched): void {
+  inconclusive(member: MemberMonitor): void {
     this.#ended(member)
     member.reachedAt = undefined
   }
@@ -50,7 +50,7 @@ export class Uplink {
    * Judges one "no route" result of `member` against the latest results of the others. `roundMs`: results older than
    * this say nothing about the present.
    */
-  judge(member: Watched, now: number, roundMs: number): RouteJudgement {
+  judge(member: MemberMonitor, now: number, roundMs: number): RouteJudgement {
     this.#ended(member)
     member.reachedAt = undefined
     const since = member.noRouteSince ?? member.startedAt
@@ -70,19 +70,19 @@ export class Uplink {
     return { kind: 'uplink' }
   }
 
-  #ended(member: Watched): void {
+  #ended(member: MemberMonitor): void {
     if (this.#members.delete(member)) this.#members.add(member)
   }
 
   /** When the check of another member ended that was checked longest ago. */
-  #oldest(member: Watched): number {
+  #oldest(member: MemberMonitor): number {
     for (const other of this.#members) if (other !== member) return other.endedAt
     return Number.POSITIVE_INFINITY
   }
 }
 
 interface Reached {
-  readonly member: Watched
+  readonly member: MemberMonitor
   readonly at: number
 }
 
@@ -90,7 +90,7 @@ interface Reached {
 class LatestReached {
   #heap: Reached[] = []
 
-  add(member: Watched, members: number): void {
+  add(member: MemberMonitor, members: number): void {
     if (this.#heap.length > 2 * members + 16) this.#tidy()
     this.#push({ member, at: member.startedAt })
   }

@@ -1,4 +1,4 @@
-// The kernel tells nobody of changes: pools look again and again, not in step with each other, and all pools of a client
+// The kernel reports no changes: pools look again and again, not in step with each other, and all pools of a client
 // together for no more than a hundredth of the time.
 import type { TableClient } from '../table-client.js'
 import type { PoolReads } from './api.js'

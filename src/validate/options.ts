@@ -2,6 +2,9 @@
 import { rangeError, typeError } from '../errors.js'
 import { didYouMean, quoted } from './spelling.js'
 
+/** No interval that a caller gives is longer. */
+export const DAY_MS = 86_400_000
+
 /**
  * Copies a caller's properties into `fields`, whose own keys are the known ones. Each is read once; `undefined`
  * means absent. What is inherited is never read, so that a polluted prototype cannot change what is programmed.

@@ -1,6 +1,6 @@
 // The options that decide about servers together: quorum, fail-open, slow start, changes per minute.
 import { rangeError, typeError } from '../../errors.js'
-import { checkInteger, checkName, checkOptions } from '../../validate.js'
+import { checkInteger, checkName, checkOptions, DAY_MS } from '../../validate.js'
 import type { PoolPanic, PoolQuorum, PoolSlowStart } from '../api.js'
 
 /** Every option is there. */
@@ -21,7 +21,6 @@ const ACTIONS = names('freeze', 'all-up')
 /** Schedulers that send in proportion to the weight; with sh and mh another weight moves clients to other servers. */
 const PROPORTIONAL = ['wrr', 'wlc', 'sed', 'nq']
 const MAX_COUNT = 0x7fffffff
-const DAY_MS = 86_400_000
 
 /** @throws TypeError, RangeError naming the option */
 export function readRules(

@@ -1,24 +1,24 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { MemberMonitor } from '../../../src/health/member-monitor.js'
 import { Schedule } from '../../../src/health/schedule.js'
 import { Uplink } from '../../../src/health/uplink.js'
-import { Watched } from '../../../src/health/watched.js'
 import { member } from './target.js'
 
-function watched(n: number): Watched {
-  return new Watched(member(n), 'up', 2, 3, new Schedule(0, 1000, 1, 0))
+function monitor(n: number): MemberMonitor {
+  return new MemberMonitor(member(n), 'up', 2, 3, new Schedule(0, 1000, 1, 0))
 }
 
 /** Members, and the uplink that knows them. */
-function members(count: number): { all: Watched[]; uplink: Uplink } {
+function members(count: number): { all: MemberMonitor[]; uplink: Uplink } {
   const uplink = new Uplink()
-  const all = Array.from({ length: count }, (_, n) => watched(n + 1))
+  const all = Array.from({ length: count }, (_, n) => monitor(n + 1))
   for (const one of all) uplink.add(one)
   return { all, uplink }
 }
 
 /** Notes a check that takes 5 ms; judges it if it found no route. */
-function check(uplink: Uplink, who: Watched, at: number, reached: boolean, endedAt = at + 5) {
+function check(uplink: Uplink, who: MemberMonitor, at: number, reached: boolean, endedAt = at + 5) {
   who.startedAt = at
   try {
     if (!reached) return uplink.judge(who, endedAt, 3000)
@@ -32,7 +32,7 @@ function check(uplink: Uplink, who: Watched, at: number, reached: boolean, ended
 describe('Uplink', () => {
   it('holds results back until the others are checked, then counts them', () => {
     const { all, uplink } = members(2)
-    const [a, b] = all as [Watched, Watched]
+    const [a, b] = all as [MemberMonitor, MemberMonitor]
     check(uplink, b, 0, true)
     expect(check(uplink, a, 100, false)).toEqual({ kind: 'held' })
     expect(check(uplink, a, 350, false)).toEqual({ kind: 'held' })
@@ -43,7 +43,7 @@ describe('Uplink', () => {
 
   it('forgets what it held back once it was the uplink', () => {
     const { all, uplink } = members(2)
-    const [a, b] = all as [Watched, Watched]
+    const [a, b] = all as [MemberMonitor, MemberMonitor]
     check(uplink, b, 0, true)
     expect(check(uplink, a, 100, false)).toEqual({ kind: 'held' })
     expect(check(uplink, b, 200, false)).toEqual({ kind: 'uplink' })
@@ -54,14 +54,14 @@ describe('Uplink', () => {
 
   it('does not take a check for a witness that began before', () => {
     const { all, uplink } = members(2)
-    const [a, b] = all as [Watched, Watched]
+    const [a, b] = all as [MemberMonitor, MemberMonitor]
     check(uplink, b, 98, true, 99)
     expect(check(uplink, a, 100, false)).toEqual({ kind: 'held' })
   })
 
   it('does not compare with results that are too old', () => {
     const { all, uplink } = members(2)
-    const [a, b] = all as [Watched, Watched]
+    const [a, b] = all as [MemberMonitor, MemberMonitor]
     check(uplink, b, 0, false)
     expect(check(uplink, a, 2000, false)).toEqual({ kind: 'uplink' })
     expect(check(uplink, a, 5000, false)).toEqual({ kind: 'held' })
@@ -69,7 +69,7 @@ describe('Uplink', () => {
 
   it('starts anew after a route', () => {
     const { all, uplink } = members(2)
-    const [a] = all as [Watched, Watched]
+    const [a] = all as [MemberMonitor, MemberMonitor]
     check(uplink, a, 100, false)
     check(uplink, a, 350, true)
     expect(a).toMatchObject({ held: 0, noRouteSince: undefined })
@@ -77,7 +77,7 @@ describe('Uplink', () => {
 
   it('forgets who has left', () => {
     const { all, uplink } = members(2)
-    const [a, b] = all as [Watched, Watched]
+    const [a, b] = all as [MemberMonitor, MemberMonitor]
     check(uplink, a, 0, false)
     check(uplink, b, 100, true)
     uplink.remove(b)

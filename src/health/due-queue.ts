@@ -1,15 +1,15 @@
 // Who is due when: one timer for all members, and no more of them running at the same time than there are slots.
 
 export interface Due {
-  /** By `performance.now()`; `Infinity`: not in the timetable. */
+  /** By `performance.now()`; `Infinity`: not in the queue. */
   due: number
 }
 
 /** After so much work the event loop gets a turn: thousands may be due at once, at the start for example. */
-const sliceMs = 3
+const SLICE_MS = 3
 
 /** Hands out whoever is due, the longest overdue first, as soon as a slot is free. */
-export class Timetable<T extends Due> {
+export class DueQueue<T extends Due> {
   readonly #begin: (item: T, waitedMs: number) => void
   /** A binary heap: no item is due before its parent, which is at half its index. Index 0 is not used. */
   readonly #heap: (T | undefined)[] = [undefined]
@@ -35,7 +35,7 @@ export class Timetable<T extends Due> {
     if (this.#heap[1] === item) this.#wait()
   }
 
-  /** Does nothing if it is not in the timetable. */
+  /** Does nothing if it is not in the queue. */
   remove(item: T): void {
     const at = item.due === Number.POSITIVE_INFINITY ? -1 : this.#heap.indexOf(item)
     if (at !== -1) this.#take(at)
@@ -82,7 +82,7 @@ export class Timetable<T extends Due> {
     this.#timerDue = Infinity
     this.#turn = undefined
     const from = performance.now()
-    for (let now = from; this.#free > 0 && now - from < sliceMs; now = performance.now()) {
+    for (let now = from; this.#free > 0 && now - from < SLICE_MS; now = performance.now()) {
       const first = this.#heap[1]
       if (first === undefined || first.due > now) break
       const waitedMs = this.#crowded ? now - first.due : 0

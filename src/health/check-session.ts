@@ -1,31 +1,31 @@
 // What happens between start and stop: members come and go, and each is checked when it is due.
 import type { Announce } from './announce.js'
 import { Attempt } from './attempt.js'
+import { DueQueue } from './due-queue.js'
 import { FirstRound } from './first-round.js'
-import { Judge } from './judge.js'
 import { LoopLag } from './loop-lag.js'
+import { MemberMonitor } from './member-monitor.js'
 import { type Listed, listMembers } from './members.js'
 import type { Settings } from './options.js'
 import { Reports } from './reports.js'
+import { ResultEvaluator } from './result-evaluator.js'
 import { phaseOf, Schedule } from './schedule.js'
-import { Timetable } from './timetable.js'
 import type { HealthStatus, HealthTarget } from './types.js'
 import { Uplink } from './uplink.js'
-import { Watched } from './watched.js'
 
-export class Run {
+export class CheckSession {
   readonly #targets: readonly HealthTarget[]
   readonly #settings: Settings
   readonly #announce: Announce
-  readonly #timetable: Timetable<Watched>
+  readonly #queue: DueQueue<MemberMonitor>
   readonly #lag: LoopLag
   readonly #reports: Reports
-  readonly #judge: Judge
+  readonly #evaluator: ResultEvaluator
   readonly #firstRound: FirstRound
-  readonly #watched = new Map<string, Watched>()
+  readonly #monitors = new Map<string, MemberMonitor>()
   readonly #uplink = new Uplink()
   /** Those with a check under way, removed ones included. */
-  readonly #running = new Set<Watched>()
+  readonly #running = new Set<MemberMonitor>()
   readonly #unsubscribe: (() => void)[] = []
   #added = 0
   #resyncDue = false
@@ -37,13 +37,19 @@ export class Run {
     this.#targets = targets
     this.#settings = settings
     this.#announce = announce
-    this.#timetable = new Timetable(settings.maxInFlight, (watched, waitedMs) =>
-      this.#check(watched, waitedMs),
+    this.#queue = new DueQueue(settings.maxInFlight, (monitor, waitedMs) =>
+      this.#check(monitor, waitedMs),
     )
     // Fine enough for this time limit, and no more than 500 wake-ups a second.
     this.#lag = new LoopLag(Math.min(50, Math.max(2, settings.timeoutMs / 10)))
-    this.#reports = new Reports(announce, (watched) => this.#firstRound.settle(watched))
-    this.#judge = new Judge(settings, this.#watched, this.#uplink, this.#reports, announce)
+    this.#reports = new Reports(announce, (monitor) => this.#firstRound.settle(monitor))
+    this.#evaluator = new ResultEvaluator(
+      settings,
+      this.#monitors,
+      this.#uplink,
+      this.#reports,
+      announce,
+    )
     const listed = listMembers(targets)
     try {
       for (const target of targets)
@@ -54,17 +60,17 @@ export class Run {
       throw error
     }
     this.#sync(listed)
-    this.#firstRound = new FirstRound(this.#watched.values(), settings.unknownLimitMs, announce)
+    this.#firstRound = new FirstRound(this.#monitors.values(), settings.unknownLimitMs, announce)
   }
 
   /** Stops at once; resolves when the running checks have settled, or are given up. */
   stop(): Promise<void> {
     this.#firstRound.stop()
-    this.#timetable.clear()
+    this.#queue.clear()
     this.#unsubscribeAll()
-    for (const watched of this.#watched.values()) {
-      watched.gone = true
-      watched.attempt?.stop(new Error('the checker was stopped'))
+    for (const monitor of this.#monitors.values()) {
+      monitor.gone = true
+      monitor.attempt?.stop(new Error('the checker was stopped'))
     }
     return new Promise((resolve) => {
       this.#stopped = resolve
@@ -73,7 +79,7 @@ export class Run {
   }
 
   status(): HealthStatus[] {
-    return [...this.#watched.values()].map((watched) => watched.status())
+    return [...this.#monitors.values()].map((monitor) => monitor.status())
   }
 
   // --- members
@@ -106,80 +112,80 @@ export class Run {
   }
 
   #sync(listed: ReadonlyMap<string, Listed>): void {
-    for (const [key, watched] of this.#watched) {
+    for (const [key, monitor] of this.#monitors) {
       const now = listed.get(key)
-      if (now?.member.address === watched.member.address && now.member.port === watched.member.port)
+      if (now?.member.address === monitor.member.address && now.member.port === monitor.member.port)
         continue
-      this.#remove(watched)
+      this.#remove(monitor)
     }
     for (const [key, entry] of listed) {
-      const watched = this.#watched.get(key) ?? this.#add(entry)
-      for (const target of watched.owners.keys()) {
-        if (!entry.owners.has(target)) watched.owners.delete(target)
+      const monitor = this.#monitors.get(key) ?? this.#add(entry)
+      for (const target of monitor.owners.keys()) {
+        if (!entry.owners.has(target)) monitor.owners.delete(target)
       }
       for (const [target, member] of entry.owners) {
-        const owner = watched.owners.get(target)
+        const owner = monitor.owners.get(target)
         if (owner !== undefined && owner.member.instance === member.instance) owner.member = member
-        else this.#reports.own(watched, target, member)
+        else this.#reports.own(monitor, target, member)
       }
     }
   }
 
-  #remove(watched: Watched): void {
-    this.#watched.delete(watched.member.key)
-    this.#uplink.remove(watched)
-    this.#timetable.remove(watched)
-    watched.gone = true
-    watched.attempt?.stop(new Error('the member was removed'))
-    this.#firstRound.settle(watched)
+  #remove(monitor: MemberMonitor): void {
+    this.#monitors.delete(monitor.member.key)
+    this.#uplink.remove(monitor)
+    this.#queue.remove(monitor)
+    monitor.gone = true
+    monitor.attempt?.stop(new Error('the member was removed'))
+    this.#firstRound.settle(monitor)
   }
 
-  #add({ member, presumed }: Listed): Watched {
+  #add({ member, presumed }: Listed): MemberMonitor {
     const { rise, fall, intervalMs, jitter, holdDown } = this.#settings
     const now = performance.now()
     const schedule = new Schedule(now, intervalMs, phaseOf(this.#added++), jitter)
-    const watched = new Watched(member, presumed, rise, fall, schedule, holdDown)
-    this.#watched.set(member.key, watched)
-    this.#uplink.add(watched)
-    this.#timetable.add(watched, now)
-    return watched
+    const monitor = new MemberMonitor(member, presumed, rise, fall, schedule, holdDown)
+    this.#monitors.set(member.key, monitor)
+    this.#uplink.add(monitor)
+    this.#queue.add(monitor, now)
+    return monitor
   }
 
   // --- schedule
 
-  #check(watched: Watched, waitedMs: number): void {
+  #check(monitor: MemberMonitor, waitedMs: number): void {
     const { check, timeoutMs } = this.#settings
     this.#noteWait(waitedMs)
-    watched.startedAt = performance.now()
-    this.#running.add(watched)
-    const controller = watched.signals.next()
+    monitor.startedAt = performance.now()
+    this.#running.add(monitor)
+    const controller = monitor.signals.next()
     let soon = false
-    watched.attempt = new Attempt(check, watched.member, controller, timeoutMs, this.#lag, {
+    monitor.attempt = new Attempt(check, monitor.member, controller, timeoutMs, this.#lag, {
       result: (result) => {
-        if (!watched.gone) soon = this.#judge.take(watched, result)
+        if (!monitor.gone) soon = this.#evaluator.evaluate(monitor, result)
       },
       // No overlap: the next check waits for this one, but not for ever.
-      ended: (settled) => this.#ended(watched, settled, soon),
+      ended: (settled) => this.#ended(monitor, settled, soon),
     })
   }
 
-  #ended(watched: Watched, settled: boolean, soon: boolean): void {
-    watched.attempt = undefined
-    this.#running.delete(watched)
-    this.#noteStuck(watched, settled)
-    if (!watched.gone) this.#timetable.add(watched, this.#due(watched, soon))
-    // When stopped, the timetable is empty and stays so.
-    this.#timetable.release()
+  #ended(monitor: MemberMonitor, settled: boolean, soon: boolean): void {
+    monitor.attempt = undefined
+    this.#running.delete(monitor)
+    this.#noteStuck(monitor, settled)
+    if (!monitor.gone) this.#queue.add(monitor, this.#due(monitor, soon))
+    // When stopped, the queue is empty and stays so.
+    this.#queue.release()
     if (this.#running.size === 0) this.#stopped?.()
   }
 
-  #due(watched: Watched, soon: boolean): number {
+  #due(monitor: MemberMonitor, soon: boolean): number {
     const { intervalMs, downIntervalMs, retryDelayMs } = this.#settings
-    const interval = watched.state.state === 'down' ? downIntervalMs : intervalMs
+    const interval = monitor.state.state === 'down' ? downIntervalMs : intervalMs
     const now = performance.now()
     return soon
-      ? watched.schedule.retry(now, interval, retryDelayMs)
-      : watched.schedule.next(now, interval)
+      ? monitor.schedule.retry(now, interval, retryDelayMs)
+      : monitor.schedule.next(now, interval)
   }
 
   #noteWait(waitedMs: number): void {
@@ -194,12 +200,12 @@ export class Run {
     }
   }
 
-  #noteStuck(watched: Watched, settled: boolean): void {
-    if (!settled && !watched.stuckWarned) {
-      const { member } = watched
+  #noteStuck(monitor: MemberMonitor, settled: boolean): void {
+    if (!settled && !monitor.stuckWarned) {
+      const { member } = monitor
       const message = `the check of ${member.key} ignores its signal and was given up ${this.#settings.timeoutMs} ms after its abort`
       this.#announce.warning('stuck', message, member)
     }
-    watched.stuckWarned = !settled
+    monitor.stuckWarned = !settled
   }
 }

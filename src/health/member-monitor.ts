@@ -1,10 +1,10 @@
 // Everything the checker knows about one member while it runs.
 import type { Attempt } from './attempt.js'
+import type { Due } from './due-queue.js'
 import { Flapping, type HoldDownSettings } from './hold-down.js'
 import { MemberState } from './member-state.js'
 import type { Schedule } from './schedule.js'
 import { Signals } from './signals.js'
-import type { Due } from './timetable.js'
 import type {
   CheckOutcome,
   HealthMember,
@@ -27,7 +27,7 @@ export interface Owner {
   warned: boolean
 }
 
-export class Watched implements Due {
+export class MemberMonitor implements Due {
   readonly member: HealthMember
   readonly owners = new Map<HealthTarget, Owner>()
   readonly state: MemberState

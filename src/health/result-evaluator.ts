@@ -2,16 +2,16 @@
 import type { Announce } from './announce.js'
 import type { AttemptResult } from './attempt.js'
 import { mayHold } from './may-hold.js'
+import type { MemberMonitor } from './member-monitor.js'
 import type { Decision } from './member-state.js'
 import type { Settings } from './options.js'
 import type { Reports } from './reports.js'
 import type { CheckOutcome, HealthResultEvent } from './types.js'
 import type { Uplink } from './uplink.js'
-import type { Watched } from './watched.js'
 
-export class Judge {
+export class ResultEvaluator {
   readonly #settings: Settings
-  readonly #all: ReadonlyMap<string, Watched>
+  readonly #all: ReadonlyMap<string, MemberMonitor>
   readonly #uplink: Uplink
   readonly #reports: Reports
   readonly #announce: Announce
@@ -19,7 +19,7 @@ export class Judge {
   /** `all`: the members that results are compared with; `uplink` knows the same ones. */
   constructor(
     settings: Settings,
-    all: ReadonlyMap<string, Watched>,
+    all: ReadonlyMap<string, MemberMonitor>,
     uplink: Uplink,
     reports: Reports,
     announce: Announce,
@@ -32,40 +32,40 @@ export class Judge {
   }
 
   /** Takes note of a result; true if the next check should come soon. */
-  take(watched: Watched, result: AttemptResult): boolean {
-    const { state } = watched
+  evaluate(monitor: MemberMonitor, result: AttemptResult): boolean {
+    const { state } = monitor
     const now = performance.now()
     const time = Date.now()
-    const before = watched.snapshot()
+    const before = monitor.snapshot()
     const initial = !state.decided
-    const judged = this.#judgeRoute(watched, result, now)
+    const judged = this.#judgeRoute(monitor, result, now)
     const { outcome } = judged
     const success = outcome === 'success'
-    const factorChanged = success && result.weightFactor !== watched.weightFactor
-    if (success) watched.weightFactor = result.weightFactor
-    watched.endedAt = now
-    watched.last = outcome
-    watched.lastAt = time
-    watched.lastMs = result.durationMs
-    watched.reason = judged.reason
+    const factorChanged = success && result.weightFactor !== monitor.weightFactor
+    if (success) monitor.weightFactor = result.weightFactor
+    monitor.endedAt = now
+    monitor.last = outcome
+    monitor.lastAt = time
+    monitor.lastMs = result.durationMs
+    monitor.reason = judged.reason
 
     let decision: Decision | undefined
-    if (success) decision = state.success(() => this.#holdsBack(watched, now))
+    if (success) decision = state.success(() => this.#holdsBack(monitor, now))
     if (outcome === 'failure') decision = state.failure(judged.failures)
     const move = decision !== undefined && decision.from !== decision.to ? decision : undefined
-    if (move !== undefined) watched.since = time
-    const flaps = move?.from === 'up' && noteDown(watched, now, time)
+    if (move !== undefined) monitor.since = time
+    const flaps = move?.from === 'up' && noteDown(monitor, now, time)
 
     // The targets first: a failover does not wait for listeners.
     if (decision !== undefined || (factorChanged && before.state === 'up' && state.decided)) {
-      watched.decidedAt = time
-      watched.decidedBy = watched.reason
-      this.#reports.send(watched)
+      monitor.decidedAt = time
+      monitor.decidedBy = monitor.reason
+      this.#reports.send(monitor)
     } else if (outcome !== 'unknown') {
-      this.#reports.sendRefused(watched)
+      this.#reports.sendRefused(monitor)
     }
-    const { member, reason } = watched
-    const after = watched.snapshot()
+    const { member, reason } = monitor
+    const after = monitor.snapshot()
     const event = {
       sequence: this.#announce.nextSequence(),
       time,
@@ -81,9 +81,9 @@ export class Judge {
       failures: after.failures,
     }
     this.#announce.result(success ? { ...event, weightFactor: result.weightFactor } : event)
-    if (move !== undefined) this.#announceMove(event, move, flaps ? watched.heldUntil : undefined)
+    if (move !== undefined) this.#announceMove(event, move, flaps ? monitor.heldUntil : undefined)
     if (flaps) this.#announce.warning('flapping', `${member.key}: ${reason}`, member)
-    this.#noteUnknown(watched, outcome === 'unknown', now)
+    this.#noteUnknown(monitor, outcome === 'unknown', now)
 
     if (outcome === 'unknown') return judged.held
     return !state.decided || (outcome === 'failure' && state.state === 'up')
@@ -97,25 +97,25 @@ export class Judge {
   }
 
   /** It would be up, but flaps; the reason says so. */
-  #holdsBack(watched: Watched, now: number): boolean {
-    if (!watched.isHeld(now)) return false
-    const holds = mayHold(watched, this.#all.values(), now)
-    watched.reason += `; ${holds ? '' : 'too few others are up to be '}${heldDown(watched)}`
+  #holdsBack(monitor: MemberMonitor, now: number): boolean {
+    if (!monitor.isHeld(now)) return false
+    const holds = mayHold(monitor, this.#all.values(), now)
+    monitor.reason += `; ${holds ? '' : 'too few others are up to be '}${heldDown(monitor)}`
     return holds
   }
 
   /** Whose fault "no route" is. `failures`: how many a failure counts for. `held`: not known yet. */
   #judgeRoute(
-    watched: Watched,
+    monitor: MemberMonitor,
     { outcome, reason }: AttemptResult,
     now: number,
   ): { outcome: CheckOutcome; reason: string; failures: number; held: boolean } {
     if (outcome !== 'unreachable') {
-      if (outcome === 'unknown') this.#uplink.inconclusive(watched)
-      else this.#uplink.reached(watched)
+      if (outcome === 'unknown') this.#uplink.inconclusive(monitor)
+      else this.#uplink.reached(monitor)
       return { outcome, reason, failures: 1, held: false }
     }
-    const judged = this.#uplink.judge(watched, now, this.#roundMs())
+    const judged = this.#uplink.judge(monitor, now, this.#roundMs())
     switch (judged.kind) {
       case 'fault':
         return { outcome: 'failure', reason, failures: judged.count, held: false }
@@ -136,33 +136,33 @@ export class Judge {
     return 2 * (Math.max(intervalMs, downIntervalMs) + timeoutMs)
   }
 
-  #noteUnknown(watched: Watched, unknown: boolean, now: number): void {
+  #noteUnknown(monitor: MemberMonitor, unknown: boolean, now: number): void {
     if (!unknown) {
-      watched.unknownSince = undefined
-      watched.unknownWarned = false
+      monitor.unknownSince = undefined
+      monitor.unknownWarned = false
       return
     }
-    watched.unknownSince ??= watched.startedAt
-    const forMs = now - watched.unknownSince
-    if (watched.unknownWarned || forMs <= this.#settings.unknownLimitMs) return
-    watched.unknownWarned = true
-    const { member, state, reason } = watched
+    monitor.unknownSince ??= monitor.startedAt
+    const forMs = now - monitor.unknownSince
+    if (monitor.unknownWarned || forMs <= this.#settings.unknownLimitMs) return
+    monitor.unknownWarned = true
+    const { member, state, reason } = monitor
     const message = `${member.key}: nothing found out for ${Math.round(forMs)} ms, its state stays ${state.state}: ${reason}`
     this.#announce.warning('unknown', message, member)
   }
 }
 
 /** It has gone down; true if it has done so too often and is held there, as the reason then says. */
-function noteDown(watched: Watched, now: number, time: number): boolean {
-  const heldMs = watched.flapping?.wentDown(now) ?? 0
+function noteDown(monitor: MemberMonitor, now: number, time: number): boolean {
+  const heldMs = monitor.flapping?.wentDown(now) ?? 0
   if (heldMs === 0) return false
-  watched.heldUntil = time + heldMs
-  watched.reason += `; flapping, ${heldDown(watched)}`
+  monitor.heldUntil = time + heldMs
+  monitor.reason += `; flapping, ${heldDown(monitor)}`
   return true
 }
 
 /** `held down until 2026-11-23T10:15:30Z`, and not a moment longer */
-function heldDown({ heldUntil }: Watched): string {
+function heldDown({ heldUntil }: MemberMonitor): string {
   const second = new Date(Math.ceil(heldUntil / 1000) * 1000)
   return `held down until ${second.toISOString().slice(0, 19)}Z`
 }
