@@ -3,8 +3,8 @@ import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 
 /**
- * For what would close its stream by itself, as TLS and Node's HTTP client do, and so without a reset. Ending or
- * destroying it leaves `socket` alone.
+ * For what would close its stream by itself, as TLS does, and so without a reset. Ending or destroying it leaves
+ * `socket` alone.
  */
 export function apart(socket: Socket): Duplex {
   const stream = new Duplex({

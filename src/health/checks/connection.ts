@@ -19,8 +19,6 @@ export interface Control<T> {
   succeed(value: T): void
   /** `error`: a system error, or one whose message says what happened. */
   fail(error: Error): void
-  /** `run` lets go what `talk` has made on top of the socket; to be said before anything can end. */
-  whenOver(run: () => void): void
   /**
    * Begins TLS on a connection without it; `then` is called after the handshake, if the certificate is as it should
    * be. The caller leaves the plain socket alone from now on, without listeners for its data.
@@ -48,11 +46,9 @@ export function withConnection<T>(
     let secure: TLSSocket | undefined
     let missing = ' (no connection)'
     let over = false
-    let letGo = () => {}
     const end = () => {
       if (over) return false
       over = true
-      letGo()
       signal.removeEventListener('abort', abort)
       closeWithReset(socket)
       secure?.destroy()
@@ -75,9 +71,6 @@ export function withConnection<T>(
         if (end()) resolve(value)
       },
       fail,
-      whenOver: (run) => {
-        letGo = run
-      },
       startTls: (client, then) => {
         if (over) return
         missing = ' (no TLS handshake)'

@@ -1,9 +1,7 @@
 // checks.http: does the server answer a request as it should, over HTTP or HTTPS?
-import { type IncomingMessage, request } from 'node:http'
 import { isIP, type Socket } from 'node:net'
 import { checkInteger, checkOptions } from '../../validate.js'
 import type { Check } from '../types.js'
-import { apart } from './apart.js'
 import { type Control, withConnection } from './connection.js'
 import { type ContentCheck, type ContentRule, readContentRule } from './content.js'
 import {
@@ -13,6 +11,7 @@ import {
   formatEndpoint,
   readEndpoint,
 } from './endpoint.js'
+import { HttpAnswer, type Part } from './http-answer.js'
 import {
   type HeadersCheck,
   type HttpStatusRule,
@@ -57,14 +56,8 @@ interface Rules {
   readonly maxBodyBytes: number
 }
 
-interface Query {
-  readonly method: string
-  readonly path: string
-  readonly headers: Readonly<Record<string, string>>
-}
-
-/** As curl (CURL_MAX_HTTP_HEADER and its MAX_HTTP_RESP_HEADER_SIZE): all headers together. */
-const MOST_HEAD_BYTES = 300 * 1024
+/** Methods whose requests have no body at all; the others say that theirs is empty. */
+const bodiless = ['GET', 'HEAD', 'OPTIONS', 'DELETE', 'TRACE']
 
 /**
  * Sends one HTTP/1.1 request over a connection of its own, and judges the answer.
@@ -88,11 +81,11 @@ export function http(options: HttpCheckOptions = {}): Check {
   const host = fields.host === undefined ? undefined : readHost(fields.host)
   const { method = 'GET', path = '/', headers = {}, status = '200-399' } = fields
   const { expectHeaders = {}, maxBodyBytes = 65_536 } = fields
-  const query: Query = {
-    method: readMethod(method),
-    path: readPath(path),
-    headers: { connection: 'close', 'user-agent': 'ipvs', ...readHeaders(headers) },
-  }
+  const verb = readMethod(method)
+  const target = readPath(path)
+  const ours = { Connection: 'close', 'User-Agent': 'ipvs' }
+  const empty = bodiless.includes(verb) ? {} : { 'Content-Length': '0' }
+  const lines = readHeaders(headers, { ...ours, ...empty })
   const rules: Rules = {
     status: readStatus(status),
     headers: readExpectedHeaders(expectHeaders),
@@ -108,96 +101,90 @@ export function http(options: HttpCheckOptions = {}): Check {
     const endpoint = endpointOf(member)
     const scheme = client === undefined ? 'http' : 'https'
     const label = `${scheme} ${formatEndpoint(endpoint)}`
-    const headers = { host: host ?? hostOf(endpoint, scheme), ...query.headers }
+    const begin = [`${verb} ${target} HTTP/1.1`, `Host: ${host ?? hostOf(endpoint, scheme)}`]
+    const request = `${[...begin, ...lines].join('\r\n')}\r\n\r\n`
     const detail = await withConnection<string>(
       { endpoint, tls: client, label, signal },
-      (socket, control) => ask(socket, { ...query, headers }, rules, control),
+      (socket, control) => {
+        judge(socket, verb, rules, control)
+        socket.write(request, 'latin1')
+      },
     )
     return { detail }
   }
 }
 
-function ask(socket: Socket, query: Query, rules: Rules, control: Control<string>): void {
-  const { succeed, fail } = control
-  // Apart: the client ends its stream after an answer.
-  const asked = request({
-    ...query,
-    setHost: false,
-    createConnection: () => apart(socket),
-    // Lines that end in LF, folded headers, control bytes, a length beside chunks, more than the length: curl and
-    // browsers take them, and nothing is passed on that could be smuggled.
-    insecureHTTPParser: true,
-    maxHeaderSize: MOST_HEAD_BYTES,
-  })
-  const judgeHead = (response: IncomingMessage) =>
-    rules.status(response.statusCode ?? 0) ?? rules.headers(response.headers)
-  const conclude = (response: IncomingMessage, wrong: string | undefined) => {
-    if (wrong === undefined) succeed(`status ${response.statusCode}`)
-    else fail(new Error(wrong))
-  }
-  // Node.js keeps a request, and what it stands on, until its answer has been read or its stream is closed.
-  control.whenOver(() => asked.destroy())
-  let answer: IncomingMessage | undefined
-  asked.on('error', (error) => {
-    // What comes after the end of the answer is none of it.
-    if (!answer?.complete) fail(inWords(error, 'before it answered'))
-  })
-  asked.once('response', (response) => {
-    answer = response
-    const wrong = judgeHead(response)
-    if (wrong !== undefined || rules.body === undefined) return conclude(response, wrong)
-    response.on('error', (error) => fail(inWords(error, 'in the middle of its answer')))
-    readBody(response, rules.body, rules.maxBodyBytes, fail, (fault) => {
-      conclude(response, fault === undefined ? undefined : `body: ${fault}`)
-    })
-  })
-  // Status 101, to a request with `Upgrade`; what follows is not HTTP.
-  asked.once('upgrade', (response) => conclude(response, judgeHead(response)))
-  asked.end()
-}
-
-function readBody(
-  response: IncomingMessage,
-  rule: ContentCheck,
-  maxBytes: number,
-  fail: (error: Error) => void,
-  done: (wrong: string | undefined) => void,
+/** Reads the answer as far as it takes to judge it. */
+function judge(
+  socket: Socket,
+  method: string,
+  rules: Rules,
+  { succeed, fail }: Control<string>,
 ): void {
-  const { needle } = rule
-  const chunks: Buffer[] = []
-  let length = 0
-  let tail: Buffer = Buffer.alloc(0)
-  const judge = () => {
-    response.removeAllListeners('data')
+  const answer = new HttpAnswer(method)
+  let status = 0
+  let body: Body | undefined
+  /** Whether it is known to be right. Throws what is wrong with it. */
+  const isRight = (part: Part): boolean => {
+    if (part === 'end') return body?.isRight() ?? true
+    if ('body' in part) return body?.add(part.body) ?? true
+    ;({ status } = part.head)
+    const wrong = rules.status(status) ?? rules.headers(part.head.headers)
+    if (wrong !== undefined) throw new Error(wrong)
+    // What follows status 101 is not HTTP.
+    if (rules.body === undefined || status === 101) return true
+    body = new Body(rules.body, rules.maxBodyBytes)
+    return false
+  }
+  const read = (parts: Iterable<Part>) => {
     try {
-      done(rule.judge(Buffer.concat(chunks)))
+      for (const part of parts) if (isRight(part)) return succeed(`status ${status}`)
     } catch (error) {
       fail(error instanceof Error ? error : new Error(String(error)))
     }
   }
-  response.on('data', (data: Buffer) => {
-    const chunk = data.subarray(0, maxBytes - length)
-    chunks.push(chunk)
-    length += chunk.length
-    if (needle !== undefined) {
-      // Only what is new, and the last bytes before it, so that many small chunks cost no more than a large one.
-      const fresh = Buffer.concat([tail, chunk])
-      if (fresh.includes(needle)) return judge()
-      tail = fresh.subarray(Math.max(0, fresh.length - needle.length + 1))
-    }
-    if (length === maxBytes) judge()
-  })
-  response.once('end', judge)
+  socket.on('data', (bytes) => read(answer.read(bytes)))
+  socket.once('end', () => read(answer.close()))
 }
 
-/** Node's words for what went wrong are about itself. */
-function inWords(error: Error, when: string): Error {
-  const code = 'code' in error ? String(error.code) : ''
-  if (code === 'ECONNRESET')
-    return new Error(`the server closed the connection ${when}`, { cause: error })
-  if (code.startsWith('HPE_') && 'reason' in error)
-    return new Error(`not HTTP: ${error.reason}`, { cause: error })
-  return error
+class Body {
+  readonly #rule: ContentCheck
+  readonly #maxBytes: number
+  /** Grows to twice its size: it may come byte by byte. */
+  #bytes = Buffer.alloc(0)
+  #length = 0
+
+  constructor(rule: ContentCheck, maxBytes: number) {
+    this.#rule = rule
+    this.#maxBytes = maxBytes
+  }
+
+  /** Whether so much is enough. Throws what is wrong. */
+  add(chunk: Buffer): boolean {
+    const before = this.#length
+    const part = chunk.subarray(0, this.#maxBytes - before)
+    this.#length += part.length
+    if (this.#length > this.#bytes.length) {
+      const larger = Buffer.alloc(Math.min(this.#maxBytes, 2 * this.#length))
+      this.#bytes.copy(larger, 0, 0, before)
+      this.#bytes = larger
+    }
+    part.copy(this.#bytes, before)
+    const { needle } = this.#rule
+    // Only what is new, and the last bytes before it, so that many small chunks cost no more than a large one.
+    if (needle !== undefined) {
+      const fresh = this.#bytes.subarray(Math.max(0, before - needle.length + 1), this.#length)
+      if (fresh.includes(needle)) return true
+    }
+    return this.#length === this.#maxBytes && this.isRight()
+  }
+
+  /** Throws what is wrong. */
+  isRight(): boolean {
+    const wrong = this.#rule.judge(this.#bytes.subarray(0, this.#length))
+    if (wrong !== undefined) throw new Error(`body: ${wrong}`)
+    return true
+  }
 }
 
 function hostOf(endpoint: CheckEndpoint, scheme: 'http' | 'https'): string {
