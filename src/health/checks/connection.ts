@@ -76,7 +76,7 @@ export function withConnection<T>(
         missing = ' (no TLS handshake)'
         const layer = layTls(socket, client)
         secure = layer
-        layer.on('error', (error) => fail(tlsError(error)))
+        layer.on('error', (error) => fail(tlsError(error, client)))
         layer.once('secureConnect', () => {
           if (over) return
           missing = ''

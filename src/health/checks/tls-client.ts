@@ -1,18 +1,19 @@
 // The client's side of TLS in a check: its options, the layer on a connection, what the certificate is worth.
-import { X509Certificate } from 'node:crypto'
+import { constants, X509Certificate } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
 import {
   checkServerIdentity,
   connect,
   createSecureContext,
   type SecureContext,
+  type SecureContextOptions,
   type TLSSocket,
 } from 'node:tls'
 import { rangeError, typeError } from '../../errors.js'
-import { checkBoolean, checkName, checkOptions } from '../../validate.js'
+import { checkBoolean, checkInteger, checkName, checkOptions } from '../../validate.js'
 import { apart } from './apart.js'
 
-export type CheckTlsVersion = 'TLSv1.2' | 'TLSv1.3'
+export type CheckTlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
 
 export interface CheckTlsOptions {
   /**
@@ -31,11 +32,33 @@ export interface CheckTlsOptions {
   readonly cert?: string | Uint8Array | undefined
   /** Private key of `cert`, PEM, not encrypted. */
   readonly key?: string | Uint8Array | undefined
-  /** Default `TLSv1.2`; older ones are out of reach of Node.js with its OpenSSL as it is. */
+  /**
+   * For servers that OpenSSL refuses by default, though clients of theirs may take them: without secure renegotiation
+   * (RFC 5746), with TLS 1.0 or 1.1, old ciphers and signatures, short keys. Default false.
+   */
+  readonly legacy?: boolean | undefined
+  /**
+   * Default `TLSv1.2`, with `legacy` `TLSv1`. Below `TLSv1.2` the default of `ciphers` is that of `legacy`, without which OpenSSL has
+   * no such version.
+   */
   readonly minVersion?: CheckTlsVersion | undefined
+  /** As in `tls.connect()`, in OpenSSL's words. Default: that of Node.js, with `legacy` all, with `@SECLEVEL=0`. */
+  readonly ciphers?: string | undefined
+  /** As in `tls.connect()`: `SSL_OP_...` of `crypto.constants`. Default: none, with `legacy` `SSL_OP_LEGACY_SERVER_CONNECT`. */
+  readonly secureOptions?: number | undefined
 }
 
-export const tlsOptionNames = ['serverName', 'verify', 'ca', 'cert', 'key', 'minVersion'] as const
+export const tlsOptionNames = [
+  'serverName',
+  'verify',
+  'ca',
+  'cert',
+  'key',
+  'legacy',
+  'minVersion',
+  'ciphers',
+  'secureOptions',
+] as const
 
 /** Options that have been read. */
 export interface TlsClient {
@@ -45,9 +68,19 @@ export interface TlsClient {
   readonly context: SecureContext
   /** Application protocols to offer. */
   readonly alpn: readonly string[]
+  /** The option that would take older servers; `undefined` if nothing would. */
+  readonly legacyOption: string | undefined
 }
 
-const versions: readonly CheckTlsVersion[] = ['TLSv1.2', 'TLSv1.3']
+const versions: readonly CheckTlsVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']
+
+/** All that OpenSSL has, servers without a certificate apart. Those of TLS 1.3 are named because it is left out otherwise. */
+const allCiphers =
+  'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:ALL:!aNULL:@SECLEVEL=0'
+
+/** What OpenSSL says of servers that `legacy` may take. */
+const oldFashioned =
+  /legacy|protocol version|unsupported protocol|too (small|weak)|handshake failure|insufficient security|signature|cipher|digest/
 
 /**
  * Reads an option `tls?: boolean | CheckTlsOptions`; `undefined`: no TLS.
@@ -78,7 +111,8 @@ export function readTlsFields(
   option: string,
   alpn: readonly string[],
 ): TlsClient {
-  const { serverName, ca, cert, key, minVersion } = fields
+  const { serverName, ca, cert, key, legacy = false, minVersion } = fields
+  const old = readOld({ ...fields, legacy, minVersion }, option)
   const authorities = ca === undefined ? undefined : readAuthorities(ca, `${option}.ca`)
   const verify =
     fields.verify === undefined
@@ -86,8 +120,7 @@ export function readTlsFields(
       : checkBoolean(fields.verify, `${option}.verify`)
   if (authorities !== undefined && !verify)
     throw typeError(`${option}.ca`, 'left out with verify: false', ca)
-  const names = new Map(versions.map((version) => [version as string, version]))
-  const ours = readOurs(cert, key, option)
+  const ours = readOurs(cert, key, old, option)
   return {
     serverName:
       serverName === undefined ? undefined : readServerName(serverName, `${option}.serverName`),
@@ -97,11 +130,47 @@ export function readTlsFields(
       // An empty list keeps Node.js from loading the authorities that nobody asks.
       ...(verify && authorities === undefined ? {} : { ca: [...(authorities ?? [])] }),
       ...ours,
-      ...(minVersion === undefined
-        ? {}
-        : { minVersion: checkName(minVersion, `${option}.minVersion`, names) }),
+      ...old,
+    }),
+    legacyOption: legacy === true || minVersion === 'TLSv1.3' ? undefined : `${option}.legacy`,
+  }
+}
+
+/** How old-fashioned a server may be. */
+function readOld(
+  fields: Readonly<Record<'legacy' | 'minVersion' | 'ciphers' | 'secureOptions', unknown>>,
+  option: string,
+): SecureContextOptions {
+  const legacy = checkBoolean(fields.legacy, `${option}.legacy`)
+  const names = new Map(versions.map((version) => [version as string, version]))
+  const minVersion =
+    fields.minVersion === undefined
+      ? legacy && 'TLSv1'
+      : checkName(fields.minVersion, `${option}.minVersion`, names)
+  const {
+    ciphers = minVersion === 'TLSv1' || minVersion === 'TLSv1.1' || legacy ? allCiphers : undefined,
+  } = fields
+  const { secureOptions = legacy ? constants.SSL_OP_LEGACY_SERVER_CONNECT : undefined } = fields
+  if (ciphers !== undefined && typeof ciphers !== 'string')
+    throw typeError(`${option}.ciphers`, 'a list of ciphers in the words of OpenSSL', ciphers)
+  const old = {
+    ...(minVersion && { minVersion }),
+    ...(ciphers !== undefined && { ciphers }),
+    ...(secureOptions !== undefined && {
+      secureOptions: checkInteger(secureOptions, `${option}.secureOptions`, 0, 2 ** 32 - 1),
     }),
   }
+  try {
+    createSecureContext({ ...old, ca: [] })
+  } catch (error) {
+    const why = error instanceof Error ? `: ${error.message}` : ''
+    throw rangeError(
+      `${option}.ciphers`,
+      `a list of ciphers in the words of OpenSSL${why}`,
+      ciphers,
+    )
+  }
+  return old
 }
 
 /**
@@ -115,6 +184,8 @@ export function layTls(socket: Socket, client: TlsClient): TLSSocket {
     secureContext: client.context,
     servername: client.serverName ?? '',
     ALPNProtocols: [...client.alpn],
+    // OpenSSL says what is too short, and `ciphers` what it takes.
+    minDHSize: 1,
     // Node.js would close the connection by itself, without a reset.
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,
@@ -124,9 +195,12 @@ export function layTls(socket: Socket, client: TlsClient): TLSSocket {
 /** Why the certificate is not to be trusted, or `undefined` if it is or nobody asked. */
 export function distrust(secure: TLSSocket, client: TlsClient): string | undefined {
   if (!client.verify) return undefined
-  // Typed as an error, but it is a code of OpenSSL's such as CERT_HAS_EXPIRED.
-  if (!secure.authorized)
-    return `certificate: ${String(secure.authorizationError).toLowerCase().replaceAll('_', ' ')}`
+  if (!secure.authorized) {
+    // Typed as an error, but it is a code of OpenSSL's such as CERT_HAS_EXPIRED; a short key has none of its own.
+    const code = String(secure.authorizationError)
+    if (code === 'UNSPECIFIED') return `certificate: not secure enough${hint(client)}`
+    return `certificate: ${code.toLowerCase().replaceAll('_', ' ')}`
+  }
   if (client.serverName === undefined) return undefined
   const certificate = secure.getPeerCertificate()
   if (checkServerIdentity(client.serverName, certificate) === undefined) return undefined
@@ -135,15 +209,19 @@ export function distrust(secure: TLSSocket, client: TlsClient): string | undefin
 }
 
 /** An error of TLS in words: OpenSSL's messages are addresses and file names around a few of them. */
-export function tlsError(error: Error): Error {
+export function tlsError(error: Error, client: TlsClient): Error {
   const closed = 'code' in error && error.code === 'ECONNRESET'
   const reason = 'reason' in error && typeof error.reason === 'string' ? error.reason : undefined
   return new Error(
     closed
       ? 'the server closed the connection in the TLS handshake'
-      : `TLS: ${reason ?? error.message}`,
+      : `TLS: ${reason ?? error.message}${oldFashioned.test(reason ?? '') ? hint(client) : ''}`,
     { cause: error },
   )
+}
+
+function hint({ legacyOption }: TlsClient): string {
+  return legacyOption === undefined ? '' : ` (${legacyOption} may take it)`
 }
 
 function readAuthorities(value: unknown, option: string): readonly (string | Buffer)[] {
@@ -154,13 +232,13 @@ function readAuthorities(value: unknown, option: string): readonly (string | Buf
   )
 }
 
-function readOurs(cert: unknown, key: unknown, option: string) {
+function readOurs(cert: unknown, key: unknown, old: SecureContextOptions, option: string) {
   if (cert === undefined && key === undefined) return {}
   const ours = readPem(cert, `${option}.cert`, 'a certificate', (pem) => new X509Certificate(pem))
   return {
     cert: ours,
     key: readPem(key, `${option}.key`, 'the private key of cert', (pem) =>
-      createSecureContext({ cert: ours, key: pem }),
+      createSecureContext({ ...old, cert: ours, key: pem }),
     ),
   }
 }

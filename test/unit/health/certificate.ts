@@ -21,6 +21,8 @@ export interface CertificateWishes {
   readonly notAfter?: Date
   /** May sign others. Default false. */
   readonly authority?: boolean
+  /** An RSA key of so many bits, and a signature with SHA-1 if it is its own issuer. Default: P-256 and SHA-256. */
+  readonly rsaBits?: number
 }
 
 const hourMs = 3_600_000
@@ -30,9 +32,15 @@ export function daysFromNow(days: number): Date {
 }
 
 export function makeCertificate(wishes: CertificateWishes): MadeCertificate {
-  const { name, issuer, authority = false } = wishes
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const algorithm = sequence(oid('2a8648ce3d040302')) // ecdsa-with-SHA256
+  const { name, issuer, authority = false, rsaBits } = wishes
+  const { publicKey, privateKey } =
+    rsaBits === undefined
+      ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      : generateKeyPairSync('rsa', { modulusLength: rsaBits })
+  const isOld = rsaBits !== undefined && issuer === undefined
+  const algorithm = isOld
+    ? sequence(oid('2a864886f70d010105'), tlv(0x05, hex(''))) // sha1WithRSAEncryption
+    : sequence(oid('2a8648ce3d040302')) // ecdsa-with-SHA256
   const extensions = [
     sequence(oid('551d13'), tlv(0x04, sequence(...(authority ? [tlv(0x01, hex('ff'))] : [])))),
     sequence(oid('551d11'), tlv(0x04, sequence(tlv(0x82, Buffer.from(name))))),
@@ -47,7 +55,7 @@ export function makeCertificate(wishes: CertificateWishes): MadeCertificate {
     publicKey.export({ type: 'spki', format: 'der' }),
     tlv(0xa3, sequence(...extensions)),
   )
-  const signature = sign('sha256', body, issuer?.privateKey ?? privateKey)
+  const signature = sign(isOld ? 'sha1' : 'sha256', body, issuer?.privateKey ?? privateKey)
   const der = sequence(body, algorithm, tlv(0x03, Buffer.concat([hex('00'), signature])))
   const lines = der.toString('base64').replace(/.{64}/g, '$&\n').trimEnd()
   return {

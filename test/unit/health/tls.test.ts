@@ -214,7 +214,7 @@ describe('checks.tls', () => {
     [{ key: fine.key }, 'options.cert'],
     [{ cert: fine.cert, key: stranger.key }, 'options.key'],
     [{ cert: fine.cert, key: 'nonsense' }, 'options.key'],
-    [{ minVersion: 'TLSv1.1' }, 'options.minVersion'],
+    [{ minVersion: 'TLSv1.4' }, 'options.minVersion'],
     [{ alpn: [] }, 'options.alpn'],
     [{ alpn: 'h2' }, 'options.alpn'],
     [{ minDaysLeft: -1 }, 'options.minDaysLeft'],
