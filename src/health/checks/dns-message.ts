@@ -68,14 +68,18 @@ export function readReply(message: Buffer, id: number, question: DnsQuestion): D
   if (!omitted && !isQuestion(asked, question)) return { notOurs: 'wrong question' }
   // What follows the question may have been cut off anywhere.
   if (truncated) return { rcode, truncated, answers: [] }
-  return { rcode, truncated, answers: decodeOrThrow(message).answers ?? [] }
+  return { rcode, truncated, answers: decodeUpTo('answers', message).answers ?? [] }
 }
 
 function readQuestions(message: Buffer) {
-  const head = Buffer.from(message)
-  // No answers, authorities, additionals: only the questions are decoded.
-  head.fill(0, 6, headerBytes)
-  return decodeOrThrow(head).questions ?? []
+  return decodeUpTo('questions', message).questions ?? []
+}
+
+/** Clients do not look at what comes behind, which may be of types that nobody knows, or not be there. */
+function decodeUpTo(last: 'questions' | 'answers', message: Buffer) {
+  const part = Buffer.from(message)
+  part.fill(0, last === 'questions' ? 6 : 8, headerBytes)
+  return decodeOrThrow(part)
 }
 
 function isQuestion(asked: ReturnType<typeof readQuestions>, { name, type }: DnsQuestion): boolean {

@@ -11,6 +11,8 @@ export interface LdapMessage {
   readonly kind: string
   /** Of those messages that have one. */
   readonly result: LdapResult | undefined
+  /** The server's word that it will close the connection, with the reason in `result` (RFC 4511, 4.4.1). */
+  readonly isDisconnection: boolean
   /** Of the whole message. */
   readonly bytes: number
 }
@@ -50,6 +52,8 @@ export function searchRequest(id: number, base: string): Buffer {
   )
 }
 
+const disconnection = Buffer.from('1.3.6.1.4.1.1466.20036')
+
 /** The extended operation of RFC 4511, 4.14. */
 export function startTlsRequest(id: number): Buffer {
   return message(id, ber(0x77, ber(0x80, Buffer.from('1.3.6.1.4.1.1466.20037'))))
@@ -73,19 +77,26 @@ export function readMessage(received: Buffer): LdapMessage | 'more' | undefined 
   if (known === undefined) return undefined
   const result = known.hasResult ? readResult(operation.value) : undefined
   if (known.hasResult && result === undefined) return undefined
-  const { value } = id
-  return { id: value.readIntBE(0, value.length), kind: known.kind, result, bytes: outer.bytes }
+  return {
+    id: id.value.readIntBE(0, id.value.length),
+    kind: known.kind,
+    result,
+    isDisconnection: operation.value.includes(disconnection),
+    bytes: outer.bytes,
+  }
 }
 
 function readResult(value: Buffer): LdapResult | undefined {
   const code = readBer(value)
-  if (typeof code !== 'object' || code.tag !== enumerated || code.value.length !== 1)
-    return undefined
+  if (typeof code !== 'object' || code.tag !== enumerated) return undefined
+  const { length } = code.value
+  // Codes of servers' own are longer, and BER lets short ones be written long.
+  if (length < 1 || length > 4) return undefined
   const matched = readBer(value.subarray(code.bytes))
   if (typeof matched !== 'object') return undefined
   const diagnostic = readBer(value.subarray(code.bytes + matched.bytes))
   if (typeof diagnostic !== 'object') return undefined
-  return { code: code.value.readUInt8(), diagnostic: diagnostic.value.toString('utf8') }
+  return { code: code.value.readIntBE(0, length), diagnostic: diagnostic.value.toString('utf8') }
 }
 
 /** As RFC 4511, A.2, calls those that a check may meet. */

@@ -106,8 +106,9 @@ function readResult(
       others.push(message.kind)
       continue
     }
-    // Message 0 is the server's word that it will close the connection, and why.
     const { result } = message
+    // A notification of something else than the end is nothing to us (RFC 4511, 4.4).
+    if (message.id === 0 && result?.code === 0 && !message.isDisconnection) continue
     if (result === undefined || (result.code === 0 && (message.id !== id || message.kind !== kind)))
       return {
         progress: { wrong: `answered ${message.kind} of message ${message.id}${to}` },

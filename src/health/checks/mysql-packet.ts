@@ -7,6 +7,8 @@ export interface Greeting {
   readonly version: string
   /** How it would have passwords sent: `mysql_native_password`. */
   readonly method: string
+  /** Whether it understands the name of a method. */
+  readonly knowsMethods: boolean
 }
 
 export interface Packet {
@@ -56,7 +58,7 @@ export function readGreeting(payload: Buffer): Greeting | undefined {
   const protocol = payload[0]
   if (protocol === undefined || protocol > 10 || end === -1) return undefined
   const version = payload.toString('utf8', 1, end)
-  if (protocol < 10) return { protocol, version, method: '' }
+  if (protocol < 10) return { protocol, version, method: '', knowsMethods: false }
   // Connection id 4, first part of the scramble 8 and a zero, capabilities 2: no server sends less.
   const rest = payload.subarray(end + 1)
   if (rest.length < 15) return undefined
@@ -65,7 +67,13 @@ export function readGreeting(payload: Buffer): Greeting | undefined {
   const after = rest.subarray(31 + scramble)
   const stop = after.indexOf(0)
   const method = after.toString('latin1', 0, stop === -1 ? after.length : stop)
-  return { protocol, version, method: method === '' ? 'mysql_native_password' : method }
+  const knowsMethods = rest.length >= 20 && (rest.readUInt16LE(18) & (pluginAuth >> 16)) !== 0
+  return {
+    protocol,
+    version,
+    method: method === '' ? 'mysql_native_password' : method,
+    knowsMethods,
+  }
 }
 
 /** An error packet in words: `error 1040 "Too many connections"`. */
@@ -91,9 +99,11 @@ const pluginAuth = 0x0008_0000
 const utf8 = 33
 
 /** Logs in without a password. */
-export function handshakeResponse(user: string, { method }: Greeting): Buffer {
+export function handshakeResponse(user: string, { method, knowsMethods }: Greeting): Buffer {
   const head = Buffer.alloc(32)
-  head.writeUInt32LE(longPassword | protocol41 | secureConnection | pluginAuth, 0)
+  // Nothing that the server has not offered: some refuse it.
+  const named = knowsMethods ? pluginAuth : 0
+  head.writeUInt32LE(longPassword | protocol41 | secureConnection | named, 0)
   head.writeUInt32LE(0xff_ffff, 4)
   head[8] = utf8
   const answer = noPassword(method)
@@ -102,7 +112,7 @@ export function handshakeResponse(user: string, { method }: Greeting): Buffer {
     Buffer.from(`${user}\0`),
     Buffer.from([answer.length]),
     answer,
-    Buffer.from(`${method}\0`),
+    Buffer.from(knowsMethods ? `${method}\0` : ''),
   ])
 }
 

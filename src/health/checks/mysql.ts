@@ -28,8 +28,11 @@ export interface MysqlCheckOptions extends CheckEndpointOptions {
 
 const stranger = 'ipvs_check'
 
-/** Refusals of a user: access denied, the same for want of a password, and MySQL's for want of TLS. */
-const refusals = new Set([1045, 1698, 3159])
+/**
+ * Refusals of a user: access denied, the same for want of a password, for want of TLS, because the account is locked (MySQL,
+ * MariaDB), its password has expired, or it has failed too often.
+ */
+const refusals = new Set([1045, 1698, 3159, 3118, 4151, 1862, 3955])
 
 /**
  * Healthy when the server greets with its handshake (protocol 10) and decides about a login. An error packet, such as

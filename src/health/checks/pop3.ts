@@ -34,6 +34,7 @@ const ok = (to: string): Step => ({
   awaited: `+OK${to}`,
   read: (received) =>
     readLines(received, undefined, (line) =>
-      /^\+OK( |$)/.test(line) ? undefined : { wrong: `${to}, expected +OK` },
+      // As clients do: some write "+OK<1.2@host>".
+      /^\+OK(?![a-z])/i.test(line) ? undefined : { wrong: `${to}, expected +OK` },
     ),
 })

@@ -77,8 +77,9 @@ function ask(
     send: command(words),
     awaited: `${expected} to ${verb}`,
     read: (received) =>
-      readLines(received, undefined, (line) =>
-        healthy.includes(line.split(' ', 1)[0] ?? '')
+      // A line, or two with the length first, as some proxies say it: "$4", "PONG".
+      readLines(received, /^(?!\$\d)/, (reply) =>
+        healthy.includes(reply.replace(/^\$\d+\n/, '+').split(' ', 1)[0] ?? '')
           ? undefined
           : { wrong: ` to ${verb}, expected ${expected}` },
       ),

@@ -65,7 +65,8 @@ function code(
     read: (received) =>
       readLines(received, /^(?!\d{3}-)/, (reply) => {
         const last = reply.slice(reply.lastIndexOf('\n') + 1)
-        if (last === expected || last.startsWith(`${expected} `)) return undefined
+        // The first digit decides (RFC 5321, 4.2.1), and the text may be missing (4.2).
+        if (/^2\d\d( |$)/.test(last)) return undefined
         // A server of the last century, whatever it says of EHLO (RFC 5321, 3.2); but for "closing the channel" (421) and
         // "takes no mail" (521, RFC 7504).
         if (withoutIt !== undefined && /^[45](?!21)\d\d( |$)/.test(last))

@@ -205,6 +205,25 @@ describe('checks.dns', () => {
     expect(await run(garbage.member, udpOnly)).toMatch(/^dns udp HOST: malformed reply: /)
   })
 
+  it.each([
+    ['is cut off', (whole: Buffer) => whole.subarray(0, -7)],
+    [
+      'makes no sense',
+      (whole: Buffer) => Buffer.concat([whole.subarray(0, -7), Buffer.alloc(7, 0xff)]),
+    ],
+  ])('does not look behind the answers: what follows %s', async (_, change) => {
+    const more = (query: Buffer) =>
+      change(
+        answer(query, {
+          additionals: [{ type: 'A', name: 'a.example.org', ttl: 1, data: '192.0.2.1' }],
+        }),
+      )
+    const { member } = await serve({ udp: udpReply(more), tcp: tcpReply(more) })
+    expect(await run(member, { answer: '192.0.2.53' })).toBe(
+      'healthy: udp NOERROR, 1 answers; tcp NOERROR, 1 answers',
+    )
+  })
+
   it('takes a truncated reply over UDP as an answer, even one cut in the middle', async () => {
     const truncated = (query: Buffer) =>
       answer(query, { flags: TRUNCATED_RESPONSE }).subarray(0, -5)

@@ -339,6 +339,18 @@ describe('checks.http', () => {
       expect(names).toEqual(['www.example.org'])
     })
 
+    it('takes a body that ends with the connection, though TLS was not ended', async () => {
+      const { member } = await serve({
+        tcp: (socket, self) =>
+          overTls(certificate, (stream) =>
+            stream.once('data', () => {
+              stream.write('HTTP/1.0 200 OK\r\n\r\nyes', () => socket.end())
+            }),
+          )(socket, self),
+      })
+      expect(await runHttp({ tls: true, body: /^yes$/ }, member)).toBe('healthy: status 200')
+    })
+
     it('verifies the certificate when told', async () => {
       const { member } = await serve(secure())
       const ca = authority.cert

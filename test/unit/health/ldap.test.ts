@@ -54,6 +54,36 @@ describe('checks.ldap', () => {
     )
   })
 
+  it('takes a code that is written longer than it needs, and codes that are long', async () => {
+    const done = (code: string) => ldapMessage(2, 0x65, hex(`0a ${code} 0400 0400`))
+    const padded = await scripted({ first: false, turns: [done('03 000000')] })
+    expect(await run(checks.ldap(), padded.member)).toBe('healthy: success')
+    const own = await scripted({ first: false, turns: [done('02 1000')] })
+    expect(await run(checks.ldap(), own.member)).toBe(
+      'ldap HOST: answered result (4096), expected success',
+    )
+  })
+
+  it('takes no notice of what is no answer, but of the end', async () => {
+    const notice = (name: string, code = 0) => {
+      const oid = Buffer.from(name)
+      const rest = Buffer.concat([
+        hex(`0a01 0${code} 0400 0400 8a`),
+        Buffer.from([oid.length]),
+        oid,
+      ])
+      return ldapMessage(0, 0x78, rest)
+    }
+    const intermediate = ldapMessage(2, 0x79, hex(''))
+    const turn = Buffer.concat([notice('1.2.3'), intermediate, rootEntry, searchDone])
+    const busy = await scripted({ first: false, turns: [turn] })
+    expect(await run(checks.ldap(), busy.member)).toBe('healthy: success')
+    const going = await scripted({ first: false, turns: [notice('1.3.6.1.4.1.1466.20036')] })
+    expect(await run(checks.ldap(), going.member)).toBe(
+      'ldap HOST: answered extendedResponse of message 0',
+    )
+  })
+
   it('binds first when told, and never shows the password', async () => {
     const check = checks.ldap({ dn: 'cn=probe', password: 'hunter2' })
     const server = await scripted({

@@ -9,9 +9,13 @@ function packet(sequence: number, ...parts: Bytes[]): Buffer {
   const payload = Buffer.concat(parts.map((part) => Buffer.from(part as Uint8Array)))
   return Buffer.concat([Buffer.from([payload.length, 0, 0, sequence]), payload])
 }
-function mysqlGreeting(version = '8.0.36', method = 'caching_sha2_password'): Buffer {
+function mysqlGreeting(
+  version = '8.0.36',
+  method = 'caching_sha2_password',
+  high = 'ffdf',
+): Buffer {
   const scramble = hex('0102030405060708')
-  const flags = hex('ffff ff 0200 ffdf 15 00000000000000000000')
+  const flags = hex(`ffff ff 0200 ${high} 15 00000000000000000000`)
   return packet(
     0,
     hex('0a'),
@@ -76,14 +80,31 @@ describe('checks.mysql', () => {
       )
   })
 
-  it.each([1045, 1698, 3159])('takes error %i for a refusal of strangers', async (code) => {
-    const refusal = packet(2, hex('ff'), new Uint8Array(new Uint16Array([code]).buffer), '#HY000No')
-    const { member } = await scripted({ first: true, turns: [mysqlGreeting(), refusal] })
-    expect(await run(checks.mysql(), member)).toMatch(/^healthy: .*, refuses strangers$/)
-    expect(await run(checks.mysql({ user: 'probe' }), member)).toBe(
-      `mysql HOST: answered error ${code} "No" to a login`,
+  it('says nothing of methods to a server that knows none', async () => {
+    const greeting = mysqlGreeting('5.1.73', 'none', '0000')
+    const server = await scripted({ first: true, turns: [greeting, denied] })
+    expect(await run(checks.mysql(), server.member)).toMatch(/^healthy/)
+    expect(server.sent()).toEqual(
+      packet(1, hex('01820000 ffffff00 21'), Buffer.alloc(23), 'ipvs_check\0', hex('00')),
     )
   })
+
+  it.each([1045, 1698, 3159, 3118, 4151, 1862, 3955])(
+    'takes error %i for a refusal of strangers',
+    async (code) => {
+      const refusal = packet(
+        2,
+        hex('ff'),
+        new Uint8Array(new Uint16Array([code]).buffer),
+        '#HY000No',
+      )
+      const { member } = await scripted({ first: true, turns: [mysqlGreeting(), refusal] })
+      expect(await run(checks.mysql(), member)).toMatch(/^healthy: .*, refuses strangers$/)
+      expect(await run(checks.mysql({ user: 'probe' }), member)).toBe(
+        `mysql HOST: answered error ${code} "No" to a login`,
+      )
+    },
+  )
 
   it('fails when that user is refused', async () => {
     const { member } = await scripted({ first: true, turns: [mysqlGreeting(), denied] })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { checks } from '../../../src/health/checks/index.js'
 import { behavesAsDialogue } from './dialogue.js'
 import { run } from './loopback.js'
-import { scripted } from './script.js'
+import { pieces, scripted } from './script.js'
 
 behavesAsDialogue('redis', {
   check: checks.redis(),
@@ -44,6 +44,15 @@ describe('checks.redis', () => {
     const login = { password: 'secret' }
     expect(await run(checks.redis({ ...login, accept: ['ERR'] }), member)).toMatch(/^healthy/)
     expect(await run(checks.redis({ ...login, accept: ['LOADING'] }), member)).toContain('to AUTH')
+  })
+
+  it('takes an answer with its length before it, in pieces too', async () => {
+    const bulk = await scripted({ first: false, turns: ['$4\r\nPONG\r\n'] }, (bytes) =>
+      pieces(bytes, [1]),
+    )
+    expect(await run(checks.redis(), bulk.member)).toBe('healthy: answered "$4\\nPONG"')
+    const wrong = await scripted({ first: false, turns: ['$4\r\nPING\r\n'] })
+    expect(await run(checks.redis(), wrong.member)).toMatch(/answered "\$4\\nPING" to PING/)
   })
 
   it('takes the errors it is told to take', async () => {

@@ -45,6 +45,16 @@ describe('checks.smtp', () => {
       .toBe('EHLO director.example.org\r\nHELO director.example.org\r\nQUIT\r\n')
   })
 
+  it.each([
+    ['220', '250'],
+    ['220-a\r\n220', '250-a\r\n250'],
+    ['221 hi', '251 hi'],
+    ['200 a', '299 b'],
+  ])('looks at the first digit only: %j, %j', async (greeting, hello) => {
+    const { member } = await scripted({ first: true, turns: [`${greeting}\r\n`, `${hello}\r\n`] })
+    expect(await run(checks.smtp(), member)).toMatch(/^healthy/)
+  })
+
   it('says its own address over IPv6 too', async () => {
     let sent = ''
     const { member } = await serve(
