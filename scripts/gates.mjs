@@ -33,6 +33,15 @@ export const gates = [
     commands: [['vitest', 'run', '--project', 'unit']],
     concerns: /./,
   },
+  // What is left of checks when they have ended, in each of their ways; a leak put back.
+  {
+    name: 'memory',
+    commands: [
+      ['npm', 'run', '--silent', 'memory', '--', '--checks', '50', '--together'],
+      ['npm', 'run', '--silent', 'memory', '--', '--leaks', '--only', 'http'],
+    ],
+    concerns: /^(src\/(health|abort)|test\/memory)/,
+  },
   // The wire core by itself, under sanitizers; its lanes with a rule broken each.
   {
     name: 'native',

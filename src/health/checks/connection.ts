@@ -1,6 +1,7 @@
 // One connection of a check, over TCP or TLS: made to a literal address, closed with a reset on every path.
 import { connect, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { onAbort } from '../../abort.js'
 import { describe, describeAbort } from '../outcome.js'
 import type { CheckRoute } from './endpoint.js'
 import { distrust, layTls, type TlsClient, tlsError } from './tls-client.js'
@@ -49,7 +50,7 @@ export function withConnection<T>(
     const end = () => {
       if (over) return false
       over = true
-      signal.removeEventListener('abort', abort)
+      forget()
       closeWithReset(socket)
       secure?.destroy()
       return true
@@ -86,7 +87,7 @@ export function withConnection<T>(
         })
       },
     }
-    signal.addEventListener('abort', abort, { once: true })
+    const forget = onAbort(signal, abort)
     // Stays after the end: a reset that crosses ours must not be thrown.
     socket.on('error', fail)
     socket.once('connect', () => {

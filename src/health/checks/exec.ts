@@ -1,5 +1,6 @@
 // exec: a program of your own as a check. The only part of the package that starts processes.
 import { type ChildProcess, spawn } from 'node:child_process'
+import { onAbort } from '../../abort.js'
 import { typeError } from '../../errors.js'
 import { checkInteger, checkOptions } from '../../validate.js'
 import { describe, describeAbort, Inconclusive } from '../outcome.js'
@@ -108,6 +109,7 @@ function run(
       return notStarted(error)
     }
     const kill = () => killGroup(child)
+    const forget = onAbort(signal, kill)
     let output = Buffer.alloc(0)
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('error', () => {})
@@ -116,11 +118,11 @@ function run(
       })
     }
     child.once('error', (error) => {
-      signal.removeEventListener('abort', kill)
+      forget()
       notStarted(error)
     })
     child.once('exit', (code, by) => {
-      signal.removeEventListener('abort', kill)
+      forget()
       // What it has left behind would hold the pipes open.
       kill()
       let turn: NodeJS.Immediate | undefined
@@ -138,7 +140,6 @@ function run(
       }, lingerMs)
       child.once('close', end)
     })
-    signal.addEventListener('abort', kill, { once: true })
   })
 }
 

@@ -1,5 +1,6 @@
 // Several tries at once of which so many must succeed: when it is settled, and what the failures mean together.
 import { setMaxListeners } from 'node:events'
+import { onAbort } from '../../abort.js'
 import { classify, describe, Inconclusive, isSystemError } from '../outcome.js'
 
 /**
@@ -19,7 +20,7 @@ export async function gather<T>(
   setMaxListeners(0, rest.signal)
   const stop = () => rest.abort(signal.reason)
   if (signal.aborted) stop()
-  signal.addEventListener('abort', stop, { once: true })
+  const forget = onAbort(signal, stop)
   const values = new Map<number, T>()
   const errors = new Map<number, Error>()
   let failures = 0
@@ -47,7 +48,7 @@ export async function gather<T>(
       }
     })
   } finally {
-    signal.removeEventListener('abort', stop)
+    forget()
     rest.abort()
   }
 }

@@ -1,5 +1,6 @@
 // One datagram sent and the reply to it, on a socket of their own.
 import { createSocket } from 'node:dgram'
+import { onAbort } from '../../abort.js'
 import { describe, describeAbort } from '../outcome.js'
 import type { CheckRoute } from './endpoint.js'
 
@@ -43,7 +44,7 @@ export function exchange<T extends object>(
     const end = () => {
       if (over) return false
       over = true
-      signal.removeEventListener('abort', abort)
+      forget()
       socket.close()
       return true
     }
@@ -58,7 +59,7 @@ export function exchange<T extends object>(
       const words = ignored.has(why) || ignored.size < maxWords ? why : 'other reasons'
       ignored.set(words, (ignored.get(words) ?? 0) + 1)
     }
-    signal.addEventListener('abort', abort, { once: true })
+    const forget = onAbort(signal, abort)
     socket.on('error', fail)
     socket.on('message', (datagram) => {
       if (over) return

@@ -1,0 +1,85 @@
+// Leaks put into a copy of the build: each must be found in the cell that it is in.
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import type { Ending } from './endings.js'
+
+export interface Leak {
+  readonly what: string
+  /** Of `dist/health/checks`. */
+  readonly file: string
+  readonly from: string | RegExp
+  readonly to: string
+  readonly subject: string
+  readonly ending: Ending
+}
+
+export const leaks: readonly Leak[] = [
+  {
+    what: 'a connection is not closed',
+    file: 'connection.js',
+    from: 'closeWithReset(socket);',
+    to: '',
+    subject: 'http',
+    ending: 'healthy',
+  },
+  {
+    what: 'a connection is not closed when its time is up',
+    file: 'connection.js',
+    from: 'closeWithReset(socket);',
+    to: 'if (!signal.aborted) closeWithReset(socket);',
+    subject: 'redis',
+    ending: 'half',
+  },
+  {
+    what: 'the listener of a signal stays',
+    file: 'connection.js',
+    from: 'forget();',
+    to: '',
+    subject: 'tcp',
+    ending: 'refused',
+  },
+  {
+    what: 'an answer is kept',
+    file: 'http.js',
+    from: 'let status = 0;',
+    to: 'let status = 0; (globalThis.kept ??= []).push(answer);',
+    subject: 'https',
+    ending: 'wrong',
+  },
+  {
+    what: 'the socket of a datagram stays open',
+    file: 'udp-exchange.js',
+    from: 'socket.close();',
+    to: '',
+    subject: 'dns over UDP',
+    ending: 'wrong',
+  },
+  {
+    what: 'the listener of several checks stays',
+    file: 'gather.js',
+    from: 'forget();',
+    to: '',
+    subject: 'any',
+    ending: 'healthy',
+  },
+  {
+    what: 'the listener of a program stays',
+    file: 'exec.js',
+    from: /forget\(\);\s+\/\/ What/,
+    to: '// What',
+    subject: 'exec',
+    ending: 'healthy',
+  },
+]
+
+/** A copy of the build, in the checkout, where its imports are found. */
+export function withLeak({ file, from, to }: Leak, dist: string, folder: string): string {
+  rmSync(folder, { recursive: true, force: true })
+  cpSync(dist, folder, { recursive: true })
+  const changed = path.join(folder, 'health/checks', file)
+  const text = readFileSync(changed, 'utf8')
+  const leaking = text.replace(from, to)
+  if (leaking === text) throw new Error(`${file} no longer has ${from}`)
+  writeFileSync(changed, leaking)
+  return folder
+}

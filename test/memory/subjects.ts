@@ -1,0 +1,236 @@
+// The checks, and what a server says to each: the rows of the table.
+import { decode, encode } from 'dns-packet'
+import type { Check, checks as Checks } from 'ipvs'
+import type { exec as Exec } from 'ipvs/checks/exec'
+import type { Ending } from './endings.js'
+
+/** Of the build that is looked at. */
+export interface Library {
+  readonly checks: typeof Checks
+  readonly exec: typeof Exec
+}
+
+/** What a server says, turn by turn, given what it has heard. */
+export interface Speech {
+  /** It speaks before it has heard anything. */
+  readonly first?: true
+  readonly turns: readonly ((heard: Buffer) => Buffer)[]
+  readonly wrong: (heard: Buffer) => Buffer
+  /** What an endless answer begins with, and goes on with. */
+  readonly endless: readonly [begin: string, more: string]
+  /** It speaks TLS from the turn with this number. */
+  readonly tlsFrom?: number
+  readonly udp?: true
+}
+
+export interface Subject {
+  readonly name: string
+  readonly check: (library: Library, port: number, ending: Ending) => Check
+  /** Left out: it asks no server. */
+  readonly speech?: Speech
+  /** Endings that it takes for healthy. Default: `healthy`. */
+  readonly takes?: readonly Ending[]
+  /** Started for each check; so few that a second of the gate is enough. */
+  readonly costly?: true
+}
+
+const line = (text: string) => () => Buffer.from(text, 'latin1')
+const lines = (...texts: string[]) => texts.map(line)
+
+const http: Speech = {
+  turns: lines(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nready\n\r\n0\r\n\r\n`),
+  wrong: line('HTTP/1.1 503 No\r\nContent-Length: 9\r\n\r\nbeg'),
+  endless: ['HTTP/1.1 200 OK\r\nA: b\r\n\r\n', 'no end of it '],
+}
+const httpOptions = { body: /^ready$/m, maxBodyBytes: 100_000 }
+const everythingTakes = ['healthy', 'wrong', 'silent', 'half', 'half, closed', 'endless'] as const
+
+const smtp: Speech = {
+  first: true,
+  turns: lines('220-hi\r\n220 there\r\n', '250-ok\r\n250 HELP\r\n'),
+  wrong: line('554 no service\r\n'),
+  endless: ['220-hi\r\n', '220-and so on\r\n'],
+}
+
+const dnsAnswer = (rcode: number) => (query: Buffer) => {
+  const { id, questions } = decode(query)
+  const answers = [{ type: 'A' as const, name: 'example.org', ttl: 1, data: '192.0.2.1' }]
+  return encode({ type: 'response', id, flags: rcode, questions, answers })
+}
+const framed = (make: (query: Buffer) => Buffer) => (heard: Buffer) => {
+  const message = make(heard.subarray(2))
+  const length = Buffer.alloc(2)
+  length.writeUInt16BE(message.length)
+  return Buffer.concat([length, message])
+}
+
+const greeting = Buffer.concat([
+  Buffer.from('4a0000000a382e302e333600', 'hex'),
+  Buffer.from('07000000010203040506070800ffffff0200ffdf1500000000000000000000', 'hex'),
+  Buffer.from('0102030405060708090a0b0c00', 'hex'),
+  Buffer.from('caching_sha2_password\0'),
+])
+greeting.writeUIntLE(greeting.length - 4, 0, 3)
+const denied = Buffer.from('0d000002ff150423323830303044656e', 'hex')
+denied.writeUIntLE(denied.length - 4, 0, 3)
+
+const redis: Speech = {
+  turns: lines('+PONG\r\n'),
+  wrong: line('-LOADING\r\n'),
+  endless: ['+', 'PONG'],
+}
+
+export const subjects: readonly Subject[] = [
+  {
+    name: 'tcp',
+    check: ({ checks }, port) => checks.tcp({ port }),
+    speech: redis,
+    takes: everythingTakes,
+  },
+  {
+    name: 'udp',
+    check: ({ checks }, port) => checks.udp({ port, payload: 'ping', reply: 'pong' }),
+    speech: {
+      udp: true,
+      turns: lines('pong'),
+      wrong: line('ping'),
+      endless: ['', 'no'],
+    },
+  },
+  {
+    name: 'dns over UDP',
+    check: ({ checks }, port) =>
+      checks.dns({ port, name: 'example.org', protocols: ['udp'], answer: 1 }),
+    speech: {
+      udp: true,
+      turns: [dnsAnswer(0)],
+      wrong: dnsAnswer(2),
+      endless: ['', 'no answer to it'],
+    },
+  },
+  {
+    name: 'dns over TCP',
+    check: ({ checks }, port) =>
+      checks.dns({ port, name: 'example.org', protocols: ['tcp'], answer: 1 }),
+    speech: {
+      turns: [framed(dnsAnswer(0))],
+      wrong: framed(dnsAnswer(2)),
+      endless: ['\xff\xff', 'x'],
+    },
+  },
+  {
+    name: 'http',
+    check: ({ checks }, port) => checks.http({ port, ...httpOptions }),
+    speech: http,
+  },
+  {
+    name: 'http, head only',
+    check: ({ checks }, port) => checks.http({ port }),
+    speech: { ...http, endless: ['HTTP/1.1 200 OK\r\n', 'A: b\r\n'] },
+  },
+  {
+    name: 'https',
+    check: ({ checks }, port) => checks.http({ port, tls: true, ...httpOptions }),
+    speech: { ...http, tlsFrom: 0 },
+  },
+  {
+    name: 'tls',
+    check: ({ checks }, port) => checks.tls({ port }),
+    speech: { ...redis, tlsFrom: 0 },
+    takes: ['healthy', 'wrong', 'endless'],
+  },
+  {
+    name: 'expect',
+    check: ({ checks }, port) =>
+      checks.expect({ port, dialogue: [{ send: 'hello\r\n', expect: /^hello$/ }] }),
+    speech: { turns: lines('hello\r\n'), wrong: line('no\r\n'), endless: ['', 'hello '] },
+  },
+  { name: 'smtp', check: ({ checks }, port) => checks.smtp({ port }), speech: smtp },
+  {
+    name: 'smtp, STARTTLS',
+    check: ({ checks }, port) => checks.smtp({ port, startTls: true }),
+    speech: {
+      ...smtp,
+      turns: [...smtp.turns, line('220 go\r\n'), line('250 ok\r\n')],
+      tlsFrom: 3,
+    },
+  },
+  {
+    name: 'pop3',
+    check: ({ checks }, port) => checks.pop3({ port }),
+    speech: {
+      first: true,
+      turns: lines('+OK hi\r\n', '+OK bye\r\n'),
+      wrong: line('-ERR no\r\n'),
+      endless: ['+OK ', 'hi '],
+    },
+  },
+  {
+    name: 'imap',
+    check: ({ checks }, port) => checks.imap({ port }),
+    speech: {
+      first: true,
+      turns: lines('* OK hi\r\n', '* 1 EXISTS\r\na1 OK done\r\n'),
+      wrong: line('* BYE\r\n'),
+      endless: ['', '* 1 EXISTS\r\n'],
+    },
+  },
+  {
+    name: 'mysql',
+    check: ({ checks }, port) => checks.mysql({ port }),
+    speech: {
+      first: true,
+      turns: [() => greeting, () => denied],
+      wrong: line('\x09\0\0\0\xff\x10\x04Too ma'),
+      endless: ['\xff\x0f\0\0\x0a', 'no end of the version'],
+    },
+  },
+  {
+    name: 'ldap',
+    check: ({ checks }, port) => checks.ldap({ port }),
+    speech: {
+      turns: lines(
+        '\x30\x09\x02\x01\x02\x64\x04\x04\0\x30\0\x30\x0c\x02\x01\x02\x65\x07\x0a\x01\0\x04\0\x04\0',
+      ),
+      wrong: line('\x30\x0c\x02\x01\x02\x65\x07\x0a\x01\x34\x04\0\x04\0'),
+      endless: ['', '\x30\x09\x02\x01\x02\x64\x04\x04\0\x30\0'],
+    },
+  },
+  { name: 'redis', check: ({ checks }, port) => checks.redis({ port }), speech: redis },
+  {
+    name: 'all',
+    check: ({ checks }, port) =>
+      checks.all(checks.http({ port, ...httpOptions }), checks.http({ port })),
+    speech: http,
+  },
+  {
+    name: 'any',
+    check: ({ checks }, port) =>
+      checks.any(checks.redis({ port }), checks.http({ port, ...httpOptions })),
+    speech: http,
+  },
+  {
+    name: 'not',
+    check: ({ checks }, port) => checks.not(checks.http({ port, ...httpOptions })),
+    speech: http,
+    takes: ['refused', 'wrong', 'half, closed', 'endless'],
+  },
+  {
+    name: 'exec',
+    costly: true,
+    check: ({ exec }, _port, ending) => {
+      const scripts: Record<Ending, string> = {
+        healthy: 'echo fine',
+        refused: '',
+        wrong: 'echo no; exit 1',
+        silent: 'sleep 9',
+        half: 'printf fi; sleep 9',
+        'half, closed': 'printf fi; kill -9 $$',
+        endless: 'yes',
+        aborted: 'echo fine',
+      }
+      if (ending === 'refused') return exec({ command: '/nonexistent/check' })
+      return exec({ command: '/bin/sh', args: ['-c', scripts[ending]] })
+    },
+  },
+]
