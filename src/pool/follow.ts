@@ -1,8 +1,8 @@
 // Keeps a pool's servers as a source says they are.
 import { inspect } from 'node:util'
-import { pause } from '../abort.js'
+import { onAbort, pause } from '../abort.js'
 import { Backoff } from '../backoff.js'
-import { typeError } from '../errors.js'
+import { isArgumentError, typeError } from '../errors.js'
 import type { PoolServer } from '../servers.js'
 import { endpointKey, readServer } from '../servers.js'
 import { unlessAborted } from '../sources/source.js'
@@ -29,6 +29,12 @@ export interface FollowOptions {
    */
   readonly minServers?: number | undefined
   /**
+   * So long a server stays that the source no longer names, in milliseconds, 0 to 86400000. Default 0: it goes at once. For sources
+   * that give a part of their list at a time, as DNS servers do that answer with some of many addresses. A server that is
+   * named again meanwhile has never been away.
+   */
+  readonly holdMs?: number | undefined
+  /**
    * Pause after the source has failed, before it is iterated again, in milliseconds, 1 to 30000, give or take a tenth.
    * Default 1000. Twice as long after each further failure, up to 30000, until a list arrives.
    */
@@ -43,7 +49,7 @@ const MAX_RETRY_MS = 30_000
  * Hands each list of `source` to `target.setServers`. While one is being set, only the newest of those that arrive
  * is kept: a slow kernel makes no backlog.
  *
- * Resolves when the source has ended and its last list is set, or at once when `signal` is aborted; what is being
+ * Resolves when the source has ended, its last list is set and nobody is held any more, or at once when `signal` is aborted; what is being
  * set then goes on, and nobody is told how it ends. Does not keep the process alive by itself.
  *
  * @param gone aborted when the target has gone
@@ -56,10 +62,10 @@ export async function follow(
   gone?: AbortSignal,
 ): Promise<void> {
   checkSource(source)
-  const { minServers, retryMs, signal: given } = readOptions(options)
+  const { minServers, holdMs, retryMs, signal: given } = readOptions(options)
   const signals = [given, gone].filter((one) => one !== undefined)
   const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0]
-  const setter = new Setter(target, signal)
+  const setter = new Setter(target, new Held(holdMs), signal)
   const backoff = new Backoff({ firstMs: retryMs, maxMs: MAX_RETRY_MS })
   while (!signal?.aborted) {
     try {
@@ -73,7 +79,7 @@ export async function follow(
       await pause(backoff.next(), signal)
     }
   }
-  await unlessAborted(setter.idle, signal)
+  await setter.finish()
 }
 
 /** The lists of one iteration. Does not wait for a source that has none when `signal` is aborted. */
@@ -115,44 +121,139 @@ function countDifferent(list: unknown): number {
   if (!Array.isArray(list)) {
     throw typeError('servers', 'an array of servers, from the source', list)
   }
-  const keys = list.map((server: unknown, index) => {
-    const { address, port } = readServer(server, `servers[${index}]`)
-    return endpointKey(address, port ?? 0)
-  })
-  return new Set(keys).size
+  return new Set(list.map((server: unknown, index) => placeOf(server, index).key)).size
 }
 
-/** Sets one list after the other, and always the newest. */
+function placeOf(server: unknown, index: number) {
+  const { address, port = 0 } = readServer(server, `servers[${index}]`)
+  return { address, port, key: endpointKey(address, port) }
+}
+
+type Place = ReturnType<typeof placeOf>
+
+interface Known extends Place {
+  readonly server: string | PoolServer
+  /** Not named since then, on the monotonic clock. */
+  missingSince: number | undefined
+}
+
+/** The servers that the pool has from this source, and for how long the missing ones stay. */
+class Held {
+  readonly #holdMs: number
+  #known = new Map<string, Known>()
+
+  constructor(holdMs: number) {
+    this.#holdMs = holdMs
+  }
+
+  /** To be told of every list that is believed, whether it will be set or another one in its place. */
+  hear(list: ServerList): void {
+    const named = new Set(list.map((server, index) => placeOf(server, index).key))
+    for (const known of this.#known.values()) {
+      if (named.has(known.key)) known.missingSince = undefined
+      else known.missingSince ??= performance.now()
+    }
+  }
+
+  /** With those that are missing, but not for long enough; the others are forgotten. */
+  complete(list: ServerList): Known[] {
+    const named = list.map(
+      (server, index): Known => ({ ...placeOf(server, index), server, missingSince: undefined }),
+    )
+    const ports = new Map<string, number[]>()
+    for (const { address, port } of named) ports.set(address, [...(ports.get(address) ?? []), port])
+    for (const known of this.#known.values()) {
+      if (known.missingSince !== undefined && this.#leftMs(known) <= 0)
+        this.#known.delete(known.key)
+    }
+    // With a port of its own or without, it is the same server.
+    const isNamed = ({ address, port }: Known) =>
+      ports.get(address)?.some((other) => other === port || other === 0 || port === 0) === true
+    const missing = [...this.#known.values()].filter((known) => known.missingSince !== undefined)
+    return [...named, ...missing.filter((known) => !isNamed(known))]
+  }
+
+  /** The pool has them; those of a list that it has refused are nobody to hold. */
+  keep(servers: readonly Known[]): void {
+    this.#known = new Map(servers.map((known) => [known.key, known]))
+  }
+
+  /** Milliseconds until the first of them has been missing for long enough; `undefined` if none is missing. */
+  untilNext(): number | undefined {
+    let least: number | undefined
+    for (const known of this.#known.values()) {
+      if (known.missingSince !== undefined)
+        least = Math.min(least ?? Number.POSITIVE_INFINITY, this.#leftMs(known))
+    }
+    return least === undefined ? undefined : Math.max(0, least)
+  }
+
+  #leftMs({ missingSince = 0 }: Known): number {
+    return missingSince + this.#holdMs - performance.now()
+  }
+}
+
+/** Sets one list after the other, and always the newest; and again when somebody has been held for long enough. */
 class Setter {
-  /** Resolves when nothing is left to be set. */
-  idle: Promise<void> = Promise.resolve()
   readonly #target: FollowTarget
+  readonly #held: Held
   readonly #signal: AbortSignal | undefined
   #newest: ServerList | undefined
+  #last: ServerList = []
+  #idle: Promise<void> = Promise.resolve()
   #busy = false
+  /** Aborted by a list that comes while somebody is held. */
+  #nap = new AbortController()
 
-  constructor(target: FollowTarget, signal: AbortSignal | undefined) {
+  constructor(target: FollowTarget, held: Held, signal: AbortSignal | undefined) {
     this.#target = target
+    this.#held = held
     this.#signal = signal
   }
 
   set(list: ServerList): void {
+    this.#held.hear(list)
     this.#newest = list
-    if (!this.#busy) this.idle = this.#run()
+    this.#nap.abort()
+    if (!this.#busy) this.#idle = this.#run()
+  }
+
+  /** Resolves when nothing is left to be set and nobody is held, or at the abort. */
+  async finish(): Promise<void> {
+    await unlessAborted(this.#idle, this.#signal)
   }
 
   async #run(): Promise<void> {
     this.#busy = true
-    while (this.#newest !== undefined && !this.#signal?.aborted) {
-      const list = this.#newest
+    while (!this.#signal?.aborted && (this.#newest !== undefined || (await this.#isDue()))) {
+      if (this.#newest !== undefined) this.#last = this.#newest
       this.#newest = undefined
+      const servers = this.#held.complete(this.#last)
       try {
+        const isAsGiven = servers.length === this.#last.length
+        const list = isAsGiven ? this.#last : servers.map(({ server }) => server)
         await this.#target.setServers(list)
+        this.#held.keep(servers)
       } catch (error) {
+        // The kernel's trouble is the pool's, which has them all the same.
+        if (!isArgumentError(error)) this.#held.keep(servers)
         if (!this.#signal?.aborted) this.#target.report('failed', asError(error))
       }
+      this.#held.hear(this.#newest ?? this.#last)
     }
     this.#busy = false
+  }
+
+  /** Waits while somebody is held: true when one has been for long enough, or a list has come. */
+  async #isDue(): Promise<boolean> {
+    const ms = this.#held.untilNext()
+    if (ms === undefined) return false
+    this.#nap = new AbortController()
+    const forget = onAbort(this.#signal, () => this.#nap.abort())
+    // Timers may be a little early.
+    await pause(Math.floor(ms) + 1, this.#nap.signal)
+    forget()
+    return !this.#signal?.aborted
   }
 }
 
@@ -170,10 +271,11 @@ function checkSource(source: unknown): void {
 }
 
 function readOptions(options: FollowOptions | undefined) {
-  const fields = checkOptions(options, 'options', ['minServers', 'retryMs', 'signal'])
-  const { minServers = 1, retryMs = 1000 } = fields
+  const fields = checkOptions(options, 'options', ['minServers', 'holdMs', 'retryMs', 'signal'])
+  const { minServers = 1, holdMs = 0, retryMs = 1000 } = fields
   return {
     minServers: checkInteger(minServers, 'options.minServers', 1, 65_535),
+    holdMs: checkInteger(holdMs, 'options.holdMs', 0, 86_400_000),
     retryMs: checkInteger(retryMs, 'options.retryMs', 1, MAX_RETRY_MS),
     signal: checkSignal(fields.signal, 'options.signal'),
   }

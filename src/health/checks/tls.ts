@@ -71,9 +71,10 @@ function wrongProtocol(secure: TLSSocket, alpn: readonly string[]): string | und
 function expiresSoon(secure: TLSSocket, minDays: number | undefined): string | undefined {
   if (minDays === undefined) return undefined
   const leftMs = expiry(secure) - Date.now()
-  return leftMs < 0 || leftMs < minDays * dayMs
-    ? `certificate: ${left(secure)}, at least ${minDays} days expected`
-    : undefined
+  // Whatever cannot be read as a date is no day that is left.
+  return leftMs >= minDays * dayMs
+    ? undefined
+    : `certificate: ${left(secure)}, at least ${minDays} days expected`
 }
 
 function left(secure: TLSSocket): string {

@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { rangeError } from '../../../src/errors.js'
 import {
   type FollowOptions,
   type FollowTarget,
@@ -383,12 +384,145 @@ describe('the signal', () => {
   })
 })
 
+describe('a server that the source no longer names', () => {
+  const names = ({ lists }: Target) =>
+    lists.map((list) =>
+      list.map((it) => (typeof it === 'string' ? it : it.address).slice(-1)).join(''),
+    )
+  const a = '10.1.0.1'
+  const b = '10.1.0.2'
+  const c = '10.1.0.3'
+
+  function startHolding(options: FollowOptions = { holdMs: 1000 }) {
+    vi.useFakeTimers()
+    const all = start(options)
+    const after = async (ms: number, ...lists: unknown[]) => {
+      await vi.advanceTimersByTimeAsync(ms)
+      all.feed.give(...lists)
+      await vi.advanceTimersByTimeAsync(0)
+    }
+    return { ...all, after }
+  }
+
+  it('goes at once by default', async () => {
+    const { target, after } = startHolding({})
+    await after(0, [a, b])
+    await after(10, [a])
+    expect(names(target)).toEqual(['12', '1'])
+  })
+
+  it('stays until it has been missing for holdMs', async () => {
+    const { target, after } = startHolding()
+    await after(0, [a, b])
+    await after(500, [a])
+    expect(names(target)).toEqual(['12', '12'])
+    await after(999)
+    expect(names(target)).toEqual(['12', '12'])
+    await after(2)
+    expect(names(target)).toEqual(['12', '12', '1'])
+    await after(100_000)
+    expect(target.lists).toHaveLength(3)
+  })
+
+  it('has never been away when it is named again in time, with what is said of it then', async () => {
+    const { target, after } = startHolding()
+    await after(0, [a, { address: b, weight: 1 }])
+    await after(0, [a])
+    await after(900, [a, { address: b, weight: 5 }])
+    await after(900, [a])
+    await after(900)
+    expect(target.lists.every((list) => list.length === 2)).toBe(true)
+    expect(target.lists.at(-1)).toContainEqual({ address: b, weight: 5 })
+    await after(200)
+    expect(target.lists.at(-1)).toEqual([a])
+  })
+
+  it('does not lurch with a source that gives a part at a time', async () => {
+    const { target, after } = startHolding()
+    const parts = [
+      [a, b],
+      [b, c],
+      [c, a],
+    ]
+    for (let look = 0; look < 30; look++) await after(300, parts[look % 3])
+    expect(
+      new Set(
+        names(target)
+          .slice(1)
+          .map((list) => [...list].sort().join('')),
+      ),
+    ).toEqual(new Set(['123']))
+  })
+
+  it('is no second one beside the same server with or without a port', async () => {
+    const { target, after } = startHolding()
+    await after(0, [a, { address: b, port: 53 }])
+    await after(100, [{ address: a, port: 53 }, b])
+    expect(target.lists.at(-1)).toEqual([{ address: a, port: 53 }, b])
+    await after(100, [{ address: a, port: 54 }, b])
+    expect(target.lists.at(-1)).toHaveLength(3)
+  })
+
+  it('is not held if the pool has refused it', async () => {
+    const { target, after } = startHolding()
+    await after(0, [a])
+    target.answer = () => Promise.reject(rangeError('servers[1].weight', '0', 1))
+    await after(0, [a, b])
+    target.answer = undefined
+    await after(0, [a, c])
+    expect(names(target)).toEqual(['1', '12', '13'])
+  })
+
+  it('goes once, though the pool refuses what is left', async () => {
+    const { target, after } = startHolding()
+    await after(0, [a, b])
+    target.answer = () => Promise.reject(rangeError('servers', 'others', 1))
+    await after(0, [a])
+    await after(5000)
+    expect(target.lists.length).toBeLessThan(5)
+  })
+
+  it('counts for no minServers', async () => {
+    const { target, after } = startHolding({ holdMs: 1000, minServers: 2 })
+    await after(0, [a, b])
+    await after(0, [a])
+    expect(target.reports).toEqual([expect.stringMatching(/^refused/)])
+    await after(5000)
+    expect(names(target)).toEqual(['12'])
+  })
+
+  it('goes after holdMs, though the source has ended; then following is over', async () => {
+    const { target, feed, after, isOver } = startHolding()
+    await after(0, [a, b], [a])
+    feed.end()
+    await after(900)
+    expect(isOver()).toBe(false)
+    await after(200)
+    expect(isOver()).toBe(true)
+    expect(names(target).at(-1)).toBe('1')
+  })
+
+  it('stays when the following is ended before', async () => {
+    const { target, abort, after, isOver } = startHolding()
+    await after(0, [a, b])
+    await after(0, [a])
+    abort.abort()
+    await after(5000)
+    expect(isOver()).toBe(true)
+    expect(names(target)).toEqual(['12', '12'])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
 it.each<[option: string, source: unknown, options: unknown]>([
   ['source', undefined, {}],
   ['source', ['10.1.0.1'], {}],
   ['options.minServers', new Feed(), { minServers: 0 }],
   ['options.minServers', new Feed(), { minServers: 65_536 }],
   ['options.minServers', new Feed(), { minServers: 1.5 }],
+  ['options.holdMs', new Feed(), { holdMs: -1 }],
+  ['options.holdMs', new Feed(), { holdMs: 2 ** 31 }],
+  ['options.holdMs', new Feed(), { holdMs: Number.NaN }],
   ['options.retryMs', new Feed(), { retryMs: 0 }],
   ['options.retryMs', new Feed(), { retryMs: 30_001 }],
   ['options.signal', new Feed(), { signal: 'stop' }],
