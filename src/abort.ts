@@ -1,4 +1,4 @@
-// Waiting for a signal of the caller's.
+// Waiting: for a signal of the caller's, for a time, and whether the process stays meanwhile.
 
 interface Waiting {
   readonly calls: Set<() => void>
@@ -50,4 +50,10 @@ export function pause(ms: number, signal: AbortSignal | undefined, awaited = fal
     if (!awaited) timer.unref()
     const forget = onAbort(signal, done)
   })
+}
+
+/** Keeps the process alive until what it returns is called. */
+export function stay(): () => void {
+  const timer = setInterval(() => {}, 2 ** 31 - 1)
+  return () => clearInterval(timer)
 }

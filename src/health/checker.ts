@@ -1,6 +1,7 @@
 // HealthChecker: asks a check about each member, counts rise and fall, tells the targets. It programs nothing.
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
+import { stay } from '../abort.js'
 import { IpvsError } from '../errors.js'
 import { CheckSession } from './check-session.js'
 import { type HealthCheckerOptions, readOptions, readTargets, type Settings } from './options.js'
@@ -43,6 +44,8 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
   /** Of the present run, or of the last one. */
   #session: CheckSession | undefined
   #running = false
+  /** Lets the process end. */
+  #leave = () => {}
   #stopping: Promise<void> = Promise.resolve()
   #ready = new Ready()
   #sequence = 0
@@ -55,8 +58,8 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
   }
 
   /**
-   * Starts checking; all members at once, as far as `maxInFlight` allows. While it has members, the process stays
-   * alive until `stop()`.
+   * Starts checking; all members at once, as far as `maxInFlight` allows. The process stays alive
+   * until `stop()`, unless the option `ref` is false.
    * Does nothing if started already. After `stop()` it starts anew from the states that the targets presume.
    *
    * @throws what a target's `members()` throws, and ArgumentError for a member that cannot be checked.
@@ -72,6 +75,7 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
       ready: () => ready.resolve(),
     })
     this.#running = true
+    if (this.#settings.ref) this.#leave = stay()
   }
 
   /**
@@ -81,6 +85,7 @@ export class HealthChecker extends EventEmitter<HealthCheckerEvents> {
   stop(): Promise<void> {
     if (this.#running && this.#session !== undefined) {
       this.#running = false
+      this.#leave()
       this.#ready.reject()
       this.#ready = new Ready()
       this.#stopping = this.#session.stop()

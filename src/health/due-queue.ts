@@ -73,7 +73,8 @@ export class DueQueue<T extends Due> {
       clearTimeout(this.#timer)
       this.#timerDue = first.due
       // Timers know whole milliseconds and leave out the rest: never too early.
-      this.#timer = setTimeout(() => this.#look(), Math.ceil(inMs))
+      // Whether the process stays is the checker's affair.
+      this.#timer = setTimeout(() => this.#look(), Math.ceil(inMs)).unref()
     }
   }
 

@@ -11,7 +11,7 @@ export class FirstRound {
   constructor(members: Iterable<MemberMonitor>, limitMs: number, announce: Announce) {
     this.#undecided = new Set(members)
     this.#announce = announce
-    this.#timer = setTimeout(() => this.#giveUp(limitMs), limitMs)
+    this.#timer = setTimeout(() => this.#giveUp(limitMs), limitMs).unref()
     this.#look()
   }
 

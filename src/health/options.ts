@@ -1,6 +1,6 @@
 // The checker's options: meaning, defaults, validation.
 import { rangeError, typeError } from '../errors.js'
-import { checkInteger, checkOptions, DAY_MS } from '../validate.js'
+import { checkBoolean, checkInteger, checkOptions, DAY_MS } from '../validate.js'
 import { type HoldDownOptions, type HoldDownSettings, readHoldDown } from './hold-down.js'
 import type { Check, HealthTarget } from './types.js'
 
@@ -40,6 +40,11 @@ export interface HealthCheckerOptions {
    * members that may be silent at once: those run until `timeoutMs`. 1 to 65,535, default 4096.
    */
   readonly maxInFlight?: number | undefined
+  /**
+   * Whether the process stays alive from `start()` to `stop()`, also while there is nobody to check. Default true; with false
+   * only the checks under way keep it.
+   */
+  readonly ref?: boolean | undefined
 }
 
 /** The options with every default filled in. */
@@ -63,8 +68,9 @@ export function readOptions(options: HealthCheckerOptions): Settings {
     'unknownLimitMs',
     'holdDown',
     'maxInFlight',
+    'ref',
   ])
-  const { check, jitter = 0.1 } = fields
+  const { check, jitter = 0.1, ref = true } = fields
   if (!isCheck(check))
     throw typeError('options.check', 'a function, for example checks.tcp()', check)
   if (typeof jitter !== 'number') throw typeError('options.jitter', 'a number from 0 to 1', jitter)
@@ -87,6 +93,7 @@ export function readOptions(options: HealthCheckerOptions): Settings {
     unknownLimitMs: integer('unknownLimitMs', 30_000, 1, DAY_MS),
     holdDown: readHoldDown(fields.holdDown),
     maxInFlight: integer('maxInFlight', 4096, 1, 65_535),
+    ref: checkBoolean(ref, 'options.ref'),
   }
 }
 

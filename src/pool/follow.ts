@@ -1,12 +1,12 @@
 // Keeps a pool's servers as a source says they are.
 import { inspect } from 'node:util'
-import { onAbort, pause } from '../abort.js'
+import { onAbort, pause, stay } from '../abort.js'
 import { Backoff } from '../backoff.js'
 import { isArgumentError, typeError } from '../errors.js'
 import type { PoolServer } from '../servers.js'
 import { endpointKey, readServer } from '../servers.js'
 import { unlessAborted } from '../sources/source.js'
-import { checkInteger, checkOptions, checkSignal } from '../validate.js'
+import { checkBoolean, checkInteger, checkOptions, checkSignal } from '../validate.js'
 
 /** Servers as a source gives them. */
 export type ServerList = readonly (string | PoolServer)[]
@@ -39,6 +39,8 @@ export interface FollowOptions {
    * Default 1000. Twice as long after each further failure, up to 30000, until a list arrives.
    */
   readonly retryMs?: number | undefined
+  /** Whether the process stays alive while it follows. Default true; false for programs that have something else to stay for. */
+  readonly ref?: boolean | undefined
   /** Ends the following. */
   readonly signal?: AbortSignal | undefined
 }
@@ -50,7 +52,7 @@ const MAX_RETRY_MS = 30_000
  * is kept: a slow kernel makes no backlog.
  *
  * Resolves when the source has ended, its last list is set and nobody is held any more, or at once when `signal` is aborted; what is being
- * set then goes on, and nobody is told how it ends. Does not keep the process alive by itself.
+ * set then goes on, and nobody is told how it ends. Until then the process stays alive, unless `ref` is false.
  *
  * @param gone aborted when the target has gone
  * @throws TypeError, RangeError (rejects) for a bad argument. Whatever happens later is reported to the target.
@@ -62,24 +64,29 @@ export async function follow(
   gone?: AbortSignal,
 ): Promise<void> {
   checkSource(source)
-  const { minServers, holdMs, retryMs, signal: given } = readOptions(options)
+  const { minServers, holdMs, retryMs, ref, signal: given } = readOptions(options)
   const signals = [given, gone].filter((one) => one !== undefined)
   const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0]
   const setter = new Setter(target, new Held(holdMs), signal)
   const backoff = new Backoff({ firstMs: retryMs, maxMs: MAX_RETRY_MS })
-  while (!signal?.aborted) {
-    try {
-      for await (const list of untilAborted(source, signal)) {
-        backoff.reset()
-        offer(list, minServers, target, setter)
+  const leave = ref ? stay() : () => {}
+  try {
+    while (!signal?.aborted) {
+      try {
+        for await (const list of untilAborted(source, signal)) {
+          backoff.reset()
+          offer(list, minServers, target, setter)
+        }
+        break
+      } catch (error) {
+        target.report('failed', asError(error))
+        await pause(backoff.next(), signal)
       }
-      break
-    } catch (error) {
-      target.report('failed', asError(error))
-      await pause(backoff.next(), signal)
     }
+    await setter.finish()
+  } finally {
+    leave()
   }
-  await setter.finish()
 }
 
 /** The lists of one iteration. Does not wait for a source that has none when `signal` is aborted. */
@@ -121,7 +128,8 @@ function countDifferent(list: unknown): number {
   if (!Array.isArray(list)) {
     throw typeError('servers', 'an array of servers, from the source', list)
   }
-  return new Set(list.map((server: unknown, index) => placeOf(server, index).key)).size
+  // Holes too are no servers.
+  return new Set(Array.from(list, (server, index) => placeOf(server, index).key)).size
 }
 
 function placeOf(server: unknown, index: number) {
@@ -137,6 +145,12 @@ interface Known extends Place {
   missingSince: number | undefined
 }
 
+/** A list, and what it said when it came. */
+interface Named {
+  readonly list: ServerList
+  readonly servers: readonly Known[]
+}
+
 /** The servers that the pool has from this source, and for how long the missing ones stay. */
 class Held {
   readonly #holdMs: number
@@ -147,19 +161,16 @@ class Held {
   }
 
   /** To be told of every list that is believed, whether it will be set or another one in its place. */
-  hear(list: ServerList): void {
-    const named = new Set(list.map((server, index) => placeOf(server, index).key))
+  hear(list: Named): void {
+    const keys = new Set(list.servers.map(({ key }) => key))
     for (const known of this.#known.values()) {
-      if (named.has(known.key)) known.missingSince = undefined
+      if (keys.has(known.key)) known.missingSince = undefined
       else known.missingSince ??= performance.now()
     }
   }
 
   /** With those that are missing, but not for long enough; the others are forgotten. */
-  complete(list: ServerList): Known[] {
-    const named = list.map(
-      (server, index): Known => ({ ...placeOf(server, index), server, missingSince: undefined }),
-    )
+  complete({ servers: named }: Named): Known[] {
     const ports = new Map<string, number[]>()
     for (const { address, port } of named) ports.set(address, [...(ports.get(address) ?? []), port])
     for (const known of this.#known.values()) {
@@ -198,8 +209,8 @@ class Setter {
   readonly #target: FollowTarget
   readonly #held: Held
   readonly #signal: AbortSignal | undefined
-  #newest: ServerList | undefined
-  #last: ServerList = []
+  #newest: Named | undefined
+  #last: Named = { list: [], servers: [] }
   #idle: Promise<void> = Promise.resolve()
   #busy = false
   /** Aborted by a list that comes while somebody is held. */
@@ -212,8 +223,11 @@ class Setter {
   }
 
   set(list: ServerList): void {
-    this.#held.hear(list)
-    this.#newest = list
+    const servers = list.map(
+      (server, index): Known => ({ ...placeOf(server, index), server, missingSince: undefined }),
+    )
+    this.#newest = { list, servers }
+    this.#held.hear(this.#newest)
     this.#nap.abort()
     if (!this.#busy) this.#idle = this.#run()
   }
@@ -230,8 +244,8 @@ class Setter {
       this.#newest = undefined
       const servers = this.#held.complete(this.#last)
       try {
-        const isAsGiven = servers.length === this.#last.length
-        const list = isAsGiven ? this.#last : servers.map(({ server }) => server)
+        const isAsGiven = servers.length === this.#last.servers.length
+        const list = isAsGiven ? this.#last.list : servers.map(({ server }) => server)
         await this.#target.setServers(list)
         this.#held.keep(servers)
       } catch (error) {
@@ -271,12 +285,19 @@ function checkSource(source: unknown): void {
 }
 
 function readOptions(options: FollowOptions | undefined) {
-  const fields = checkOptions(options, 'options', ['minServers', 'holdMs', 'retryMs', 'signal'])
-  const { minServers = 1, holdMs = 0, retryMs = 1000 } = fields
+  const fields = checkOptions(options, 'options', [
+    'minServers',
+    'holdMs',
+    'retryMs',
+    'ref',
+    'signal',
+  ])
+  const { minServers = 1, holdMs = 0, retryMs = 1000, ref = true } = fields
   return {
     minServers: checkInteger(minServers, 'options.minServers', 1, 65_535),
     holdMs: checkInteger(holdMs, 'options.holdMs', 0, 86_400_000),
     retryMs: checkInteger(retryMs, 'options.retryMs', 1, MAX_RETRY_MS),
+    ref: checkBoolean(ref, 'options.ref'),
     signal: checkSignal(fields.signal, 'options.signal'),
   }
 }
