@@ -6,7 +6,7 @@ import { isArgumentError, typeError } from '../errors.js'
 import type { PoolServer } from '../servers.js'
 import { endpointKey, readServer } from '../servers.js'
 import { unlessAborted } from '../sources/source.js'
-import { checkBoolean, checkInteger, checkOptions, checkSignal } from '../validate.js'
+import { checkBoolean, checkInteger, checkOptions, checkSignal, DAY_MS } from '../validate.js'
 
 /** Servers as a source gives them. */
 export type ServerList = readonly (string | PoolServer)[]
@@ -295,7 +295,7 @@ function readOptions(options: FollowOptions | undefined) {
   const { minServers = 1, holdMs = 0, retryMs = 1000, ref = true } = fields
   return {
     minServers: checkInteger(minServers, 'options.minServers', 1, 65_535),
-    holdMs: checkInteger(holdMs, 'options.holdMs', 0, 86_400_000),
+    holdMs: checkInteger(holdMs, 'options.holdMs', 0, DAY_MS),
     retryMs: checkInteger(retryMs, 'options.retryMs', 1, MAX_RETRY_MS),
     ref: checkBoolean(ref, 'options.ref'),
     signal: checkSignal(fields.signal, 'options.signal'),
