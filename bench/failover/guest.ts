@@ -50,7 +50,8 @@ for (const [index, { system, failure }] of trials.entries()) {
   for (let again = 0; ; again++) {
     evidence = await play(played, failure)
     verdict = judge(evidence)
-    if (!isUntold(verdict) || again === mostRepeats) break
+    // What was found does not go away by looking again.
+    if (verdict.problems.length > 0 || !isUntold(verdict) || again === mostRepeats) break
     const percent = Math.round(100 * verdict.missing)
     process.stderr.write(`  the machine is busy, ${percent} % of the time was missing: once more\n`)
   }

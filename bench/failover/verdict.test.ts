@@ -151,6 +151,17 @@ describe('a table or its controller', () => {
 })
 
 describe('a trial is worth nothing', () => {
+  it('when what the dead server was asked got no time to be answered in', () => {
+    // Eight seconds are waited for an answer, of which 1.3 are missing; of the whole trial that is no tenth.
+    const stolen = { at: 12_300, stolenMs: 1300 }
+    const { rows, problems, doubts } = judge(evidence({ tables: [...evidence().tables, stolen] }))
+    expect(rows[1]).toMatchObject({ client: 'UDP, one port', lostBefore: 0, lostAfter: 0 })
+    expect(problems).toEqual([])
+    expect(doubts).toContain(
+      'ipvs: process-death: client "UDP, one port": of 20 queries nobody knows what became of them.',
+    )
+  })
+
   it('when something was lost before anything failed', () => {
     const { problems } = judge(evidence({ queries: queries((_, at) => at === 7001) }))
     expect(problems).toEqual([

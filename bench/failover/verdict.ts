@@ -120,7 +120,7 @@ export function judge(evidence: Evidence): Verdict {
     rows,
     timeline: draw(evidence, states),
     problems: (busy ? split : [...split, ...late]).map(named),
-    doubts: (busy ? late : []).map(named),
+    doubts: [...(busy ? late : []), ...untoldClients(since)].map(named),
     missing,
   }
 
@@ -135,17 +135,29 @@ export function judge(evidence: Evidence): Verdict {
       }
     }
     if (system === 'ipvs') problems.push(...promises())
-    const isUnknown = (query: Query) =>
-      query.sentAt >= since && fateOf(query, steal, patienceMs) === 'unknown'
-    if (rows.every(({ lostBefore }) => lostBefore === 0) && lastWords(queries).some(isUnknown)) {
-      problems.push('of what was asked before the flip, nobody knows what became of it.')
-    }
     const atFailure = states.findLast(({ at }) => at <= since)
     for (const protocol of protocols) {
       if (atFailure?.members[protocol].length === servers.length) continue
       problems.push(`${protocol.toUpperCase()} had not all servers before anything failed.`)
     }
     return problems
+  }
+
+  /** Those who asked a dead server, and of whose queries the machine has left none to count. */
+  function untoldClients(since: number): string[] {
+    if (to !== 'server') return []
+    return rows.flatMap(({ client, lostBefore }) => {
+      const protocol = client === 'TCP' ? 'tcp' : 'udp'
+      if (lostBefore > 0 || !dead.some((one) => one.protocol === protocol)) return []
+      const unknown = lastWords(queries).filter(
+        (query) =>
+          query.client === client &&
+          query.sentAt >= since &&
+          fateOf(query, steal, patienceMs) === 'unknown',
+      )
+      if (unknown.length === 0) return []
+      return [`client "${client}": of ${unknown.length} queries nobody knows what became of them.`]
+    })
   }
 
   /** What ours has to do, whatever the others do. */
