@@ -1,3 +1,11 @@
-// Tables of services as text: the rules that `ipvsadm-save -n` writes and `ipvsadm --restore` reads.
+// Tables of services as text: the rules that `ipvsadm-save -n` writes and `ipvsadm --restore` reads, and listings.
 export { formatRules } from './format.js'
+export {
+  type ListedDestination,
+  type ListedService,
+  type ListedStats,
+  type Listing,
+  type ListingOptions,
+  parseListing,
+} from './listing.js'
 export { parseRules } from './parse.js'
