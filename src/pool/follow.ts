@@ -3,13 +3,15 @@ import { inspect } from 'node:util'
 import { onAbort, pause, stay } from '../abort.js'
 import { Backoff } from '../backoff.js'
 import { isArgumentError, typeError } from '../errors.js'
-import type { PoolServer } from '../servers.js'
-import { endpointKey, readServer } from '../servers.js'
 import { unlessAborted } from '../sources/source.js'
 import { checkBoolean, checkInteger, checkOptions, checkSignal, DAY_MS } from '../validate.js'
-
-/** Servers as a source gives them. */
-export type ServerList = readonly (string | PoolServer)[]
+import {
+  HeldServers,
+  type KnownServer,
+  type NamedList,
+  placeOf,
+  type ServerList,
+} from './held-servers.js'
 
 /** What follows. */
 export interface FollowTarget {
@@ -67,7 +69,7 @@ export async function follow(
   const { minServers, holdMs, retryMs, ref, signal: given } = readOptions(options)
   const signals = [given, gone].filter((one) => one !== undefined)
   const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0]
-  const setter = new Setter(target, new Held(holdMs), signal)
+  const setter = new Setter(target, new HeldServers(holdMs), signal)
   const backoff = new Backoff({ firstMs: retryMs, maxMs: MAX_RETRY_MS })
   const leave = ref ? stay() : () => {}
   try {
@@ -132,91 +134,19 @@ function countDifferent(list: unknown): number {
   return new Set(Array.from(list, (server, index) => placeOf(server, index).key)).size
 }
 
-function placeOf(server: unknown, index: number) {
-  const { address, port = 0 } = readServer(server, `servers[${index}]`)
-  return { address, port, key: endpointKey(address, port) }
-}
-
-type Place = ReturnType<typeof placeOf>
-
-interface Known extends Place {
-  readonly server: string | PoolServer
-  /** Not named since then, on the monotonic clock. */
-  missingSince: number | undefined
-}
-
-/** A list, and what it said when it came. */
-interface Named {
-  readonly list: ServerList
-  readonly servers: readonly Known[]
-}
-
-/** The servers that the pool has from this source, and for how long the missing ones stay. */
-class Held {
-  readonly #holdMs: number
-  #known = new Map<string, Known>()
-
-  constructor(holdMs: number) {
-    this.#holdMs = holdMs
-  }
-
-  /** To be told of every list that is believed, whether it will be set or another one in its place. */
-  hear(list: Named): void {
-    const keys = new Set(list.servers.map(({ key }) => key))
-    for (const known of this.#known.values()) {
-      if (keys.has(known.key)) known.missingSince = undefined
-      else known.missingSince ??= performance.now()
-    }
-  }
-
-  /** With those that are missing, but not for long enough; the others are forgotten. */
-  complete({ servers: named }: Named): Known[] {
-    const ports = new Map<string, number[]>()
-    for (const { address, port } of named) ports.set(address, [...(ports.get(address) ?? []), port])
-    for (const known of this.#known.values()) {
-      if (known.missingSince !== undefined && this.#leftMs(known) <= 0)
-        this.#known.delete(known.key)
-    }
-    // With a port of its own or without, it is the same server.
-    const isNamed = ({ address, port }: Known) =>
-      ports.get(address)?.some((other) => other === port || other === 0 || port === 0) === true
-    const missing = [...this.#known.values()].filter((known) => known.missingSince !== undefined)
-    return [...named, ...missing.filter((known) => !isNamed(known))]
-  }
-
-  /** The pool has them; those of a list that it has refused are nobody to hold. */
-  keep(servers: readonly Known[]): void {
-    this.#known = new Map(servers.map((known) => [known.key, known]))
-  }
-
-  /** Milliseconds until the first of them has been missing for long enough; `undefined` if none is missing. */
-  untilNext(): number | undefined {
-    let least: number | undefined
-    for (const known of this.#known.values()) {
-      if (known.missingSince !== undefined)
-        least = Math.min(least ?? Number.POSITIVE_INFINITY, this.#leftMs(known))
-    }
-    return least === undefined ? undefined : Math.max(0, least)
-  }
-
-  #leftMs({ missingSince = 0 }: Known): number {
-    return missingSince + this.#holdMs - performance.now()
-  }
-}
-
 /** Sets one list after the other, and always the newest; and again when somebody has been held for long enough. */
 class Setter {
   readonly #target: FollowTarget
-  readonly #held: Held
+  readonly #held: HeldServers
   readonly #signal: AbortSignal | undefined
-  #newest: Named | undefined
-  #last: Named = { list: [], servers: [] }
+  #newest: NamedList | undefined
+  #last: NamedList = { list: [], servers: [] }
   #idle: Promise<void> = Promise.resolve()
   #busy = false
   /** Aborted by a list that comes while somebody is held. */
   #nap = new AbortController()
 
-  constructor(target: FollowTarget, held: Held, signal: AbortSignal | undefined) {
+  constructor(target: FollowTarget, held: HeldServers, signal: AbortSignal | undefined) {
     this.#target = target
     this.#held = held
     this.#signal = signal
@@ -224,7 +154,11 @@ class Setter {
 
   set(list: ServerList): void {
     const servers = list.map(
-      (server, index): Known => ({ ...placeOf(server, index), server, missingSince: undefined }),
+      (server, index): KnownServer => ({
+        ...placeOf(server, index),
+        server,
+        missingSince: undefined,
+      }),
     )
     this.#newest = { list, servers }
     this.#held.hear(this.#newest)

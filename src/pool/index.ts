@@ -2,6 +2,7 @@
 export type { FieldDifference } from '../diff.js'
 export type { PoolServer } from '../servers.js'
 export type * from './api.js'
-export type { FollowOptions, ServerList } from './follow.js'
+export type { FollowOptions } from './follow.js'
+export type { ServerList } from './held-servers.js'
 export { MirroredPool } from './pool.js'
 export type { ReconcileResult } from './reconciler/reconciler.js'

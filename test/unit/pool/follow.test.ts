@@ -1,12 +1,8 @@
 import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { rangeError } from '../../../src/errors.js'
-import {
-  type FollowOptions,
-  type FollowTarget,
-  follow,
-  type ServerList,
-} from '../../../src/pool/follow.js'
+import { type FollowOptions, type FollowTarget, follow } from '../../../src/pool/follow.js'
+import type { ServerList } from '../../../src/pool/held-servers.js'
 import { quiet } from './watch.js'
 
 const one = ['10.1.0.1']
