@@ -22,6 +22,7 @@ import { RetryClock } from './retry-clock.js'
 import {
   type Drift,
   isFrontInSync,
+  isGone,
   isInSync,
   isIts,
   isUnread,
@@ -439,7 +440,7 @@ export class Reconciler {
   /** Reads that are under way may still show what has gone, so that it is not forgotten meanwhile. */
   #forgetGone(): void {
     if (this.#reader.isReading) return
-    for (const server of this.#leaving) if (isInSync(server)) this.#leaving.delete(server)
+    for (const server of this.#leaving) if (isGone(server)) this.#leaving.delete(server)
     for (const front of this.#fronts) front.forgetGone()
   }
 

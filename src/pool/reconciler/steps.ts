@@ -65,6 +65,11 @@ export function isUnread(server: Server): boolean {
   return server.places.some(({ entry }) => isIt(entry) && isIts(server, entry))
 }
 
+/** What it has left behind is not there, and cannot come back with a service that could not be taken away. */
+export function isGone(server: Server): boolean {
+  return isInSync(server) && !server.places.some(({ front }) => front.entry.pending)
+}
+
 export function isInSync(server: Server): boolean {
   for (const place of server.places) if (!isPlaceInSync(server, place)) return false
   return true

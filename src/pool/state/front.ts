@@ -52,6 +52,8 @@ export class Front {
 
   /** Forgets what nobody has declared and is not there. */
   forgetGone(): void {
+    // What goes with the service is back if that cannot be taken away.
+    if (this.entry.pending) return
     for (const [key, entry] of this.destinations) {
       if (entry.owner !== undefined || entry.pending || entry.known !== 'absent') continue
       this.destinations.delete(key)

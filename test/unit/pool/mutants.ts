@@ -72,6 +72,18 @@ export const MUTATIONS: Readonly<Record<string, readonly Mutation[]>> = {
       by: 'undeclared',
     },
     {
+      rule: 'what goes with a service is not forgotten before that is away for sure',
+      from: 'if (this.entry.pending) return\n',
+      to: '',
+      by: 'undeclared',
+    },
+    {
+      rule: 'who leaves with a service has not left before that is away for sure',
+      from: 'isInSync(server) && !server.places.some(({ front }) => front.entry.pending)',
+      to: 'isInSync(server)',
+      by: 'undeclared',
+    },
+    {
       rule: 'a read says nothing of what has been changed meanwhile',
       from: 'if (entry.changedSince(since)) continue',
       to: '',

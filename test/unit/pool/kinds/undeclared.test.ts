@@ -330,3 +330,22 @@ it('what a server has left is found out by itself when the answers of a withdraw
     expect(world.held(V4)).toEqual({ '10.1.0.1:53': 1, '10.1.0.2:53': 1 })
     expect(pool.status().converged).toBe(true)
   }))
+
+describe('a server that leaves with its services, which cannot be taken away and come back', () => {
+  it.each([1, 2])('is gone in the end, whenever others come (change %i is refused)', (nth) =>
+    always(async (turns) => {
+      const world = await ground()
+      const quorum = { up: 1, onLost: 'withdraw' } as const
+      const pool = await world.open({ servers: ['10.1.0.2'], quorum })
+      world.kernel.fail({ nth, errno: 'ENOMEM' })
+      const left = pool.remove('10.1.0.2')
+      left.catch(ignore)
+      await quiet(turns)
+      await pool.setServers(['10.1.0.3', '10.1.0.1'])
+      await left
+      await pass(60_000, 20_000)
+      const both = { '10.1.0.1:53': 1, '10.1.0.3:53': 1 }
+      expect(world.table()).toEqual({ [V4]: both, 'udp 192.0.2.1:53': both })
+    }),
+  )
+})
