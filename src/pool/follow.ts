@@ -5,13 +5,7 @@ import { Backoff } from '../backoff.js'
 import { isArgumentError, typeError } from '../errors.js'
 import { unlessAborted } from '../sources/source.js'
 import { checkBoolean, checkInteger, checkOptions, checkSignal, DAY_MS } from '../validate.js'
-import {
-  HeldServers,
-  type KnownServer,
-  type NamedList,
-  placeOf,
-  type ServerList,
-} from './held-servers.js'
+import { HeldServers, type NamedList, readList, type ServerList } from './held-servers.js'
 
 /** What follows. */
 export interface FollowTarget {
@@ -111,9 +105,9 @@ async function* untilAborted(
 
 function offer(list: ServerList, minServers: number, target: FollowTarget, setter: Setter): void {
   try {
-    const count = countDifferent(list)
-    if (count >= minServers) setter.set(list)
-    else target.report('refused', tooFew(count, minServers))
+    const named = readList(list)
+    if (named.keys.size >= minServers) setter.set(named)
+    else target.report('refused', tooFew(named.keys.size, minServers))
   } catch (error) {
     target.report('failed', asError(error))
   }
@@ -125,22 +119,13 @@ function tooFew(count: number, minServers: number): Error {
   return new Error(`${text}: the pool keeps those it has`)
 }
 
-/** @throws TypeError, RangeError */
-function countDifferent(list: unknown): number {
-  if (!Array.isArray(list)) {
-    throw typeError('servers', 'an array of servers, from the source', list)
-  }
-  // Holes too are no servers.
-  return new Set(Array.from(list, (server, index) => placeOf(server, index).key)).size
-}
-
 /** Sets one list after the other, and always the newest; and again when somebody has been held for long enough. */
 class Setter {
   readonly #target: FollowTarget
   readonly #held: HeldServers
   readonly #signal: AbortSignal | undefined
   #newest: NamedList | undefined
-  #last: NamedList = { list: [], servers: [] }
+  #last = readList([])
   #idle: Promise<void> = Promise.resolve()
   #busy = false
   /** Aborted by a list that comes while somebody is held. */
@@ -152,16 +137,9 @@ class Setter {
     this.#signal = signal
   }
 
-  set(list: ServerList): void {
-    const servers = list.map(
-      (server, index): KnownServer => ({
-        ...placeOf(server, index),
-        server,
-        missingSince: undefined,
-      }),
-    )
-    this.#newest = { list, servers }
-    this.#held.hear(this.#newest)
+  set(list: NamedList): void {
+    this.#newest = list
+    this.#held.hear(list)
     this.#nap.abort()
     if (!this.#busy) this.#idle = this.#run()
   }
@@ -173,35 +151,44 @@ class Setter {
 
   async #run(): Promise<void> {
     this.#busy = true
-    while (!this.#signal?.aborted && (this.#newest !== undefined || (await this.#isDue()))) {
+    while (!this.#signal?.aborted) {
+      if (this.#newest === undefined) {
+        // Nothing may come between this look and the end.
+        const heldMs = this.#held.untilNext()
+        if (heldMs === undefined) break
+        await this.#sleep(heldMs)
+        if (this.#signal?.aborted) break
+      }
       if (this.#newest !== undefined) this.#last = this.#newest
       this.#newest = undefined
-      const servers = this.#held.complete(this.#last)
-      try {
-        const isAsGiven = servers.length === this.#last.servers.length
-        const list = isAsGiven ? this.#last.list : servers.map(({ server }) => server)
-        await this.#target.setServers(list)
-        this.#held.keep(servers)
-      } catch (error) {
-        // The kernel's trouble is the pool's, which has them all the same.
-        if (!isArgumentError(error)) this.#held.keep(servers)
-        if (!this.#signal?.aborted) this.#target.report('failed', asError(error))
-      }
+      await this.#setLast()
       this.#held.hear(this.#newest ?? this.#last)
     }
     this.#busy = false
   }
 
-  /** Waits while somebody is held: true when one has been for long enough, or a list has come. */
-  async #isDue(): Promise<boolean> {
-    const ms = this.#held.untilNext()
-    if (ms === undefined) return false
+  /** With those that are held. */
+  async #setLast(): Promise<void> {
+    const servers = this.#held.complete(this.#last)
+    try {
+      const isAsGiven = servers.length === this.#last.servers.length
+      const list = isAsGiven ? this.#last.list : servers.map(({ server }) => server)
+      await this.#target.setServers(list)
+      this.#held.keep(servers)
+    } catch (error) {
+      // The kernel's trouble is the pool's, which has them all the same.
+      if (!isArgumentError(error)) this.#held.keep(servers)
+      if (!this.#signal?.aborted) this.#target.report('failed', asError(error))
+    }
+  }
+
+  /** Until one has been held for long enough, a list has come, or the signal is aborted. */
+  async #sleep(ms: number): Promise<void> {
     this.#nap = new AbortController()
     const forget = onAbort(this.#signal, () => this.#nap.abort())
     // Timers may be a little early.
     await pause(Math.floor(ms) + 1, this.#nap.signal)
     forget()
-    return !this.#signal?.aborted
   }
 }
 

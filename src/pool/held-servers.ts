@@ -1,19 +1,15 @@
 // Servers that a source no longer names, and that stay for a while all the same.
+import { typeError } from '../errors.js'
 import { endpointKey, type PoolServer, readServer } from '../servers.js'
 
 /** Servers as a source gives them. */
 export type ServerList = readonly (string | PoolServer)[]
 
-/** Where a server is, as a list says. @throws TypeError, RangeError */
-export function placeOf(server: unknown, index: number) {
-  const { address, port = 0 } = readServer(server, `servers[${index}]`)
-  return { address, port, key: endpointKey(address, port) }
-}
-
-type Place = ReturnType<typeof placeOf>
-
-export interface KnownServer extends Place {
+interface KnownServer {
   readonly server: string | PoolServer
+  readonly address: string
+  readonly port: number
+  readonly key: string
   /** Not named since then, on the monotonic clock. */
   missingSince: number | undefined
 }
@@ -22,6 +18,20 @@ export interface KnownServer extends Place {
 export interface NamedList {
   readonly list: ServerList
   readonly servers: readonly KnownServer[]
+  /** Of each different server. */
+  readonly keys: ReadonlySet<string>
+}
+
+/** @throws TypeError, RangeError if it is no list of servers; holes too are none */
+export function readList(list: unknown): NamedList {
+  if (!Array.isArray(list)) {
+    throw typeError('servers', 'an array of servers, from the source', list)
+  }
+  const servers = Array.from(list, (server, index): KnownServer => {
+    const { address, port = 0 } = readServer(server, `servers[${index}]`)
+    return { server, address, port, key: endpointKey(address, port), missingSince: undefined }
+  })
+  return { list, servers, keys: new Set(servers.map(({ key }) => key)) }
 }
 
 /** The servers that the pool has from this source, and for how long the missing ones stay. */
@@ -34,8 +44,7 @@ export class HeldServers {
   }
 
   /** To be told of every list that is believed, whether it will be set or another one in its place. */
-  hear(list: NamedList): void {
-    const keys = new Set(list.servers.map(({ key }) => key))
+  hear({ keys }: NamedList): void {
     for (const known of this.#known.values()) {
       if (keys.has(known.key)) known.missingSince = undefined
       else known.missingSince ??= performance.now()
@@ -44,15 +53,21 @@ export class HeldServers {
 
   /** With those that are missing, but not for long enough; the others are forgotten. */
   complete({ servers: named }: NamedList): KnownServer[] {
-    const ports = new Map<string, number[]>()
-    for (const { address, port } of named) ports.set(address, [...(ports.get(address) ?? []), port])
+    const ports = new Map<string, Set<number>>()
+    for (const { address, port } of named) {
+      const known = ports.get(address)
+      if (known === undefined) ports.set(address, new Set([port]))
+      else known.add(port)
+    }
     for (const known of this.#known.values()) {
       if (known.missingSince !== undefined && this.#leftMs(known) <= 0)
         this.#known.delete(known.key)
     }
     // With a port of its own or without, it is the same server.
-    const isNamed = ({ address, port }: KnownServer) =>
-      ports.get(address)?.some((other) => other === port || other === 0 || port === 0) === true
+    const isNamed = ({ address, port }: KnownServer) => {
+      const others = ports.get(address)
+      return others !== undefined && (port === 0 || others.has(0) || others.has(port))
+    }
     const missing = [...this.#known.values()].filter((known) => known.missingSince !== undefined)
     return [...named, ...missing.filter((known) => !isNamed(known))]
   }

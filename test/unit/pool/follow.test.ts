@@ -528,3 +528,24 @@ it.each<[option: string, source: unknown, options: unknown]>([
     follow(new Target(), source as Feed, options as FollowOptions),
   ).rejects.toMatchObject({ code: 'ERR_IPVS_ARGUMENT', option })
 })
+
+it('sets a list that comes in whatever moment at the end of the one before', async () => {
+  for (let ticks = 0; ticks < 30; ticks++) {
+    const target = new Target()
+    let given = () => {}
+    const first = new Promise<void>((resolve) => {
+      given = resolve
+    })
+    target.answer = async () => {
+      given()
+      for (let tick = 0; tick < ticks; tick++) await undefined
+    }
+    async function* source() {
+      yield one
+      await first
+      yield two
+    }
+    await follow(target, source())
+    expect(target, `${ticks} ticks`).toMatchObject({ lists: [one, two], reports: [] })
+  }
+})
