@@ -17,16 +17,7 @@ export type { ApplyOptions, CallOptions, OpenOptions } from './options.js'
 export * from './pool/index.js'
 export type { ProbeOptions, ProbeResult } from './probe.js'
 export type { ReconcileOptions, ReconcileResult } from './reconcile/index.js'
-export {
-  formatRules,
-  type ListedDestination,
-  type ListedService,
-  type ListedStats,
-  type Listing,
-  type ListingOptions,
-  parseListing,
-  parseRules,
-} from './rules/index.js'
+export * from './rules/index.js'
 export * from './sources/index.js'
 export type { Connection } from './system/connections.js'
 export type { SyncDaemon, SyncDaemonStatus, SyncRole } from './system/sync-daemon.js'

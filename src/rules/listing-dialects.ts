@@ -2,6 +2,7 @@
 import { formatNetmask, parseAddress } from '../address.js'
 import { rangeError } from '../errors.js'
 import type { DestinationId, Family, Persistence } from '../types.js'
+import type { ListedStats } from './listed.js'
 import { readEndpoint, readFwmark } from './values.js'
 
 /** What a listing shows beside services and servers. */
@@ -16,22 +17,28 @@ export type Column =
   | 'persistentConnections'
   | 'upperThreshold'
   | 'lowerThreshold'
-  | Counter
-  | Rate
-export type Counter = 'connections' | 'inPackets' | 'outPackets' | 'inBytes' | 'outBytes'
-export type Rate =
-  | 'connectionRate'
-  | 'inPacketRate'
-  | 'outPacketRate'
-  | 'inByteRate'
-  | 'outByteRate'
+  | keyof ListedStats
 
 export interface Heading {
   readonly shows: Shows
   readonly columns: readonly Column[]
-  /** Services have the same columns, and say nothing of their settings. */
-  readonly ofServices: boolean
+  /** Services have the same columns then, and say nothing of their settings. */
+  readonly areStats: boolean
   readonly lacks: readonly string[]
+}
+
+const COUNTERS = ['connections', 'inPackets', 'outPackets', 'inBytes', 'outBytes'] as const
+const RATES = [
+  'connectionRate',
+  'inPacketRate',
+  'outPacketRate',
+  'inByteRate',
+  'outByteRate',
+] as const
+
+/** Counters are as large as the kernel's: 64 bits. */
+export function isCounter(column: Column): boolean {
+  return COUNTERS.some((counter) => counter === column)
 }
 
 const noStats = ['counters', 'rates']
@@ -51,7 +58,7 @@ export const headings: ReadonlyMap<string, Heading> = new Map<string, Heading>([
     {
       shows: 'connections',
       columns: ['forwarding', 'weight', 'activeConnections', 'inactiveConnections'],
-      ofServices: false,
+      areStats: false,
       lacks: ['thresholds', 'tunnel types', 'persistent connections', ...noStats],
     },
   ],
@@ -60,7 +67,7 @@ export const headings: ReadonlyMap<string, Heading> = new Map<string, Heading>([
     {
       shows: 'thresholds',
       columns: ['upperThreshold', 'lowerThreshold', 'activeConnections', 'inactiveConnections'],
-      ofServices: false,
+      areStats: false,
       lacks: [
         'weights',
         'forwarding methods',
@@ -75,7 +82,7 @@ export const headings: ReadonlyMap<string, Heading> = new Map<string, Heading>([
     {
       shows: 'persistent-connections',
       columns: ['weight', 'persistentConnections', 'activeConnections', 'inactiveConnections'],
-      ofServices: false,
+      areStats: false,
       lacks: ['forwarding methods', 'tunnel types', 'thresholds', ...noStats],
     },
   ],
@@ -83,8 +90,8 @@ export const headings: ReadonlyMap<string, Heading> = new Map<string, Heading>([
     'Conns InPkts OutPkts InBytes OutBytes',
     {
       shows: 'counters',
-      columns: ['connections', 'inPackets', 'outPackets', 'inBytes', 'outBytes'],
-      ofServices: true,
+      columns: COUNTERS,
+      areStats: true,
       lacks: [...noCounts, 'rates'],
     },
   ],
@@ -92,8 +99,8 @@ export const headings: ReadonlyMap<string, Heading> = new Map<string, Heading>([
     'CPS InPPS OutPPS InBPS OutBPS',
     {
       shows: 'rates',
-      columns: ['connectionRate', 'inPacketRate', 'outPacketRate', 'inByteRate', 'outByteRate'],
-      ofServices: true,
+      columns: RATES,
+      areStats: true,
       lacks: [...noCounts, 'counters'],
     },
   ],
@@ -176,7 +183,6 @@ export const dialects: Readonly<Record<'ipvsadm' | 'kernel', Dialect>> = {
       'persistence engines',
       'one-packet scheduling of IPv6 services',
       'the family of firewall marks',
-      'how long persistence lasts, without hz',
     ],
   },
 }

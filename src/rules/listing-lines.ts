@@ -3,8 +3,8 @@ import { isIPv6 } from 'node:net'
 import { rangeError } from '../errors.js'
 import type { ForwardingMethod, Protocol, SchedulerFlag, ServiceId } from '../types.js'
 import { checkModuleName } from '../validate.js'
-import type { ListedColumns, ListedSettings, ListedStats } from './listed.js'
-import type { Column, Dialect, Heading } from './listing-dialects.js'
+import type { ListedColumns, ListedSettings } from './listed.js'
+import { type Column, type Dialect, type Heading, isCounter } from './listing-dialects.js'
 
 const PROTOCOLS: ReadonlyMap<string, Protocol> = new Map([
   ['TCP', 'tcp'],
@@ -22,11 +22,6 @@ const METHODS: ReadonlyMap<string, string> = new Map([
 ])
 
 const THOUSANDS = ['', 'K', 'M', 'G', 'T']
-const STATS: ReadonlySet<Column> = new Set<Column>([
-  ...(['connections', 'inPackets', 'outPackets', 'inBytes', 'outBytes'] as const),
-  ...(['connectionRate', 'inPacketRate', 'outPacketRate', 'inByteRate', 'outByteRate'] as const),
-])
-
 /** @throws RangeError */
 export function readService(
   words: readonly string[],
@@ -35,7 +30,7 @@ export function readService(
   hz: number | undefined,
 ): { readonly id: ServiceId; readonly settings: ListedSettings } {
   const { id, rest } = readIdentity(words, dialect)
-  if (heading.ofServices) return { id, settings: readColumns(rest, heading) }
+  if (heading.areStats) return { id, settings: readColumns(rest, heading) }
   return { id, settings: readSettings(rest, dialect, isOfIPv6(id), hz) }
 }
 
@@ -90,22 +85,23 @@ function readSettings(
 }
 
 /** The columns of a server, or of a service that has them. @throws RangeError */
-export function readColumns(words: readonly string[], { columns }: Heading): ListedColumns {
+export function readColumns(
+  words: readonly string[],
+  { columns, areStats }: Heading,
+): ListedColumns {
   if (words.length !== columns.length) {
     throw rangeError('a line', `with ${columns.length} columns behind the address`, words.join(' '))
   }
-  const read: Partial<Record<Column, number | string>> = {}
-  const stats: Partial<Record<keyof ListedStats, number | bigint>> = {}
-  for (const [index, column] of columns.entries()) {
-    const word = words[index]!
-    if (column === 'forwarding') read[column] = readMethod(word)
-    else if (STATS.has(column)) {
-      const number = readLarge(word, column)
-      const name = column as keyof ListedStats
-      stats[name] = name.endsWith('Rate') ? Number(number) : number
-    } else read[column] = Number(readLarge(word, column))
-  }
-  return { ...read, ...(STATS.has(columns[0]!) && { stats }) } as ListedColumns
+  const read = Object.fromEntries(
+    columns.map((column, index) => [column, readColumn(column, words[index]!)]),
+  )
+  return areStats ? { stats: read } : read
+}
+
+function readColumn(column: Column, word: string): ForwardingMethod | number | bigint {
+  if (column === 'forwarding') return readMethod(word)
+  const number = readLarge(word, column)
+  return isCounter(column) ? number : Number(number)
 }
 
 function readMethod(word: string): ForwardingMethod {

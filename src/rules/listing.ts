@@ -58,7 +58,8 @@ export function parseListing(text: string, options?: ListingOptions): Listing {
       throw isArgumentError(error) ? lineError(index + 1, error) : error
     }
   }
-  const lacks = [...heading.lacks, ...dialect.lacks]
+  const ticks = writer === 'kernel' && hz === undefined ? ['how long persistence lasts'] : []
+  const lacks = [...heading.lacks, ...dialect.lacks, ...ticks]
   return { writer, shows: heading.shows, services: table.services.map(withFamily), lacks }
 }
 

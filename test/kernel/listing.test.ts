@@ -2,10 +2,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { kernelSuite } from '../../lab/guest/suite.js'
-import { destinationKey, serviceKey } from '../../src/identity.js'
 import { type ListedService, parseListing } from '../../src/rules/index.js'
-import type { Change, ServiceTree, ServiceTreeStatus } from '../../src/types.js'
-import { trees } from '../unit/rules/trees.js'
+import type { ServiceTreeStatus } from '../../src/types.js'
+import { additions, inOrder, trees } from '../unit/rules/trees.js'
 import { ipvs, ns, setUp } from './setup.js'
 
 // Each run starts several programs in a guest with one CPU.
@@ -38,27 +37,13 @@ function shown(
   services: readonly ServiceTreeStatus[],
   columns: readonly string[],
   settings = SETTINGS,
-): object[] {
-  return services.map((service) => ({
+): ListedService[] {
+  const listed = services.map((service) => ({
     ...some(service, [...IDENTITY, ...settings]),
     destinations: service.destinations.map((one) => some(one, ['address', 'port', ...columns])),
   }))
+  return listed as object[] as ListedService[]
 }
-
-/** In the order of their keys. */
-function sorted(services: readonly (object & { destinations: readonly object[] })[]): object[] {
-  const by = (key: (one: never) => string) => (a: object, b: object) =>
-    key(a as never) < key(b as never) ? -1 : 1
-  return services
-    .map((one) => ({ ...one, destinations: one.destinations.toSorted(by(destinationKey)) }))
-    .sort(by(serviceKey))
-}
-
-const additions = (table: readonly ServiceTree[]): Change[] =>
-  table.flatMap(({ destinations, ...service }): Change[] => [
-    { op: 'add-service', service },
-    ...destinations.map((destination): Change => ({ op: 'add-destination', service, destination })),
-  ])
 
 kernelSuite('listings', () => {
   setUp()
@@ -84,22 +69,20 @@ kernelSuite('listings', () => {
     await eachTable((services) => {
       const listing = parseListing(ns.ipvsadm('-Ln', ...options))
       expect(listing).toMatchObject({ writer: 'ipvsadm', shows })
-      expect(sorted(listing.services)).toStrictEqual(
-        sorted(shown(services, COLUMNS[shows]) as never),
-      )
+      expect(inOrder(listing.services)).toStrictEqual(inOrder(shown(services, COLUMNS[shows])))
     })
   })
 
   test('counters and rates, as ipvsadm -Ln --stats and --rate print them', async () => {
     await eachTable((services) => {
-      const identities = sorted(shown(services, [], []) as never)
+      const identities = inOrder(shown(services, [], []))
       for (const option of ['--stats', '--rate']) {
         const { services: listed } = parseListing(ns.ipvsadm('-Ln', option, '--exact'))
         const bare = listed.map(({ stats, destinations, ...id }) => ({
           ...id,
           destinations: destinations.map(({ stats, ...one }) => one),
         }))
-        expect(sorted(bare)).toStrictEqual(identities)
+        expect(inOrder(bare)).toStrictEqual(identities)
       }
       const { services: counted } = parseListing(ns.ipvsadm('-Ln', '--stats', '--exact'))
       for (const { stats, destinations } of counted) {

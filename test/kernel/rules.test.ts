@@ -6,9 +6,9 @@ import { describe, expect, test } from 'vitest'
 import { kernelSuite } from '../../lab/guest/suite.js'
 import { NativeKernel } from '../../src/kernel/native-kernel.js'
 import { formatRules, parseRules } from '../../src/rules/index.js'
-import type { Change, Destination, Service, ServiceTree } from '../../src/types.js'
+import type { Destination, Service, ServiceTree } from '../../src/types.js'
 import { type CheckedChange, checkDestination, checkService } from '../../src/validate.js'
-import { normal, sorted, trees } from '../unit/rules/trees.js'
+import { additions, normal, sorted, trees } from '../unit/rules/trees.js'
 import { lines } from './namespace.js'
 import { ipvs, ns, setUp } from './setup.js'
 
@@ -83,13 +83,6 @@ function tree(service: Service, prefix: string, port: number): ServiceTree {
     { ...tunnel, address: prefix.includes(':') ? '10.9.0.1' : '2001:db8:9::1' },
   ]
   return { ...service, destinations }
-}
-
-function additions(table: readonly ServiceTree[]): Change[] {
-  return table.flatMap(({ destinations, ...service }): Change[] => [
-    { op: 'add-service', service },
-    ...destinations.map((destination): Change => ({ op: 'add-destination', service, destination })),
-  ])
 }
 
 kernelSuite('rules', () => {

@@ -205,6 +205,8 @@ describe('the listing of the kernel', () => {
   it('has seconds where its ticks are known', () => {
     const { persistence } = parseListing(KERNEL, { hz: 100 }).services[2]!
     expect(persistence).toEqual({ timeoutSeconds: 300, netmask: '255.255.255.0' })
+    expect(about.lacks).toContain('how long persistence lasts')
+    expect(parseListing(KERNEL, { hz: 100 }).lacks).not.toContain('how long persistence lasts')
   })
 })
 

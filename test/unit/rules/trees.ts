@@ -3,7 +3,9 @@ import fc from 'fast-check'
 import { AF_INET, AF_INET6, formatAddress } from '../../../src/address.js'
 import { destinationKey, serviceKey } from '../../../src/identity.js'
 import type {
+  Change,
   Destination,
+  DestinationId,
   DestinationStatus,
   SchedulerFlag,
   ServiceId,
@@ -187,12 +189,24 @@ export function normal(trees: readonly ServiceTree[]): object[] {
 
 /** {@link normal} without order, for what has been in a kernel. */
 export function sorted(trees: readonly ServiceTree[]): object[] {
-  return [...trees].sort(by(serviceKey)).map(({ destinations, ...service }) =>
-    normalTree({
-      ...service,
-      destinations: [...destinations].sort(by(destinationKey)),
-    }),
-  )
+  return inOrder(trees).map(normalTree)
+}
+
+/** By their keys. */
+export function inOrder<T extends ServiceId & { readonly destinations: readonly DestinationId[] }>(
+  trees: readonly T[],
+): T[] {
+  return trees
+    .toSorted(by(serviceKey))
+    .map((tree) => ({ ...tree, destinations: tree.destinations.toSorted(by(destinationKey)) }))
+}
+
+/** What makes such a table in an empty one. */
+export function additions(table: readonly ServiceTree[]): Change[] {
+  return table.flatMap(({ destinations, ...service }): Change[] => [
+    { op: 'add-service', service },
+    ...destinations.map((destination): Change => ({ op: 'add-destination', service, destination })),
+  ])
 }
 
 function normalTree({ destinations, ...service }: ServiceTree): object {
