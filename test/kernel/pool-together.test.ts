@@ -4,17 +4,11 @@ import { kernelSuite } from '../../lab/guest/suite.js'
 import type { Ipvs } from '../../src/client.js'
 import type { MirroredPoolOptions } from '../../src/pool/api.js'
 import { MirroredPool } from '../../src/pool/index.js'
+import { twoServers } from '../unit/pool/two-servers.js'
 import { namespace } from './namespace.js'
 import { ipvs, ns, setUp } from './setup.js'
 
-const base = {
-  address: '192.0.2.1',
-  port: 53,
-  scheduler: 'wrr',
-  forwarding: 'direct',
-  servers: ['10.1.0.1', '10.1.0.2'],
-  reconcileIntervalMs: 0,
-} as const satisfies MirroredPoolOptions
+const base = { ...twoServers, forwarding: 'direct' } as const satisfies MirroredPoolOptions
 
 kernelSuite('a pool and its servers together', () => {
   setUp()

@@ -3,10 +3,15 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { DrainOptions, DrainProgress, MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
 import type { DestinationStatus } from '../../../src/types.js'
-import { StandIn, twoServers } from './stand-in.js'
+import { StandIn } from './stand-in.js'
+import { twoServers } from './two-servers.js'
 import { quiet, record } from './watch.js'
 
-const base = { ...twoServers, onePacket: false } as const satisfies MirroredPoolOptions
+const base = {
+  ...twoServers,
+  forwarding: 'direct',
+  onePacket: false,
+} as const satisfies MirroredPoolOptions
 
 type Counts = Pick<
   DestinationStatus,

@@ -4,7 +4,8 @@ import { Ipvs } from '../../../src/client.js'
 import type { MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
 import { MemoryKernel } from '../../../src/testing/index.js'
-import { base, BROADCAST as REFUSED, record, report, TCP, verdict } from './kinds/ground.js'
+import { BROADCAST as REFUSED, record, report, TCP, verdict } from './kinds/ground.js'
+import { twoServers } from './two-servers.js'
 
 /** As `[, '10.1.0.1']`. */
 const HOLE = Object.assign(new Array(2), { 1: '10.1.0.1' })
@@ -18,7 +19,7 @@ async function open(options: Partial<MirroredPoolOptions> = {}, rules?: string) 
   const kernel = new MemoryKernel({ sysctls: { expire_nodest_conn: 1 }, ...(rules && { rules }) })
   const ipvs = await Ipvs.open({ kernel })
   closing.push(ipvs)
-  const pool = await MirroredPool.open(ipvs, { ...base, ...options } as MirroredPoolOptions)
+  const pool = await MirroredPool.open(ipvs, { ...twoServers, ...options } as MirroredPoolOptions)
   closing.push(pool)
   await sleep(2)
   return { kernel, ipvs, pool, events: record(pool) }
@@ -202,7 +203,7 @@ describe('events', () => {
 
   it('say nothing of a server that waits for its turn and fails before it has come', async () => {
     const { pool, events } = await open({ maxChangesPerMinute: 1 })
-    for (const address of base.servers) await report(pool, address, true)
+    for (const address of twoServers.servers) await report(pool, address, true)
     await report(pool, '10.1.0.2', false)
     await report(pool, '10.1.0.2', true)
     await report(pool, '10.1.0.2', false)
@@ -262,7 +263,9 @@ describe('arguments', () => {
   })
 
   it('a client that is none is refused', async () => {
-    await expect(MirroredPool.open({} as never, base)).rejects.toMatchObject({ option: 'client' })
+    await expect(MirroredPool.open({} as never, twoServers)).rejects.toMatchObject({
+      option: 'client',
+    })
   })
 })
 
@@ -348,7 +351,7 @@ it('a slow look makes the pause longer, so that looks take a hundredth of the ti
     const kernel = new MemoryKernel()
     const ipvs = await Ipvs.open({ kernel })
     closing.push(ipvs)
-    const { reconcileIntervalMs: _, ...options } = base
+    const { reconcileIntervalMs: _, ...options } = twoServers
     const pool = await MirroredPool.open(ipvs, options)
     closing.push(pool)
     const service = ipvs.service.bind(ipvs)

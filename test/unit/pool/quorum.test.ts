@@ -3,7 +3,6 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { MirroredPool } from '../../../src/pool/index.js'
 import {
   BROADCAST,
-  base,
   closeAll,
   ground,
   ignore,
@@ -16,6 +15,7 @@ import {
   UDP,
   V4,
 } from './kinds/ground.js'
+import { twoServers } from './two-servers.js'
 
 beforeEach(stopTime)
 afterEach(closeAll)
@@ -35,7 +35,7 @@ it('its event does not wait for a backup that the kernel refuses, nor does the c
 it('that it is missing at the opening is told to whoever listens right after it', async () => {
   const world = await ground()
   await using pool = await MirroredPool.open(world.ipvs, {
-    ...base,
+    ...twoServers,
     initial: 'down',
     quorum: { up: 1 },
   })

@@ -1,7 +1,6 @@
 // A small kernel in memory for the pool: strict operations, two lanes, reads that are old when they arrive.
 import { IpvsError, type IpvsErrorCode } from '../../../src/errors.js'
 import { destinationKey, serviceKey } from '../../../src/identity.js'
-import type { MirroredPoolOptions } from '../../../src/pool/api.js'
 import type { SysctlName, Sysctls } from '../../../src/system/sysctls.js'
 import type { Timeouts } from '../../../src/system/timeouts.js'
 import type { TableClient } from '../../../src/table-client.js'
@@ -16,16 +15,6 @@ import type {
   ServiceStatus,
 } from '../../../src/types.js'
 import { checkChange } from '../../../src/validate.js'
-
-/** Two servers behind TCP and UDP of one address; nobody looks by himself. */
-export const twoServers = {
-  address: '192.0.2.1',
-  port: 53,
-  scheduler: 'wrr',
-  forwarding: 'direct',
-  servers: ['10.1.0.1', '10.1.0.2'],
-  reconcileIntervalMs: 0,
-} as const satisfies MirroredPoolOptions
 
 interface Entry {
   service: Service

@@ -3,14 +3,17 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Verdict } from '../../../src/health/types.js'
 import type { MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
-import { StandIn, show, twoServers } from './stand-in.js'
+import { StandIn, show } from './stand-in.js'
+import { twoServers } from './two-servers.js'
 import { quiet, record } from './watch.js'
+
+const base = { ...twoServers, forwarding: 'direct' } as const satisfies MirroredPoolOptions
 
 const pools: MirroredPool[] = []
 let kernel: StandIn
 
 async function open(options: Partial<MirroredPoolOptions> = {}) {
-  const pool = await MirroredPool.open(kernel, { ...twoServers, ...options } as MirroredPoolOptions)
+  const pool = await MirroredPool.open(kernel, { ...base, ...options } as MirroredPoolOptions)
   pools.push(pool)
   kernel.batches.length = 0
   // Events of the opening come first.
@@ -155,7 +158,7 @@ describe('a quorum', () => {
   })
 
   it('is told at the opening', async () => {
-    const pool = await MirroredPool.open(kernel, { ...twoServers, quorum: { up: 2 } })
+    const pool = await MirroredPool.open(kernel, { ...base, quorum: { up: 2 } })
     pools.push(pool)
     const events = record(pool)
     await quiet(2)

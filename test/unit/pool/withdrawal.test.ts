@@ -2,11 +2,13 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { MirroredPoolOptions } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
-import { StandIn, twoServers } from './stand-in.js'
+import { StandIn } from './stand-in.js'
+import { twoServers } from './two-servers.js'
 import { quiet, record } from './watch.js'
 
 const base = {
   ...twoServers,
+  forwarding: 'direct',
   quorum: { up: 2, onLost: 'withdraw' },
 } as const satisfies MirroredPoolOptions
 

@@ -12,6 +12,7 @@ import {
   type Verdict,
 } from '../../../../src/index.js'
 import { MemoryKernel, type MemoryKernelOptions } from '../../../../src/testing/index.js'
+import { twoServers } from '../two-servers.js'
 import { type AnyEvent, quiet } from '../watch.js'
 
 export { type AnyEvent, quiet, record } from '../watch.js'
@@ -19,15 +20,6 @@ export { type AnyEvent, quiet, record } from '../watch.js'
 /** Only the kernel knows that it is a broadcast address. */
 export const BROADCAST = '127.255.255.255'
 export const LINK_LOCAL = 'fe80::9'
-
-export const base = {
-  address: '192.0.2.1',
-  port: 53,
-  scheduler: 'wrr',
-  forwarding: 'masquerade',
-  servers: ['10.1.0.1', '10.1.0.2'],
-  reconcileIntervalMs: 0,
-} as const satisfies MirroredPoolOptions
 
 export const TCP = { protocol: 'tcp', address: '192.0.2.1', port: 53 } as const
 export const UDP = { protocol: 'udp', address: '192.0.2.1', port: 53 } as const
@@ -55,9 +47,9 @@ export class Ground {
     this.other = other
   }
 
-  /** Opens a pool: `base` with these options. With `fronts`, those in place of the one address. */
+  /** Opens a pool: `twoServers` with these options. With `fronts`, those in place of the one address. */
   async open(options: Options = {}): Promise<MirroredPool> {
-    const { address, port, ...rest } = base
+    const { address, port, ...rest } = twoServers
     const front = 'fronts' in options ? {} : { address, port }
     const all = { ...front, ...rest, ...options } as MirroredPoolOptions
     const pool = await MirroredPool.open(this.ipvs, all)
