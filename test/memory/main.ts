@@ -171,7 +171,6 @@ function start(args: readonly string[], stdio: 'inherit' | 'pipe') {
   return spawnSync(process.execPath, options, {
     stdio: ['ignore', stdio, 'inherit'],
     encoding: 'utf8',
-    timeout: 120_000,
   })
 }
 
