@@ -41,8 +41,8 @@ export function isCounter(column: Column): boolean {
   return COUNTERS.some((counter) => counter === column)
 }
 
-const noStats = ['counters', 'rates']
-const noCounts = [
+const NO_STATS = ['counters', 'rates']
+const NO_COUNTS = [
   'weights',
   'forwarding methods',
   'thresholds',
@@ -59,7 +59,7 @@ export const headings: ReadonlyMap<string, Heading> = new Map<string, Heading>([
       shows: 'connections',
       columns: ['forwarding', 'weight', 'activeConnections', 'inactiveConnections'],
       areStats: false,
-      lacks: ['thresholds', 'tunnel types', 'persistent connections', ...noStats],
+      lacks: ['thresholds', 'tunnel types', 'persistent connections', ...NO_STATS],
     },
   ],
   [
@@ -73,7 +73,7 @@ export const headings: ReadonlyMap<string, Heading> = new Map<string, Heading>([
         'forwarding methods',
         'tunnel types',
         'persistent connections',
-        ...noStats,
+        ...NO_STATS,
       ],
     },
   ],
@@ -83,7 +83,7 @@ export const headings: ReadonlyMap<string, Heading> = new Map<string, Heading>([
       shows: 'persistent-connections',
       columns: ['weight', 'persistentConnections', 'activeConnections', 'inactiveConnections'],
       areStats: false,
-      lacks: ['forwarding methods', 'tunnel types', 'thresholds', ...noStats],
+      lacks: ['forwarding methods', 'tunnel types', 'thresholds', ...NO_STATS],
     },
   ],
   [
@@ -92,7 +92,7 @@ export const headings: ReadonlyMap<string, Heading> = new Map<string, Heading>([
       shows: 'counters',
       columns: COUNTERS,
       areStats: true,
-      lacks: [...noCounts, 'rates'],
+      lacks: [...NO_COUNTS, 'rates'],
     },
   ],
   [
@@ -101,7 +101,7 @@ export const headings: ReadonlyMap<string, Heading> = new Map<string, Heading>([
       shows: 'rates',
       columns: RATES,
       areStats: true,
-      lacks: [...noCounts, 'counters'],
+      lacks: [...NO_COUNTS, 'counters'],
     },
   ],
 ])

@@ -8,7 +8,14 @@ import { rangeError, typeError } from '../errors.js'
 import type { PoolServer } from '../servers.js'
 import { endpointKey } from '../servers.js'
 import type { Family } from '../types.js'
-import { checkBoolean, checkInteger, checkName, checkOptions, checkSignal } from '../validate.js'
+import {
+  checkBoolean,
+  checkInteger,
+  checkName,
+  checkOptions,
+  checkSignal,
+  DAY_MS,
+} from '../validate.js'
 import { type ServerSource, serverSource, unlessAborted } from './source.js'
 
 /** What is asked of a resolver: any `Resolver` of `node:dns/promises` will do. */
@@ -89,7 +96,7 @@ export function resolveServers(name: string, options?: ResolveServersOptions): S
     type,
     port: readPort(fields.port, type),
     families: readFamilies(fields.families, type),
-    intervalMs: checkInteger(intervalMs, 'options.intervalMs', 1000, 86_400_000),
+    intervalMs: checkInteger(intervalMs, 'options.intervalMs', 1000, DAY_MS),
     ttl: checkBoolean(ttl, 'options.ttl'),
     resolver: readResolver(fields.resolver),
   }

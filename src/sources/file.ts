@@ -6,7 +6,7 @@ import { getSystemErrorMap } from 'node:util'
 import { pause } from '../abort.js'
 import { rangeError, typeError } from '../errors.js'
 import type { PoolServer } from '../servers.js'
-import { checkInteger, checkOptions, checkSignal } from '../validate.js'
+import { checkInteger, checkOptions, checkSignal, DAY_MS } from '../validate.js'
 import { parseServers } from './server-list.js'
 import { type ServerSource, serverSource } from './source.js'
 
@@ -50,7 +50,7 @@ export function watchServers(path: string, options?: WatchServersOptions): Serve
   if (path === '' || path.includes('\0')) throw rangeError('path', 'the path of a file', path)
   const fields = checkOptions(options, 'options', ['intervalMs', 'signal'])
   const { intervalMs = 5000 } = fields
-  const checked = checkInteger(intervalMs, 'options.intervalMs', 100, 86_400_000)
+  const checked = checkInteger(intervalMs, 'options.intervalMs', 100, DAY_MS)
   // Now: the working directory may be another one later.
   const file = resolve(path)
   return serverSource(

@@ -2,7 +2,7 @@
 import { pause } from '../abort.js'
 import { destinationDiff, type FieldDifference, serviceDiff } from '../diff.js'
 import type { DestinationStatus, ServiceStatus, ServiceTreeStatus, Snapshot } from '../types.js'
-import { checkInteger, checkOptions, checkSignal } from '../validate.js'
+import { checkInteger, checkOptions, checkSignal, DAY_MS } from '../validate.js'
 
 export interface WatchOptions {
   /** Pause between two looks, in milliseconds, 10 to 86400000. Default 2000, the kernel's own step for counters. */
@@ -47,7 +47,7 @@ export function readWatchOptions(options: WatchOptions | undefined) {
   const fields = checkOptions(options, 'options', ['intervalMs', 'signal'])
   const { intervalMs = 2000 } = fields
   return {
-    intervalMs: checkInteger(intervalMs, 'options.intervalMs', 10, 86_400_000),
+    intervalMs: checkInteger(intervalMs, 'options.intervalMs', 10, DAY_MS),
     signal: checkSignal(fields.signal, 'options.signal'),
   }
 }

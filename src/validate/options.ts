@@ -2,7 +2,7 @@
 import { rangeError, typeError } from '../errors.js'
 import { didYouMean, quoted } from './spelling.js'
 
-/** No interval that a caller gives is longer. */
+/** A day. No interval that a caller gives is longer. */
 export const DAY_MS = 86_400_000
 
 /**

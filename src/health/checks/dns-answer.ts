@@ -20,8 +20,8 @@ export type DnsAnswerRule =
 /** What is wrong with the answers, or `undefined`. */
 export type AnswerCheck = (answers: readonly Answer[]) => string | undefined
 
-const names: readonly RecordType[] = ['CNAME', 'DNAME', 'NS', 'PTR']
-const texts: readonly RecordType[] = ['A', 'AAAA', 'TXT', ...names]
+const NAMES: readonly RecordType[] = ['CNAME', 'DNAME', 'NS', 'PTR']
+const TEXTS: readonly RecordType[] = ['A', 'AAAA', 'TXT', ...NAMES]
 
 /** @throws ArgumentError */
 export function readAnswerRule(rule: unknown, type: RecordType): AnswerCheck {
@@ -33,10 +33,10 @@ export function readAnswerRule(rule: unknown, type: RecordType): AnswerCheck {
   if (expected.length === 0 || !expected.every((text) => typeof text === 'string')) {
     throw typeError('options.answer', 'a count, one or more texts, or a function', rule)
   }
-  if (!texts.includes(type)) {
+  if (!TEXTS.includes(type)) {
     throw rangeError(
       'options.answer',
-      `a count or a function for type ${type}: only ${texts.join(', ')} have texts`,
+      `a count or a function for type ${type}: only ${TEXTS.join(', ')} have texts`,
       rule,
     )
   }
@@ -70,7 +70,7 @@ function contains(expected: readonly string[], type: RecordType): AnswerCheck {
 
 /** Two spellings of the same are the same. */
 function normalFor(type: RecordType): (text: string) => string {
-  if (names.includes(type)) return (text) => text.toLowerCase().replace(/\.$/, '')
+  if (NAMES.includes(type)) return (text) => text.toLowerCase().replace(/\.$/, '')
   if (type === 'AAAA') {
     return (text) =>
       isIPv6(text) ? new SocketAddress({ address: text, family: 'ipv6' }).address : text

@@ -35,14 +35,14 @@ export const rcodes = [
 
 export type DnsRcode = (typeof rcodes)[number]
 
-const headerBytes = 12
-const responseBit = 0x8000
-const opcodeBits = 0x7800
-const truncatedBit = 0x0200
-const recursionDesiredBit = 0x0100
+const HEADER_BYTES = 12
+const RESPONSE_BIT = 0x8000
+const OPCODE_BITS = 0x7800
+const TRUNCATED_BIT = 0x0200
+const RECURSION_DESIRED_BIT = 0x0100
 
 export function encodeQuery({ name, type, recursionDesired }: DnsQuestion, id: number): Buffer {
-  const flags = recursionDesired ? recursionDesiredBit : 0
+  const flags = recursionDesired ? RECURSION_DESIRED_BIT : 0
   return encode({ type: 'query', id, flags, questions: [{ name: name === '' ? '.' : name, type }] })
 }
 
@@ -53,15 +53,15 @@ export function plainName(name: string): string {
 
 /** @throws Error with what is malformed about a reply that bears our id. */
 export function readReply(message: Buffer, id: number, question: DnsQuestion): DnsReply | NotOurs {
-  if (message.length < headerBytes) return { notOurs: `only ${message.length} bytes` }
+  if (message.length < HEADER_BYTES) return { notOurs: `only ${message.length} bytes` }
   if (message.readUInt16BE(0) !== id) return { notOurs: 'wrong id' }
   const flags = message.readUInt16BE(2)
-  if ((flags & responseBit) === 0 || (flags & opcodeBits) !== 0)
+  if ((flags & RESPONSE_BIT) === 0 || (flags & OPCODE_BITS) !== 0)
     return { notOurs: 'not a response to a query' }
 
   const code = flags & 0xf
   const rcode = rcodes[code] ?? `RCODE_${code}`
-  const truncated = (flags & truncatedBit) !== 0
+  const truncated = (flags & TRUNCATED_BIT) !== 0
   const asked = readQuestions(message)
   // Servers that refuse to look at a query may leave the question out.
   const omitted = asked.length === 0 && code !== 0
@@ -78,7 +78,7 @@ function readQuestions(message: Buffer) {
 /** Clients do not look at what comes behind, which may be of types that nobody knows, or not be there. */
 function decodeUpTo(last: 'questions' | 'answers', message: Buffer) {
   const part = Buffer.from(message)
-  part.fill(0, last === 'questions' ? 6 : 8, headerBytes)
+  part.fill(0, last === 'questions' ? 6 : 8, HEADER_BYTES)
   return decodeOrThrow(part)
 }
 

@@ -34,11 +34,11 @@ interface Exit {
 }
 
 /** So much of the output's end is kept, and so much of its last line is told. */
-const keptBytes = 4096
-const toldCharacters = 200
+const KEPT_BYTES = 4096
+const TOLD_CHARACTERS = 200
 
 /** How long a pipe may stay open after the program's end. */
-const lingerMs = 100
+const LINGER_MS = 100
 
 /**
  * Runs a program for each check. Healthy when it exits with 0; the last line of its output, standard or error, goes
@@ -114,7 +114,7 @@ function run(
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('error', () => {})
       stream?.on('data', (chunk: Buffer) => {
-        output = Buffer.concat([output, chunk]).subarray(-keptBytes)
+        output = Buffer.concat([output, chunk]).subarray(-KEPT_BYTES)
       })
     }
     child.once('error', (error) => {
@@ -137,7 +137,7 @@ function run(
       // what has been written already: after a block of the loop, timers run before pipes.
       const timer = setTimeout(() => {
         turn = setImmediate(end)
-      }, lingerMs)
+      }, LINGER_MS)
       child.once('close', end)
     })
   })
@@ -155,7 +155,7 @@ function killGroup({ pid }: ChildProcess): void {
 /** Without what a terminal would obey. */
 function lastLine(output: string): string {
   const lines = output.split('\n').map((line) => line.replace(/\p{Cc}+/gu, ' ').trim())
-  return (lines.findLast((line) => line !== '') ?? '').slice(0, toldCharacters)
+  return (lines.findLast((line) => line !== '') ?? '').slice(0, TOLD_CHARACTERS)
 }
 
 function readText(value: unknown, option: string): string {

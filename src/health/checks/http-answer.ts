@@ -11,7 +11,7 @@ export interface Head {
 export type Part = { readonly head: Head } | { readonly body: Buffer } | 'end'
 
 /** As curl (CURL_MAX_HTTP_HEADER): the head, with what came before it, or the lines around a chunk. */
-const mostLineBytes = 300 * 1024
+const MOST_LINE_BYTES = 300 * 1024
 
 type State =
   | 'status line'
@@ -103,7 +103,7 @@ export class HttpAnswer {
     const begin = this.#line.length
     this.#line += text
     this.#lineBytes += text.length
-    if (this.#lineBytes > mostLineBytes)
+    if (this.#lineBytes > MOST_LINE_BYTES)
       throw notHttp('more than 300 KB without an end of the head')
     // Whoever speaks another protocol may never end a line.
     const isFirst = this.#state === 'status line' && begin < 4

@@ -57,7 +57,7 @@ interface Rules {
 }
 
 /** Methods whose requests have no body at all; the others say that theirs is empty. */
-const bodiless = ['GET', 'HEAD', 'OPTIONS', 'DELETE', 'TRACE']
+const BODILESS = ['GET', 'HEAD', 'OPTIONS', 'DELETE', 'TRACE']
 
 /**
  * Sends one HTTP/1.1 request over a connection of its own, and judges the answer.
@@ -84,7 +84,7 @@ export function http(options: HttpCheckOptions = {}): Check {
   const verb = readMethod(method)
   const target = readPath(path)
   const ours = { Connection: 'close', 'User-Agent': 'ipvs' }
-  const empty = bodiless.includes(verb) ? {} : { 'Content-Length': '0' }
+  const empty = BODILESS.includes(verb) ? {} : { 'Content-Length': '0' }
   const lines = readHeaders(headers, { ...ours, ...empty })
   const rules: Rules = {
     status: readStatus(status),

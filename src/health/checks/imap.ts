@@ -23,12 +23,12 @@ export function imap(options: ImapCheckOptions = {}): Check {
   const startTls = readStartTls(fields)
   const steps =
     startTls === undefined
-      ? [greeting, command('a1', 'NOOP'), goodbye]
-      : [greeting, command('a0', 'STARTTLS'), { startTls, ...command('a1', 'NOOP') }, goodbye]
+      ? [GREETING, command('a1', 'NOOP'), GOODBYE]
+      : [GREETING, command('a0', 'STARTTLS'), { startTls, ...command('a1', 'NOOP') }, GOODBYE]
   return dialogueCheck(fields, { name: 'imap', steps, detail: (said) => `greeting ${said[0]}` })
 }
 
-const greeting: Step = {
+const GREETING: Step = {
   awaited: '* OK',
   read: (received) =>
     readLines(received, undefined, (line) =>
@@ -36,7 +36,7 @@ const greeting: Step = {
     ),
 }
 
-const goodbye: Step = { send: Buffer.from('a2 LOGOUT\r\n') }
+const GOODBYE: Step = { send: Buffer.from('a2 LOGOUT\r\n') }
 
 function command(tag: string, verb: string): Step {
   const fine = new RegExp(`(^|\\n)${tag} OK( [^\\n]*)?$`, 'i')

@@ -17,14 +17,14 @@ export interface LdapMessage {
   readonly bytes: number
 }
 
-const integer = 0x02
-const octetString = 0x04
-const enumerated = 0x0a
-const boolean = 0x01
-const sequence = 0x30
+const INTEGER = 0x02
+const OCTET_STRING = 0x04
+const ENUMERATED = 0x0a
+const BOOLEAN = 0x01
+const SEQUENCE = 0x30
 
 /** Messages from servers, by their tag; those with a result begin with it. */
-const kinds: ReadonlyMap<number, { readonly kind: string; readonly hasResult: boolean }> = new Map([
+const KINDS: ReadonlyMap<number, { readonly kind: string; readonly hasResult: boolean }> = new Map([
   [0x61, { kind: 'bindResponse', hasResult: true }],
   [0x64, { kind: 'searchResultEntry', hasResult: false }],
   [0x65, { kind: 'searchResultDone', hasResult: true }],
@@ -40,12 +40,12 @@ export function bindRequest(id: number, dn: string, password: string): Buffer {
 
 /** Looks up one entry by its name, without asking for any of its attributes (`1.1`). */
 export function searchRequest(id: number, base: string): Buffer {
-  const baseObject = ber(enumerated, Buffer.from([0]))
-  const neverDeref = ber(enumerated, Buffer.from([0]))
+  const baseObject = ber(ENUMERATED, Buffer.from([0]))
+  const neverDeref = ber(ENUMERATED, Buffer.from([0]))
   const noLimits = [int(0), int(0)]
-  const valuesToo = ber(boolean, Buffer.from([0]))
+  const valuesToo = ber(BOOLEAN, Buffer.from([0]))
   const present = ber(0x87, Buffer.from('objectClass'))
-  const attributes = ber(sequence, text('1.1'))
+  const attributes = ber(SEQUENCE, text('1.1'))
   return message(
     id,
     ber(0x63, text(base), baseObject, neverDeref, ...noLimits, valuesToo, present, attributes),
@@ -65,15 +65,15 @@ export function unbindRequest(id: number): Buffer {
 
 /** The first message; `undefined` if that is none. */
 export function readMessage(received: Buffer): LdapMessage | 'more' | undefined {
-  if (received.length > 0 && received[0] !== sequence) return undefined
+  if (received.length > 0 && received[0] !== SEQUENCE) return undefined
   const outer = readBer(received)
   if (outer === 'more' || outer === undefined) return outer
   const id = readBer(outer.value)
-  if (typeof id !== 'object' || id.tag !== integer || id.value.length < 1 || id.value.length > 4)
+  if (typeof id !== 'object' || id.tag !== INTEGER || id.value.length < 1 || id.value.length > 4)
     return undefined
   const operation = readBer(outer.value.subarray(id.bytes))
   if (typeof operation !== 'object') return undefined
-  const known = kinds.get(operation.tag)
+  const known = KINDS.get(operation.tag)
   if (known === undefined) return undefined
   const result = known.hasResult ? readResult(operation.value) : undefined
   if (known.hasResult && result === undefined) return undefined
@@ -88,7 +88,7 @@ export function readMessage(received: Buffer): LdapMessage | 'more' | undefined 
 
 function readResult(value: Buffer): LdapResult | undefined {
   const code = readBer(value)
-  if (typeof code !== 'object' || code.tag !== enumerated) return undefined
+  if (typeof code !== 'object' || code.tag !== ENUMERATED) return undefined
   const { length } = code.value
   // Codes of servers' own are longer, and BER lets short ones be written long.
   if (length < 1 || length > 4) return undefined
@@ -100,7 +100,7 @@ function readResult(value: Buffer): LdapResult | undefined {
 }
 
 /** As RFC 4511, A.2, calls those that a check may meet. */
-const codes: ReadonlyMap<number, string> = new Map([
+const CODES: ReadonlyMap<number, string> = new Map([
   [0, 'success'],
   [1, 'operationsError'],
   [2, 'protocolError'],
@@ -124,20 +124,20 @@ const codes: ReadonlyMap<number, string> = new Map([
 /** `unavailable (52) "shutting down"`. */
 export function resultText({ code, diagnostic }: LdapResult): string {
   const said = diagnostic === '' ? '' : ` ${showText(diagnostic)}`
-  return `${codes.get(code) ?? 'result'} (${code})${said}`
+  return `${CODES.get(code) ?? 'result'} (${code})${said}`
 }
 
 function message(id: number, operation: Buffer): Buffer {
-  return ber(sequence, int(id), operation)
+  return ber(SEQUENCE, int(id), operation)
 }
 
 /** 0 to 127. */
 function int(value: number): Buffer {
-  return ber(integer, Buffer.from([value]))
+  return ber(INTEGER, Buffer.from([value]))
 }
 
 function text(value: string): Buffer {
-  return ber(octetString, Buffer.from(value))
+  return ber(OCTET_STRING, Buffer.from(value))
 }
 
 function ber(tag: number, ...contents: readonly Buffer[]): Buffer {

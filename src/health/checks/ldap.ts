@@ -49,11 +49,11 @@ export function ldap(options: LdapCheckOptions = {}): Check {
   if (typeof base !== 'string') throw typeError('options.base', 'a DN', base)
   const login = [...bind(fields.dn, fields.password), search(base), { send: unbindRequest(3) }]
   const startTls = readStartTls(fields)
-  const steps = startTls === undefined ? login : [beginTls, { startTls }, ...login]
+  const steps = startTls === undefined ? login : [BEGIN_TLS, { startTls }, ...login]
   return dialogueCheck(fields, { name: 'ldap', steps, detail: () => 'success' })
 }
 
-const beginTls: Step = {
+const BEGIN_TLS: Step = {
   send: startTlsRequest(4),
   awaited: 'an answer to StartTLS',
   read: (received) => readResult(received, 4, 'extendedResponse', ' to StartTLS').progress,

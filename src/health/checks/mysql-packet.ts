@@ -17,33 +17,33 @@ export interface Packet {
   readonly bytes: number
 }
 
-const headerBytes = 4
+const HEADER_BYTES = 4
 /** Greetings, refusals and the like are short. */
-const longest = 8192
+const LONGEST = 8192
 
 /** Of an error packet (ERR_Packet of the protocol). */
-const errorByte = 0xff
+const ERROR_BYTE = 0xff
 
 /**
  * The first packet; `undefined` if that is none, or not the one with number `sequence`. Errors come with any number: some
  * servers count from 1 before the handshake (MariaDB 10.4 and later), others begin anew.
  */
 export function readPacket(received: Buffer, sequence: number): Packet | 'more' | undefined {
-  if (received.length < headerBytes) return 'more'
+  if (received.length < HEADER_BYTES) return 'more'
   const length = received.readUIntLE(0, 3)
-  if (length === 0 || length > longest) return undefined
+  if (length === 0 || length > LONGEST) return undefined
   if (received[3] !== sequence) {
     // A protocol of text has letters here, and none has this byte after them.
-    if (received.length === headerBytes) return 'more'
-    if (received[headerBytes] !== errorByte) return undefined
+    if (received.length === HEADER_BYTES) return 'more'
+    if (received[HEADER_BYTES] !== ERROR_BYTE) return undefined
   }
-  const bytes = headerBytes + length
+  const bytes = HEADER_BYTES + length
   if (received.length < bytes) return 'more'
-  return { payload: received.subarray(headerBytes, bytes), bytes }
+  return { payload: received.subarray(HEADER_BYTES, bytes), bytes }
 }
 
 export function frame(sequence: number, payload: Buffer): Buffer {
-  const header = Buffer.alloc(headerBytes)
+  const header = Buffer.alloc(HEADER_BYTES)
   header.writeUIntLE(payload.length, 0, 3)
   header[3] = sequence
   return Buffer.concat([header, payload])
@@ -67,7 +67,7 @@ export function readGreeting(payload: Buffer): Greeting | undefined {
   const after = rest.subarray(31 + scramble)
   const stop = after.indexOf(0)
   const method = after.toString('latin1', 0, stop === -1 ? after.length : stop)
-  const knowsMethods = rest.length >= 20 && (rest.readUInt16LE(18) & (pluginAuth >> 16)) !== 0
+  const knowsMethods = rest.length >= 20 && (rest.readUInt16LE(18) & (PLUGIN_AUTH >> 16)) !== 0
   return {
     protocol,
     version,
@@ -78,7 +78,7 @@ export function readGreeting(payload: Buffer): Greeting | undefined {
 
 /** An error packet in words: `error 1040 "Too many connections"`. */
 export function readError(payload: Buffer): { code: number; text: string } | undefined {
-  if (payload[0] !== errorByte || payload.length < 3) return undefined
+  if (payload[0] !== ERROR_BYTE || payload.length < 3) return undefined
   const code = payload.readUInt16LE(1)
   // "#28000", the SQL state, comes only after the handshake.
   const text = payload.toString('utf8', payload[3] === 0x23 ? 9 : 3)
@@ -92,20 +92,20 @@ export function readAuthSwitch(payload: Buffer): string | undefined {
   return payload.toString('latin1', 1, end === -1 ? payload.length : end)
 }
 
-const longPassword = 0x0000_0001
-const protocol41 = 0x0000_0200
-const secureConnection = 0x0000_8000
-const pluginAuth = 0x0008_0000
-const utf8 = 33
+const LONG_PASSWORD = 0x0000_0001
+const PROTOCOL_41 = 0x0000_0200
+const SECURE_CONNECTION = 0x0000_8000
+const PLUGIN_AUTH = 0x0008_0000
+const UTF8 = 33
 
 /** Logs in without a password. */
 export function handshakeResponse(user: string, { method, knowsMethods }: Greeting): Buffer {
   const head = Buffer.alloc(32)
   // Nothing that the server has not offered: some refuse it.
-  const named = knowsMethods ? pluginAuth : 0
-  head.writeUInt32LE(longPassword | protocol41 | secureConnection | named, 0)
+  const named = knowsMethods ? PLUGIN_AUTH : 0
+  head.writeUInt32LE(LONG_PASSWORD | PROTOCOL_41 | SECURE_CONNECTION | named, 0)
   head.writeUInt32LE(0xff_ffff, 4)
-  head[8] = utf8
+  head[8] = UTF8
   const answer = noPassword(method)
   return Buffer.concat([
     head,

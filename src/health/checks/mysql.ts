@@ -26,13 +26,13 @@ export interface MysqlCheckOptions extends CheckEndpointOptions {
   readonly user?: string | undefined
 }
 
-const stranger = 'ipvs_check'
+const STRANGER = 'ipvs_check'
 
 /**
  * Refusals of a user: access denied, the same for want of a password, for want of TLS, because the account is locked (MySQL,
  * MariaDB), its password has expired, or it has failed too often.
  */
-const refusals = new Set([1045, 1698, 3159, 3118, 4151, 1862, 3955])
+const REFUSALS = new Set([1045, 1698, 3159, 3118, 4151, 1862, 3955])
 
 /**
  * Healthy when the server greets with its handshake (protocol 10) and decides about a login. An error packet, such as
@@ -86,7 +86,7 @@ function greet(user: string | undefined): Step {
 
 function login(greeting: Greeting, user: string | undefined): Step {
   return {
-    send: frame(1, handshakeResponse(user ?? stranger, greeting)),
+    send: frame(1, handshakeResponse(user ?? STRANGER, greeting)),
     awaited: 'the answer to a login',
     read: (received) => readLogin(received, 2, user),
   }
@@ -99,12 +99,12 @@ function readLogin(received: Buffer, sequence: number, user: string | undefined)
   const error = packet && readError(packet.payload)
   if (error) {
     const { code, text } = error
-    if (user === undefined && refusals.has(code))
+    if (user === undefined && REFUSALS.has(code))
       return { used: received.length, said: 'refuses strangers' }
     return { wrong: `answered ${text} to a login` }
   }
   if (packet?.payload[0] === 0x00)
-    return { used: packet.bytes, said: `logged in as ${showText(user ?? stranger)}`, next: [end] }
+    return { used: packet.bytes, said: `logged in as ${showText(user ?? STRANGER)}`, next: [end] }
   const method = packet && readAuthSwitch(packet.payload)
   if (packet && method !== undefined && sequence === 2) {
     return {

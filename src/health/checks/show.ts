@@ -1,24 +1,24 @@
 // What a server sent, for a reason that is read at three in the morning: printable, on one line, short.
 
-const longest = 80
-const longestBinary = 24
+const LONGEST = 80
+const LONGEST_BINARY = 24
 
 /** Text in quotes, anything else as hexadecimal digits. */
 export function show(received: Uint8Array): string {
   const bytes = Buffer.from(received.buffer, received.byteOffset, received.byteLength)
   // Whole characters only, and no more work for a megabyte than for what is shown of it.
-  const text = bytes.toString('utf8', 0, 4 * longest)
-  if (bytes.length <= 4 * longest ? !isBinary(text) : !isBinary(text.slice(0, longest)))
+  const text = bytes.toString('utf8', 0, 4 * LONGEST)
+  if (bytes.length <= 4 * LONGEST ? !isBinary(text) : !isBinary(text.slice(0, LONGEST)))
     return showText(text)
-  const digits = bytes.toString('hex', 0, longestBinary)
-  return `bytes ${digits}${bytes.length > longestBinary ? `… (${bytes.length})` : ''}`
+  const digits = bytes.toString('hex', 0, LONGEST_BINARY)
+  return `bytes ${digits}${bytes.length > LONGEST_BINARY ? `… (${bytes.length})` : ''}`
 }
 
 /** In quotes, shortened; what would not show, or would change how the rest shows, as an escape. */
 export function showText(text: string): string {
-  const characters = [...text.slice(0, 2 * longest)]
+  const characters = [...text.slice(0, 2 * LONGEST)]
   const short =
-    characters.length > longest ? `${characters.slice(0, longest).join('')}…` : characters.join('')
+    characters.length > LONGEST ? `${characters.slice(0, LONGEST).join('')}…` : characters.join('')
   return JSON.stringify(short).replace(
     /[\p{C}\p{Zl}\p{Zp}]/gu,
     (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,

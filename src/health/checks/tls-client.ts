@@ -72,14 +72,14 @@ export interface TlsClient {
   readonly legacyOption: string | undefined
 }
 
-const versions: readonly CheckTlsVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']
+const VERSIONS: readonly CheckTlsVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']
 
 /** All that OpenSSL has, servers without a certificate apart. Those of TLS 1.3 are named because it is left out otherwise. */
-const allCiphers =
+const ALL_CIPHERS =
   'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:ALL:!aNULL:@SECLEVEL=0'
 
 /** What OpenSSL says of servers that `legacy` may take. */
-const oldFashioned =
+const OLD_FASHIONED =
   /legacy|protocol version|unsupported protocol|too (small|weak)|handshake failure|insufficient security|signature|cipher|digest/
 
 /**
@@ -142,13 +142,15 @@ function readOld(
   option: string,
 ): SecureContextOptions {
   const legacy = checkBoolean(fields.legacy, `${option}.legacy`)
-  const names = new Map(versions.map((version) => [version as string, version]))
+  const names = new Map(VERSIONS.map((version) => [version as string, version]))
   const minVersion =
     fields.minVersion === undefined
       ? legacy && 'TLSv1'
       : checkName(fields.minVersion, `${option}.minVersion`, names)
   const {
-    ciphers = minVersion === 'TLSv1' || minVersion === 'TLSv1.1' || legacy ? allCiphers : undefined,
+    ciphers = minVersion === 'TLSv1' || minVersion === 'TLSv1.1' || legacy
+      ? ALL_CIPHERS
+      : undefined,
   } = fields
   const { secureOptions = legacy ? constants.SSL_OP_LEGACY_SERVER_CONNECT : undefined } = fields
   if (ciphers !== undefined && typeof ciphers !== 'string')
@@ -215,7 +217,7 @@ export function tlsError(error: Error, client: TlsClient): Error {
   return new Error(
     closed
       ? 'the server closed the connection in the TLS handshake'
-      : `TLS: ${reason ?? error.message}${oldFashioned.test(reason ?? '') ? hint(client) : ''}`,
+      : `TLS: ${reason ?? error.message}${OLD_FASHIONED.test(reason ?? '') ? hint(client) : ''}`,
     { cause: error },
   )
 }

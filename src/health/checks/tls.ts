@@ -1,7 +1,7 @@
 // checks.tls: does the server complete a TLS handshake, with a certificate that is good enough?
 import type { TLSSocket } from 'node:tls'
 import { typeError } from '../../errors.js'
-import { checkInteger, checkOptions } from '../../validate.js'
+import { checkInteger, checkOptions, DAY_MS } from '../../validate.js'
 import type { Check } from '../types.js'
 import { withConnection } from './connection.js'
 import {
@@ -22,8 +22,6 @@ export interface TlsCheckOptions extends CheckEndpointOptions, CheckTlsOptions {
    */
   readonly minDaysLeft?: number | undefined
 }
-
-const dayMs = 86_400_000
 
 /**
  * Healthy when the handshake is complete and the certificate is as asked. Nothing is sent over it. `detail` names the
@@ -72,14 +70,14 @@ function expiresSoon(secure: TLSSocket, minDays: number | undefined): string | u
   if (minDays === undefined) return undefined
   const leftMs = expiry(secure) - Date.now()
   // Whatever cannot be read as a date is no day that is left.
-  return leftMs >= minDays * dayMs
+  return leftMs >= minDays * DAY_MS
     ? undefined
     : `certificate: ${left(secure)}, at least ${minDays} days expected`
 }
 
 function left(secure: TLSSocket): string {
   const at = expiry(secure)
-  const days = Math.floor((at - Date.now()) / dayMs)
+  const days = Math.floor((at - Date.now()) / DAY_MS)
   return days < 0 ? `expired on ${new Date(at).toISOString().slice(0, 10)}` : `${days} days left`
 }
 

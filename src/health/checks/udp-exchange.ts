@@ -19,7 +19,7 @@ export interface ExchangePlan {
 }
 
 /** So many different words for what was ignored are told apart. */
-const maxWords = 3
+const MAX_WORDS = 3
 
 /**
  * Sends one datagram and waits for the reply to it, until the abort: there is no second try inside a check.
@@ -56,7 +56,7 @@ export function exchange<T extends object>(
       fail(new Error(`${describeAbort(signal)}${also === '' ? '' : ` (${also})`}`))
     }
     const ignore = (why: string) => {
-      const words = ignored.has(why) || ignored.size < maxWords ? why : 'other reasons'
+      const words = ignored.has(why) || ignored.size < MAX_WORDS ? why : 'other reasons'
       ignored.set(words, (ignored.get(words) ?? 0) + 1)
     }
     const forget = onAbort(signal, abort)

@@ -19,7 +19,7 @@ export interface UdpCheckOptions extends CheckEndpointOptions {
 }
 
 /** The largest over IPv4: 65,535 less the headers of IP and UDP. */
-const maxPayload = 65_507
+const MAX_PAYLOAD = 65_507
 
 /**
  * Sends one datagram from a fresh socket and waits for the reply. Silence is never health: without a reply the check
@@ -48,7 +48,7 @@ function readPayload(payload: unknown): Buffer {
   if (typeof payload !== 'string' && !(payload instanceof Uint8Array))
     throw typeError('options.payload', 'a text or bytes to send', payload)
   const bytes = Buffer.from(payload)
-  if (bytes.length > maxPayload)
-    throw rangeError('options.payload', `at most ${maxPayload} bytes`, payload)
+  if (bytes.length > MAX_PAYLOAD)
+    throw rangeError('options.payload', `at most ${MAX_PAYLOAD} bytes`, payload)
   return bytes
 }
