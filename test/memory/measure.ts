@@ -51,6 +51,8 @@ const { signal: shared } = new AbortController()
 
 /** At once; those that need a process less. */
 const width = 24
+/** A check takes a few milliseconds; on a busy machine a thousand times as long. */
+const MOST_MS = 120_000
 
 export async function runChecks(
   library: Library,
@@ -81,12 +83,22 @@ export async function runChecks(
         },
       )
       if (afterMs === 0) void abortAnywhere(stop)
-      await end
+      await inTime(end, `${subject.name}, ${ending}: a check has not ended`)
       clearTimeout(timer)
     }
   }
   await Promise.all(Array.from({ length: subject.costly ? 4 : width }, worker))
   return { succeeded, failed: [...reasons] }
+}
+
+/** Rejects where nothing ends it: what hangs is to be said. */
+async function inTime(end: Promise<void>, words: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${words} after ${MOST_MS / 1000} s`)), MOST_MS)
+  })
+  await Promise.race([end, late])
+  clearTimeout(timer)
 }
 
 function abortAfter({ speech, costly }: Subject, ending: Ending): number | undefined {

@@ -2,7 +2,7 @@
 // until its parent has gone.
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import { createSecureContext, TLSSocket } from 'node:tls'
@@ -20,27 +20,38 @@ const halfHello = Buffer.from('160303007a0200007603030000', 'hex')
 
 async function main(): Promise<void> {
   const ports: Record<string, Partial<Record<Ending, number>>> = {}
-  const refusing: Server[] = []
   for (const { name, speech } of subjects) {
     if (speech === undefined) continue
     const own: Partial<Record<Ending, number>> = {}
     ports[name] = own
     for (const ending of endings) {
-      if (ending === 'refused') own[ending] = await takePort(refusing)
+      if (ending === 'refused') own[ending] = await (speech.udp ? refuseUdp() : refuseTcp())
       else own[ending] = await (speech.udp ? serveUdp(speech, ending) : serveTcp(speech, ending))
     }
   }
-  // Nobody else has got one of them meanwhile.
-  for (const server of refusing) server.close()
   process.once('disconnect', () => process.exit())
   process.send?.(ports)
 }
 
-async function takePort(list: Server[]): Promise<number> {
+// Ports at which nobody answers, and which are taken all the same: a stranger who got one would keep its checks waiting.
+
+/** A socket that hears nobody but itself. */
+async function refuseUdp(): Promise<number> {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  const { port } = socket.address()
+  socket.connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  return port
+}
+
+/** The near end of a connection. */
+async function refuseTcp(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
-  list.push(server)
-  return (server.address() as AddressInfo).port
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  await once(socket, 'connect')
+  return socket.localPort!
 }
 
 async function serveTcp(speech: Speech, ending: Ending): Promise<number> {

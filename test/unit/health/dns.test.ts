@@ -165,7 +165,7 @@ describe('checks.dns', () => {
     ]
     it.each(wrong)('%s', async (why, make) => {
       const lying = await serve({ udp: udpReply(make) })
-      const heard = ({ datagrams }: Client) => datagrams === 1
+      const heard = ({ datagrams }: Client) => datagrams >= 1
       expect(await outOfTime(lying.member, udpOnly, heard)).toBe(
         `dns udp HOST: no answer within 80 ms (1 ignored: ${why})`,
       )

@@ -88,7 +88,7 @@ describe('checks.udp', () => {
         if (wrong === undefined) {
           expect(await run(check, member)).toBe('healthy: a reply of 7 bytes')
         } else {
-          expect(await outOfTime(check, member, ({ datagrams }) => datagrams === 1)).toBe(
+          expect(await outOfTime(check, member, ({ datagrams }) => datagrams >= 1)).toBe(
             `udp HOST: no answer within 80 ms (1 ignored: ${wrong})`,
           )
         }
@@ -103,7 +103,7 @@ describe('checks.udp', () => {
       answering(...['a', 'a', 'b', 'c', 'd', 'e'].map((text) => Buffer.from(text))),
     )
     const check = udp({ reply: 'pong' })
-    expect(await outOfTime(check, wrong.member, ({ datagrams }) => datagrams === 6)).toBe(
+    expect(await outOfTime(check, wrong.member, ({ datagrams }) => datagrams >= 6)).toBe(
       'udp HOST: no answer within 80 ms (2 ignored: no "pong" in "a", ' +
         '1 ignored: no "pong" in "b", 1 ignored: no "pong" in "c", 2 ignored: other reasons)',
     )
