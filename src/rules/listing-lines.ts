@@ -66,8 +66,12 @@ function readSettings(
     scheduler: checkModuleName(scheduler, 'the scheduler', 'wrr'),
     ...(dialect.saysOnePacket(ipv6) && { onePacket: false }),
   }
+  const seen = new Set<string>()
   for (let at = 0; at < words.length; at++) {
     const word = words[at]!
+    const kind = word.startsWith('(') ? '(' : word
+    if (seen.has(kind)) throw rangeError('a service', 'listed with each setting once', word)
+    seen.add(kind)
     if (word === 'ops') settings = { ...settings, onePacket: true }
     else if (word === 'persistent') {
       const read = dialect.persistence(words.slice(at + 1), ipv6, hz)
@@ -93,15 +97,25 @@ export function readColumns(
     throw rangeError('a line', `with ${columns.length} columns behind the address`, words.join(' '))
   }
   const read = Object.fromEntries(
-    columns.map((column, index) => [column, readColumn(column, words[index]!)]),
+    columns.map((column, index) => [column, readColumn(column, words[index]!, areStats)]),
   )
   return areStats ? { stats: read } : read
 }
 
-function readColumn(column: Column, word: string): ForwardingMethod | number | bigint {
+function readColumn(
+  column: Column,
+  word: string,
+  isStat: boolean,
+): ForwardingMethod | number | bigint {
   if (column === 'forwarding') return readMethod(word)
+  if (!isStat) return readCount(word, column)
   const number = readLarge(word, column)
   return isCounter(column) ? number : Number(number)
+}
+
+function readCount(word: string, column: Column): number {
+  if (/^\d{1,10}$/.test(word)) return Number(word)
+  throw rangeError(`column ${column}`, 'a number', word)
 }
 
 function readMethod(word: string): ForwardingMethod {

@@ -3,9 +3,17 @@
 import { isIPv6 } from 'node:net'
 import { isArgumentError, rangeError, typeError } from '../errors.js'
 import { checkedDestinationKey, checkedServiceKey } from '../identity.js'
-import { checkDestinationId, checkInteger, checkOptions, checkServiceId } from '../validate.js'
+import type { ServiceId } from '../types.js'
+import {
+  type CheckedServiceId,
+  checkDestinationId,
+  checkInteger,
+  checkOptions,
+  checkService,
+  checkServiceId,
+} from '../validate.js'
 import { lineError } from './line-error.js'
-import type { ListedDestination, ListedService } from './listed.js'
+import type { ListedDestination, ListedService, ListedSettings } from './listed.js'
 import { type Dialect, dialects, type Heading, headings, type Shows } from './listing-dialects.js'
 import { readColumns, readService } from './listing-lines.js'
 
@@ -114,7 +122,7 @@ class Table {
 
   #addService(words: readonly string[]): void {
     const { id, settings } = readService(words, this.#heading, this.#dialect, this.#hz)
-    const key = checkedServiceKey(checkServiceId(id, 'service'))
+    const key = checkedServiceKey(this.#check(id, settings))
     // The same mark of both families: the kernel's listing has it twice.
     if (id.fwmark === undefined || id.family !== undefined) {
       if (this.#keys.has(key)) throw rangeError('service', 'listed once', key)
@@ -123,6 +131,14 @@ class Table {
     this.#destinations = []
     this.#servers = new Set()
     this.services.push({ ...id, ...settings, destinations: this.#destinations })
+  }
+
+  /** What the kernel was seen to hold only has to have the right form. */
+  #check(id: ServiceId, settings: ListedSettings): CheckedServiceId {
+    if (this.#heading.areStats) return checkServiceId(id, 'service')
+    const { stats: _, persistence, ...rest } = settings
+    const whole = persistence && { persistence: { timeoutSeconds: 0, ...persistence } }
+    return checkService({ ...id, ...rest, ...whole }, 'service', undefined, 'seen')
   }
 
   #addDestination([endpoint, ...columns]: readonly string[]): void {
