@@ -36,13 +36,27 @@ describe('a server that fails', () => {
       system: 'keepalived, notify script' as const,
       queries: queries((client, at) => at >= failedAt && at < (client === 'TCP' ? 11_000 : 11_250)),
     }
-    expect(row(about)).toMatchObject({ detectMs: 1000, skewMs: 350, lostBefore: 25, lostAfter: 0 })
+    expect(row(about)).toMatchObject({ detectMs: 1000, skewMs: 348, lostBefore: 25, lostAfter: 0 })
     expect(row(about, 'TCP')).toMatchObject({ lostBefore: 20, lostAfter: 0 })
     const { timeline, problems } = judge(evidence(about))
     expect(timeline).toMatchObject({ flips: 2, splitFlips: 2 })
     expect(problems).toEqual([])
     expect(judge(evidence({ ...about, system: 'ipvs' })).problems).toEqual([
-      'ipvs: process-death: TCP and UDP had different servers for 350 ms.',
+      'ipvs: process-death: TCP and UDP had different servers for 348 ms.',
+    ])
+  })
+
+  it('has left both at once, too, if one look came between the two halves, but not if two did', () => {
+    const flip = (ms: number) => [
+      { at: 11_000, tcp: others, udp: servers },
+      { at: 11_000 + ms, tcp: others, udp: others },
+      { at: 19_000, tcp: servers, udp: servers },
+    ]
+    const one = judge(evidence({ held: flip(1) }))
+    expect(one.problems).toEqual([])
+    expect(one.timeline).toMatchObject({ flips: 2, splitFlips: 1 })
+    expect(judge(evidence({ held: flip(2) })).problems).toEqual([
+      'ipvs: process-death: TCP and UDP had different servers for 1 ms.',
     ])
   })
 
@@ -100,7 +114,7 @@ test('a flapping server is found at its first death, and every flip counts', () 
   )
   expect(timeline).toMatchObject({ flips: 4, splitFlips: 2 })
   // 1100 and 400 ms of each death.
-  expect(rows[1]).toMatchObject({ detectMs: 1000, skewMs: 200, lostBefore: 44, lostAfter: 16 })
+  expect(rows[1]).toMatchObject({ detectMs: 1000, skewMs: 198, lostBefore: 44, lostAfter: 16 })
 })
 
 describe('a table or its controller', () => {
@@ -119,7 +133,7 @@ describe('a table or its controller', () => {
     ]
     const lost = queries((client, at) => client === 'TCP' && at >= 10_200 && at < 10_900)
     const about = { ...controller, held, queries: lost }
-    expect(row(about)).toMatchObject({ detectMs: 700, skewMs: 700, lostBefore: 0, lostAfter: 0 })
+    expect(row(about)).toMatchObject({ detectMs: 700, skewMs: 699, lostBefore: 0, lostAfter: 0 })
     expect(row(about, 'TCP')).toMatchObject({ lostBefore: 14, lostAfter: 0 })
     expect(judge(evidence(about)).problems).toEqual([])
   })

@@ -27,7 +27,11 @@ export interface Row {
    * should be. `null`: that has not happened, or has not ended.
    */
   readonly detectMs: number | null
-  /** How long TCP and UDP had different servers in the table, all flips of the trial together; to its end at the longest. */
+  /**
+   * How long TCP and UDP had different servers in the table, all flips of the trial together: from the first look that saw it to
+   * the last one. What only one look saw has no length: a look takes the guest's one CPU away from whoever has it, in the middle
+   * of a system call too (netlink_rcv_skb takes a batch apart message by message).
+   */
   readonly skewMs: number
   /** Lost, and sent while the client's own service was wrong: it held the dead server, or it was gone. */
   readonly lostBefore: number
@@ -91,8 +95,8 @@ export function judge(evidence: Evidence): Verdict {
   }
   const detectMs =
     to === 'server' ? leftAfter(states, evidence, steal) : wrongFor(states, evidence, steal)
-  const apart = spells(states, endedAt, ({ members }) => isSplit(members))
-  const skewMs = round(lengthOf(clip(apart, failedAt, endedAt), steal))
+  const apart = clip(splitSpells(states, endedAt), failedAt, endedAt)
+  const skewMs = round(lengthOf(apart, steal))
   const since = Math.min(failedAt, ...dead.map(({ from }) => from)) - inFlightMs
 
   const rows = clientNames.map((client): Row => {
@@ -236,6 +240,21 @@ function spells(
     else found.push([state.at, to])
   }
   return found
+}
+
+/** When TCP and UDP had different servers: from the first look that saw it to the last. */
+function splitSpells(states: readonly MembersEntry[], end: number): Spell[] {
+  const spells: Spell[] = []
+  let from: number | undefined
+  for (const { at, before, members } of states) {
+    if (isSplit(members)) from ??= at
+    else if (from !== undefined) {
+      spells.push([from, before])
+      from = undefined
+    }
+  }
+  if (from !== undefined) spells.push([from, end])
+  return spells
 }
 
 const clip = (some: readonly Spell[], from: number, to: number): Spell[] =>
