@@ -165,14 +165,28 @@ describe('a table or its controller', () => {
 })
 
 describe('a trial is worth nothing', () => {
-  it('when what the dead server was asked got no time to be answered in', () => {
-    // Eight seconds are waited for an answer, of which 1.3 are missing; of the whole trial that is no tenth.
+  /** Eight seconds are waited for an answer, of which 1.3 are missing; of the whole trial that is no tenth. */
+  const starved = (lost: (at: number) => boolean) => {
     const stolen = { at: 12_300, stolenMs: 1300 }
-    const { rows, problems, doubts } = judge(evidence({ tables: [...evidence().tables, stolen] }))
-    expect(rows[1]).toMatchObject({ client: 'UDP, one port', lostBefore: 0, lostAfter: 0 })
+    return judge(
+      evidence({
+        tables: [...evidence().tables, stolen],
+        queries: queries((_, at) => lost(at)),
+      }),
+    )
+  }
+
+  it('not when what the dead server was asked got no time to be answered in: that was lost', () => {
+    const { rows, problems, doubts } = starved((at) => at >= failedAt && at < 11_000)
+    expect(rows[1]).toMatchObject({ client: 'UDP, one port', lostBefore: 20, lostAfter: 0 })
+    expect([...problems, ...doubts]).toEqual([])
+  })
+
+  it('when what was asked after the flip got no time to be answered in', () => {
+    const { problems, doubts } = starved((at) => at >= failedAt && at < 11_400)
     expect(problems).toEqual([])
     expect(doubts).toContain(
-      'ipvs: process-death: client "UDP, one port": of 20 queries nobody knows what became of them.',
+      'ipvs: process-death: client "UDP, one port": of 8 queries nobody knows what became of them.',
     )
   })
 

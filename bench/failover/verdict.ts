@@ -87,12 +87,15 @@ export function judge(evidence: Evidence): Verdict {
   const { system, failure, victim, failedAt, restoredAt, endedAt, queries, dead } = evidence
   const states = membersOver(evidence.tables)
   const steal = new Steal(stolenTimes(evidence.tables))
-  const lostOf = (client: ClientName) => lostQueries(evidence.queries, client, steal)
   const to = failures.find(({ name }) => name === failure)!.to
   const wrong = {
     tcp: wrongSpells('tcp', states, evidence),
     udp: wrongSpells('udp', states, evidence),
   }
+  const isWrong = (client: ClientName, sentAt: number) =>
+    wrong[protocolOf(client)].some(([from, to]) => sentAt + inFlightMs >= from && sentAt < to)
+  const lostOf = (client: ClientName) =>
+    lostQueries(queries, client, steal, (sentAt) => isWrong(client, sentAt))
   const detectMs =
     to === 'server' ? leftAfter(states, evidence, steal) : wrongFor(states, evidence, steal)
   const apart = clip(splitSpells(states, endedAt), failedAt, endedAt)
@@ -100,13 +103,10 @@ export function judge(evidence: Evidence): Verdict {
   const since = Math.min(failedAt, ...dead.map(({ from }) => from)) - inFlightMs
 
   const rows = clientNames.map((client): Row => {
-    const protocol = client === 'TCP' ? 'tcp' : 'udp'
     const lost = lostOf(client).filter((sentAt) => sentAt >= failedAt - inFlightMs)
-    const isBefore = (sentAt: number) =>
-      wrong[protocol].some(([from, to]) => sentAt + inFlightMs >= from && sentAt < to)
-    const before = lost.filter(isBefore).length
+    const before = lost.filter((sentAt) => isWrong(client, sentAt)).length
     // Once wrong, and not right before the failure was over.
-    const during = clip(wrong[protocol], failedAt, restoredAt)
+    const during = clip(wrong[protocolOf(client)], failedAt, restoredAt)
     const neverRight = during.length === 1 && during[0]![1] >= restoredAt - inFlightMs
     const lostAfter = neverRight ? null : lost.length - before
     return { system, failure, client, detectMs, skewMs, lostBefore: before, lostAfter }
@@ -124,7 +124,7 @@ export function judge(evidence: Evidence): Verdict {
     rows,
     timeline: draw(evidence, states),
     problems: (busy ? split : [...split, ...late]).map(named),
-    doubts: [...(busy ? late : []), ...untoldClients(since)].map(named),
+    doubts: [...(busy ? late : []), ...untold(since)].map(named),
     missing,
   }
 
@@ -147,16 +147,15 @@ export function judge(evidence: Evidence): Verdict {
     return problems
   }
 
-  /** Those who asked a dead server, and of whose queries the machine has left none to count. */
-  function untoldClients(since: number): string[] {
-    if (to !== 'server') return []
-    return rows.flatMap(({ client, lostBefore }) => {
-      const protocol = client === 'TCP' ? 'tcp' : 'udp'
-      if (lostBefore > 0 || !dead.some((one) => one.protocol === protocol)) return []
+  /** Queries of which it was promised that none is lost, and which the machine has given no time to be answered in. */
+  function untold(since: number): string[] {
+    if (system !== 'ipvs') return []
+    return clientNames.flatMap((client) => {
       const unknown = lastWords(queries).filter(
         (query) =>
           query.client === client &&
           query.sentAt >= since &&
+          !isWrong(client, query.sentAt) &&
           fateOf(query, steal, patienceMs) === 'unknown',
       )
       if (unknown.length === 0) return []
@@ -220,10 +219,23 @@ export function judge(evidence: Evidence): Verdict {
   }
 }
 
-const lostQueries = (queries: readonly Query[], client: ClientName, steal: Steal): number[] =>
-  lastWords(queries)
-    .filter((query) => query.client === client && fateOf(query, steal, patienceMs) === 'lost')
+const protocolOf = (client: ClientName): Protocol => (client === 'TCP' ? 'tcp' : 'udp')
+
+/** When they were sent. What nobody knows of was lost where it may have been the dead server's. */
+function lostQueries(
+  queries: readonly Query[],
+  client: ClientName,
+  steal: Steal,
+  isWrong: (sentAt: number) => boolean,
+): number[] {
+  const isLost = (query: Query) => {
+    const fate = fateOf(query, steal, patienceMs)
+    return fate === 'lost' || (fate === 'unknown' && isWrong(query.sentAt))
+  }
+  return lastWords(queries)
+    .filter((query) => query.client === client && isLost(query))
     .map(({ sentAt }) => sentAt)
+}
 
 /** When it held, joined where it went on. */
 function spells(
