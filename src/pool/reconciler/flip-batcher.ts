@@ -1,6 +1,7 @@
 // The flips of one turn of the event loop, each of one server or of some that change together. The first is sent at
 // once, so that it waits for nothing, and the others together when the turn ends: a thousand callers then cost about
-// what one batch does.
+// what one batch does. The client shares requests too, but not what follows an answer: each is followed by a look at all that
+// has failed or is late, and of a batch there is one.
 import { BEFORE_CALLS, type TableClient } from '../../table-client.js'
 import type { Destination } from '../../types.js'
 import type { PoolCause } from '../api.js'
