@@ -88,6 +88,19 @@ export default defineConfig({
       },
       {
         test: {
+          // What the compiler takes from programs that use the library, and what it does not. Nothing of it runs.
+          name: 'types',
+          include: [],
+          typecheck: {
+            enabled: true,
+            only: true,
+            include: ['test/types/**/*.test-d.ts'],
+            tsconfig: 'test/tsconfig.json',
+          },
+        },
+      },
+      {
+        test: {
           // What only a compiler can show.
           name: 'native',
           include: ['test/native/**/*.test.ts'],
@@ -99,6 +112,7 @@ export default defineConfig({
       {
         test: {
           name: 'package',
+          globalSetup: 'test/package/pack.ts',
           include: ['test/package/**/*.test.ts'],
           testTimeout: LIMIT_MS,
         },

@@ -12,14 +12,14 @@ export const gates = [
     // Halves, a guest for each.
     shards: 2,
     in: 'lab',
-    concerns: /^(src|native|test\/(kernel|contract)|lab|binding\.gyp)/,
+    concerns: /^(src|native|test\/(kernel|contract)|lab)/,
   },
   // Real packets through a director that fails over.
   {
     name: 'dataplane',
     commands: [['vitest', 'run', '--project', 'dataplane']],
     in: 'lab',
-    concerns: /^(src|native|test\/dataplane|lab|demo|bench\/failover|binding\.gyp)/,
+    concerns: /^(src|native|test\/dataplane|lab|demo|bench\/failover)/,
   },
   // Health checks of real servers.
   {
@@ -55,13 +55,14 @@ export const gates = [
   {
     name: 'package',
     commands: [['vitest', 'run', '--project', 'package']],
-    concerns: /^(src|native|test\/package|package|binding\.gyp|scripts\/install)/,
+    concerns: /^(src|native|test\/package|package|scripts\/(prebuilds|pack|zig))/,
   },
   {
     name: 'typecheck',
     commands: [
       ['tsc', '-b'],
       ['tsc', '-p', 'test'],
+      ['vitest', 'run', '--project', 'types'],
     ],
     concerns: /\.(ts|json)$/,
   },

@@ -22,21 +22,23 @@ const lines = {
   'test:kernels': 'the kernel tests on Linux 6.1, 6.12 and 7.2',
   'test:native': 'the wire core by itself, under sanitizers',
   'test:threads': 'its thread, under ThreadSanitizer',
+  'test:package':
+    'installs the package by every npm client, for every Node.js, on arm64 and musl too: a table',
+  'release:check': 'all that can be known before a release',
   build: 'the addon (build/Release) and the TypeScript (dist)',
   'build:ts': 'the TypeScript',
   'build:native': 'the addon',
   'build:debug': 'the addon for debugging, with CMake and compile_commands.json',
   'build:asan': 'the wire core under sanitizers',
   'build:tsan': 'the same under ThreadSanitizer',
-  prebuild: 'a prebuilt addon for this machine (prebuilds)',
+  prebuilds:
+    'the four prebuilt addons (prebuilds/); -- here: one for this machine, by its own compiler',
   help: 'this list',
 }
 
 const { scripts } = JSON.parse(readFileSync(path.join(checkout, 'package.json'), 'utf8'))
-// npm runs these by itself.
-const missing = Object.keys(scripts).filter(
-  (name) => !(name in lines) && !['install', 'prepack'].includes(name),
-)
+// npm runs that one by itself.
+const missing = Object.keys(scripts).filter((name) => !(name in lines) && name !== 'prepack')
 const gone = Object.keys(lines).filter((name) => !(name in scripts))
 if (missing.length + gone.length > 0) {
   process.stderr.write(`scripts/help.mjs and package.json differ: ${[...missing, ...gone]}\n`)

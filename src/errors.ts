@@ -52,7 +52,13 @@ export type IpvsErrorCode =
   | 'ERR_IPVS_KERNEL'
 
 /** Why IPVS cannot be used here. */
-export type UnavailableReason = 'platform' | 'no-binary' | 'no-module' | 'user-namespace'
+export type UnavailableReason =
+  | 'platform'
+  | 'no-binary'
+  /** Node.js was told to load no addons: `--permission` without `--allow-addons`, or `--no-addons`. */
+  | 'addons-disabled'
+  | 'no-module'
+  | 'user-namespace'
 
 export interface IpvsErrorOptions {
   readonly errno?: number | undefined

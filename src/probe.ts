@@ -77,7 +77,8 @@ export async function probe(options: ProbeOptions): Promise<ProbeResult> {
 
 function isRefusal(error: unknown): boolean {
   if (!(error instanceof IpvsError)) return false
-  return error.code === 'ERR_IPVS_PERMISSION' || error.reason === 'user-namespace'
+  if (error.code === 'ERR_IPVS_PERMISSION') return true
+  return error.reason === 'user-namespace' || error.reason === 'addons-disabled'
 }
 
 function messageOf(error: unknown): string {

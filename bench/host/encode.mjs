@@ -1,6 +1,6 @@
 // node encode.mjs: changes as callers write them, checked and encoded for the addon. Microseconds per change, one figure
 // per batch of 1,000.
-import { loadAddon } from '../../dist/kernel/addon.js'
+import { loadAddon } from '../../dist/kernel/load-addon.js'
 import { ChangeWriter } from '../../dist/kernel/records.js'
 import { checkChanges } from '../../dist/validate.js'
 

@@ -1,10 +1,8 @@
 // node event-loop.mjs: the longest time that the event loop stands still during the first apply of a process, of 50,000
 // changes. The kernel's side is a stand-in that takes everything and answers at once: what is left is JavaScript's share.
-import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { loadAddon } from '../../dist/kernel/load-addon.js'
 
-const require = createRequire(new URL('../../dist/kernel/addon.js', import.meta.url))
-const addon = require('node-gyp-build')(fileURLToPath(new URL('../../', import.meta.url)))
+const addon = loadAddon()
 
 class StandIn {
   #done
@@ -32,11 +30,8 @@ class StandIn {
   stop() {}
 }
 
-// Where the library looks for its addon.
-require.cache[require.resolve('node-gyp-build')].exports = () => ({
-  layout: addon.layout,
-  Client: StandIn,
-})
+// The library's own: it is loaded once.
+Object.assign(addon, { Client: StandIn })
 
 const { Ipvs } = await import('../../dist/index.js')
 const ipvs = await Ipvs.open()

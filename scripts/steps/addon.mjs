@@ -14,7 +14,7 @@ const addon = path.join(checkout, 'build/Release/ipvs.node')
 const sanitized = path.join(checkout, 'build/asan/Debug/ipvs.node')
 
 export async function buildAddon({ install }) {
-  const gyp = path.join(checkout, 'binding.gyp')
+  const gyp = path.join(checkout, 'native/binding.gyp')
   // Before the addon exists there is nothing to build.
   if (!existsSync(gyp) || upToDate(addon, gyp)) return
   await needTools('The native addon cannot be built', tools, install)
@@ -40,7 +40,7 @@ export async function buildSanitizedAddon() {
   utimesSync(sanitized, new Date(), new Date())
 }
 
-function upToDate(library, project) {
+export function upToDate(library, project) {
   if (!existsSync(library)) return false
   const built = statSync(library).mtimeMs
   const native = path.join(checkout, 'native')
@@ -51,7 +51,7 @@ function upToDate(library, project) {
 }
 
 /** node-gyp fetches Node's headers from the network unless it is told where they are. */
-function headerFolder() {
+export function headerFolder() {
   if (process.env.npm_config_nodedir) return process.env.npm_config_nodedir
   const prefix = path.dirname(path.dirname(process.execPath))
   if (existsSync(path.join(prefix, 'include/node/node_api.h'))) return prefix

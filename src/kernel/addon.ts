@@ -1,8 +1,4 @@
-// Finds the addon and gives it types. Loaded at the first open(), so that importing the package never fails.
-import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
-import { IpvsError } from '../errors.js'
-
+// What the addon has to offer (native/addon.cc), typed.
 /** How a client's thread gets into its network namespace (native/net_namespace.h). */
 export const NAMESPACE_KIND = { current: 0, path: 1, descriptor: 2, scratch: 3 } as const
 
@@ -150,40 +146,4 @@ export interface Addon {
     fd: number,
     onCompletion: OnCompletion,
   ) => NativeClient
-}
-
-let addon: Addon | undefined
-
-/**
- * The addon, loaded once.
- *
- * @throws IpvsError `ERR_IPVS_UNAVAILABLE` with reason `platform` or `no-binary`
- */
-export function loadAddon(): Addon {
-  addon ??= load()
-  return addon
-}
-
-function load(): Addon {
-  if (process.platform !== 'linux') {
-    throw new IpvsError(
-      'ERR_IPVS_UNAVAILABLE',
-      `IPVS is part of the Linux kernel; this is ${process.platform}. Run this on Linux.`,
-      { reason: 'platform' },
-    )
-  }
-  try {
-    // node-gyp-build looks in build/Release and prebuilds/ of the package's folder, two above this file's.
-    const find = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => Addon
-    return find(fileURLToPath(new URL('../..', import.meta.url)))
-  } catch (cause) {
-    const musl =
-      'On musl systems other than Alpine set LIBC=musl so that the right binary is chosen. '
-    throw new IpvsError(
-      'ERR_IPVS_UNAVAILABLE',
-      `the native part of ipvs could not be loaded for ${process.platform}-${process.arch}: ${(cause as Error).message}. ` +
-        `${musl}To compile it here, install g++, make and python3 and run "npm rebuild ipvs".`,
-      { reason: 'no-binary', cause },
-    )
-  }
 }

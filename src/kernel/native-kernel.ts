@@ -9,7 +9,6 @@ import type { DestinationStatus, ServiceStatus, Snapshot } from '../types.js'
 import type { CheckedChange, CheckedServiceId } from '../validate.js'
 import {
   type Layout,
-  loadAddon,
   NAMESPACE_KIND,
   type NamespaceSpec,
   type NativeClient,
@@ -30,6 +29,7 @@ import {
   sysctlError,
 } from './errors.js'
 import type { Cut, Failure, Kernel, Place, WriteOptions, WriteResult } from './kernel.js'
+import { loadAddon } from './load-addon.js'
 import { openError, threadError } from './open-error.js'
 import { ChangeWriter } from './records.js'
 import {

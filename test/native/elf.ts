@@ -27,3 +27,11 @@ export function dynamicSection(file: string): { needed: string[]; flags: string 
 }
 
 export const programHeaders = (file: string): string => readelf(file, '--program-headers')
+
+/** The newest version of glibc that it wants a symbol of: `[2, 17]`. */
+export function newestGlibc(file: string): readonly [number, number] | undefined {
+  const versions = [...readelf(file, '--version-info').matchAll(/GLIBC_(\d+)\.(\d+)/g)]
+  return versions
+    .map(([, major, minor]) => [Number(major), Number(minor)] as const)
+    .sort((a, b) => b[0] - a[0] || b[1] - a[1])[0]
+}

@@ -58,10 +58,24 @@ test('and it brings nothing of the rest along but what a check needs', () => {
   ).toEqual([])
 })
 
+test('no import brings another along, nor the command', () => {
+  const files = entries.map(([, file]) => path.join(checkout, file))
+  for (const file of files) {
+    const reached = [...graph(file).files]
+    expect(reached.filter((other) => other !== file && files.includes(other))).toEqual([])
+    expect(reached.filter((other) => /\/dist\/command\//.test(other))).toEqual([])
+  }
+})
+
+test('the kernel in memory brings no way to the addon', () => {
+  const { files } = graph(path.join(checkout, 'dist/testing/index.js'))
+  expect([...files].filter((file) => /load-addon|native-kernel/.test(file))).toEqual([])
+})
+
 test('the walk sees builtins and packages: these are known to be there', () => {
   const { files, builtins } = graph(path.join(checkout, 'dist/index.js'))
-  expect([...builtins]).toEqual(expect.arrayContaining(['module', 'dgram', 'net']))
-  expect([...files].some((file) => file.includes('node-gyp-build'))).toBe(true)
+  expect([...builtins]).toEqual(expect.arrayContaining(['fs', 'dgram', 'net']))
+  expect([...files].some((file) => file.includes('node_modules/dns-packet'))).toBe(true)
 })
 
 test('the walk would notice', () => {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { Ipvs } from '../../src/client.js'
-import { loadAddon } from '../../src/kernel/addon.js'
+import { loadAddon } from '../../src/kernel/load-addon.js'
 
 const hostHasIpvs = existsSync('/proc/net/ip_vs')
 

@@ -8,7 +8,7 @@ const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
 
 test('every npm script that the README names exists', () => {
   const names = [...readme.matchAll(/npm run ([a-z:-]+)/g)].map(([, name]) => name!)
-  expect(names).toEqual(expect.arrayContaining(['demo', 'lab', 'prebuild']))
+  expect(names).toEqual(expect.arrayContaining(['demo', 'lab', 'prebuilds']))
   for (const name of names) expect(Object.keys(manifest.scripts)).toContain(name)
 })
 

