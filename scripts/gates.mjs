@@ -62,7 +62,6 @@ export const gates = [
     commands: [
       ['tsc', '-b'],
       ['tsc', '-p', 'test'],
-      ['vitest', 'run', '--project', 'types'],
     ],
     concerns: /\.(ts|json)$/,
   },
