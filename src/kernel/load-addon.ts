@@ -1,5 +1,6 @@
 // Finds the addon. At the first open(), so that importing the package never fails.
 import { readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { IpvsError } from '../errors.js'
@@ -50,7 +51,25 @@ function addonFiles(folders: readonly string[]): string[] {
     (libc) => `prebuilds/${process.platform}-${process.arch}/ipvs.${libc}.node`,
   )
   const compiled = path.join(folders[0]!, 'build/Release/ipvs.node')
-  return [compiled, ...folders.flatMap((folder) => prebuilt.map((file) => path.join(folder, file)))]
+  const beside = folders.flatMap((folder) => prebuilt.map((file) => path.join(folder, file)))
+  return [...new Set([...resolved(folders[0]!), compiled, ...beside])]
+}
+
+/** What node-gyp-build finds in the package's folder. A bundle has neither. */
+function resolved(folder: string): string[] {
+  const known = process.env.LIBC
+  try {
+    // It takes Alpine alone for musl by itself.
+    process.env.LIBC ??= libcs()[0]
+    const { resolve } = createRequire(import.meta.url)('node-gyp-build') as {
+      resolve(folder: string): string
+    }
+    return [resolve(folder)]
+  } catch {
+    return []
+  } finally {
+    if (known === undefined) delete process.env.LIBC
+  }
 }
 
 /** The package's, two above this file's; a bundle has `prebuilds` beside it, a single executable beside the executable. */
