@@ -1,6 +1,7 @@
 // Finds the addon. At the first open(), so that importing the package never fails.
 import { readdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+// Bundlers know the named import: esbuild's usual banner has that name too, and webpack wants a literal for its argument.
+import nodeModule from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { IpvsError } from '../errors.js'
@@ -61,7 +62,8 @@ function resolved(folder: string): string[] {
   try {
     // It takes Alpine alone for musl by itself.
     process.env.LIBC ??= libcs()[0]
-    const { resolve } = createRequire(import.meta.url)('node-gyp-build') as {
+    const require = nodeModule.createRequire(path.join(folder, 'package.json'))
+    const { resolve } = require('node-gyp-build') as {
       resolve(folder: string): string
     }
     return [resolve(folder)]
