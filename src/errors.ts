@@ -1,5 +1,6 @@
 // The library's errors: codes by (command, errno), never by text; bad arguments have a class of their own.
 import { getSystemErrorName } from 'node:util'
+import type { IpvsErrorCode } from './error-codes.js'
 import type { ApplyResult, Change } from './types.js'
 
 /** The IPVS generic-netlink command that failed, by its kernel name. */
@@ -22,34 +23,7 @@ export type IpvsCommand =
   | 'FLUSH'
   | 'OPEN'
 
-/** Stable codes of {@link IpvsError}. */
-export type IpvsErrorCode =
-  | 'ERR_IPVS_EXISTS'
-  | 'ERR_IPVS_NO_SERVICE'
-  | 'ERR_IPVS_NO_DESTINATION'
-  | 'ERR_IPVS_NO_SCHEDULER'
-  | 'ERR_IPVS_NO_ENGINE'
-  | 'ERR_IPVS_NO_SERVER'
-  | 'ERR_IPVS_NO_NAMESPACE'
-  | 'ERR_IPVS_NO_DEVICE'
-  | 'ERR_IPVS_DAEMON_RUNNING'
-  | 'ERR_IPVS_DAEMON_STOPPED'
-  | 'ERR_IPVS_PERMISSION'
-  | 'ERR_IPVS_UNAVAILABLE'
-  | 'ERR_IPVS_INVALID'
-  | 'ERR_IPVS_RANGE'
-  | 'ERR_IPVS_FAMILY'
-  | 'ERR_IPVS_MEMORY'
-  | 'ERR_IPVS_TIMEOUT'
-  | 'ERR_IPVS_UNKNOWN_OUTCOME'
-  | 'ERR_IPVS_NOT_SENT'
-  | 'ERR_IPVS_SUPERSEDED'
-  | 'ERR_IPVS_BUSY'
-  | 'ERR_IPVS_OWNED'
-  | 'ERR_IPVS_CLOSED'
-  | 'ERR_IPVS_READ_ONLY'
-  | 'ERR_IPVS_APPLY'
-  | 'ERR_IPVS_KERNEL'
+export type { IpvsErrorCode }
 
 /** Why IPVS cannot be used here. */
 export type UnavailableReason =

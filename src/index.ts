@@ -1,5 +1,6 @@
 // The public API: a list of exports, nothing else.
 export { Ipvs } from './client.js'
+export { type ErrorCodeInfo, errorCodes } from './error-codes.js'
 export {
   type ArgumentError,
   IpvsApplyError,
