@@ -65,5 +65,11 @@ export const gates = [
     ],
     concerns: /\.(ts|json)$/,
   },
+  // Links, spelling, and a docstring for every public name.
+  {
+    name: 'site',
+    commands: [['npm', 'run', '--silent', 'site']],
+    concerns: /^(src|docs|site|scripts\/site)|\.md$/,
+  },
   { name: 'lint', commands: [['biome', 'check', '--error-on-warnings', '.']], concerns: /./ },
 ]

@@ -24,6 +24,7 @@ const lines = {
   'test:threads': 'its thread, under ThreadSanitizer',
   'test:package':
     'installs the package by every npm client, for every Node.js, on arm64 and musl too: a table',
+  site: 'the documentation as a site (build/site/out): pages, reference, errors; -- --serve shows it',
   'release:check': 'all that can be known before a release',
   build: 'the addon (build/Release) and the TypeScript (dist)',
   'build:ts': 'the TypeScript',

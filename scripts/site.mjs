@@ -1,6 +1,17 @@
 // npm run site [-- --serve]: the documentation as a site in build/site/out: pages of docs/, a page for each error code from the table that
-// the code uses, and the reference from docstrings. A link that leads nowhere and a public name without a docstring fail it.
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+// the code uses, and the reference from docstrings. A link that leads nowhere, a word that no dictionary
+// has (site/cspell.json has ours) and a public name without a docstring fail it.
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { run } from './setup.mjs'
@@ -11,7 +22,11 @@ const tools = path.join(cacheDir, 'site')
 const source = path.join(checkout, 'build/site/source')
 const out = path.join(checkout, 'build/site/out')
 const vitepress = path.join(tools, 'node_modules/vitepress/bin/vitepress.js')
-const env = { IPVS_SITE_SOURCE: source, IPVS_SITE_OUT: out, IPVS_SITE_CACHE: path.join(tools, 'vite') }
+const env = {
+  IPVS_SITE_SOURCE: source,
+  IPVS_SITE_OUT: out,
+  IPVS_SITE_CACHE: path.join(tools, 'vite'),
+}
 
 async function fetchTools() {
   const lock = readFileSync(path.join(checkout, 'site/package-lock.json'), 'utf8')
@@ -22,7 +37,9 @@ async function fetchTools() {
     copyFileSync(path.join(checkout, 'site', file), path.join(tools, file))
   }
   await step('Fetching what builds the site', () =>
-    logged('npm-ci-site', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: tools }),
+    logged('npm-ci-site', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+      cwd: tools,
+    }),
   )
   writeFileSync(stamp, lock)
 }
@@ -33,8 +50,13 @@ async function layOut() {
   mkdirSync(path.join(source, 'errors'), { recursive: true })
   cpSync(path.join(checkout, 'docs'), path.join(source, 'docs'), { recursive: true })
   const names = ['CHANGELOG', 'CONTRIBUTING', 'SECURITY', 'UPGRADING', 'THIRD-PARTY']
-  for (const name of names) copyFileSync(path.join(checkout, `${name}.md`), path.join(source, `${name}.md`))
+  for (const name of names)
+    copyFileSync(path.join(checkout, `${name}.md`), path.join(source, `${name}.md`))
   copyFileSync(path.join(checkout, 'README.md'), path.join(source, 'index.md'))
+  for (const name of readdirSync(path.join(source, 'docs')).filter((one) => one.endsWith('.md'))) {
+    const file = path.join(source, 'docs', name)
+    writeFileSync(file, readFileSync(file, 'utf8').replaceAll('](../README.md', '](../index.md'))
+  }
   copyFileSync(path.join(checkout, 'LICENSE'), path.join(source, 'LICENSE.md'))
   const { errorCodes } = await import(pathToFileURL(path.join(checkout, 'dist/error-codes.js')))
   const codes = Object.entries(errorCodes).sort(([a], [b]) => (a < b ? -1 : 1))
@@ -45,41 +67,75 @@ async function layOut() {
     )
   }
   const rows = codes.map(([code, { cause }]) => `| [${code}](${code}.md) | ${cause} |`)
-  const head = 'Decide by `code`, never by `message`. A bad argument is a `TypeError` or `RangeError` with the code `ERR_IPVS_ARGUMENT`: its `option` and `value` say what was wrong.'
+  const head =
+    'Decide by `code`, never by `message`. A bad argument is a `TypeError` or `RangeError` with the code `ERR_IPVS_ARGUMENT`: its `option` and `value` say what was wrong.'
   writeFileSync(
     path.join(source, 'errors/index.md'),
     `# Errors\n\n${head}\n\n| code | what happened |\n|---|---|\n${rows.join('\n')}\n`,
   )
 }
 
+async function checkSpelling() {
+  const cspell = path.join(tools, 'node_modules/cspell/bin.mjs')
+  const options = [
+    '--config',
+    path.join(checkout, 'site/cspell.json'),
+    '--no-progress',
+    '--no-summary',
+    '--root',
+    source,
+  ]
+  await step('Looking at spelling', () =>
+    logged('site-spelling', process.execPath, [cspell, ...options, '**/*.md'], { cwd: source }),
+  )
+}
+
 /** typedoc wants a TypeScript of its own. */
 async function makeReference() {
   const typedoc = path.join(tools, 'node_modules/typedoc/bin/typedoc')
-  const options = ['--options', path.join(checkout, 'site/typedoc.json'), '--tsconfig', path.join(checkout, 'src/tsconfig.json')]
+  const options = [
+    '--options',
+    path.join(checkout, 'site/typedoc.json'),
+    '--tsconfig',
+    path.join(checkout, 'src/tsconfig.json'),
+  ]
   await step('Making the reference of docstrings', () =>
-    logged('site-reference', process.execPath, [typedoc, ...options, '--out', path.join(source, 'reference')], { cwd: tools }),
+    logged(
+      'site-reference',
+      process.execPath,
+      [typedoc, ...options, '--docsRoot', source, '--out', path.join(source, 'reference')],
+      { cwd: tools },
+    ),
   )
 }
 
 async function main(words) {
   const serve = words.includes('--serve')
   const unknown = words.find((word) => word !== '--serve')
-  if (unknown !== undefined) throw new SetupError(`site: unknown argument "${unknown}"; there is --serve.`)
+  if (unknown !== undefined)
+    throw new SetupError(`site: unknown argument "${unknown}"; there is --serve.`)
   await installPackages()
   await fetchTools()
   await compileTypeScript()
   await layOut()
+  await checkSpelling()
   await makeReference()
   // VitePress looks for its settings, and they for their packages, in a folder above the pages.
   const root = path.join(checkout, 'build/site')
   mkdirSync(path.join(root, '.vitepress'), { recursive: true })
   copyFileSync(path.join(checkout, 'site/config.mjs'), path.join(root, '.vitepress/config.mjs'))
-  if (!existsSync(path.join(root, 'node_modules'))) symlinkSync(path.join(tools, 'node_modules'), path.join(root, 'node_modules'))
+  if (!existsSync(path.join(root, 'node_modules')))
+    symlinkSync(path.join(tools, 'node_modules'), path.join(root, 'node_modules'))
   await step('Building the site', () =>
     logged('site', process.execPath, [vitepress, 'build', root], { env, cwd: root }),
   )
   process.stdout.write(`${path.join(out, 'index.html')}\n`)
-  return serve ? run(process.execPath, [vitepress, 'preview', root], { cwd: root, env: { ...process.env, ...env } }) : 0
+  return serve
+    ? run(process.execPath, [vitepress, 'preview', root], {
+        cwd: root,
+        env: { ...process.env, ...env },
+      })
+    : 0
 }
 
 try {

@@ -26,7 +26,9 @@ function themes() {
 const errors = readdirSync(path.join(source, 'errors'))
   .filter((name) => name.startsWith('ERR_'))
   .map((name) => name.replace('.md', ''))
-const reference = JSON.parse(readFileSync(path.join(source, 'reference/typedoc-sidebar.json'), 'utf8'))
+const reference = JSON.parse(
+  readFileSync(path.join(source, 'reference/typedoc-sidebar.json'), 'utf8'),
+)
 
 export default defineConfig({
   title: 'ipvs',
@@ -52,7 +54,11 @@ export default defineConfig({
     sidebar: {
       '/reference/': reference,
       '/errors/': [
-        { text: 'Errors', link: '/errors/', items: errors.map((text) => ({ text, link: `/errors/${text}` })) },
+        {
+          text: 'Errors',
+          link: '/errors/',
+          items: errors.map((text) => ({ text, link: `/errors/${text}` })),
+        },
       ],
       '/': themes(),
     },

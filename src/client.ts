@@ -108,6 +108,7 @@ export class Ipvs implements TableClient, AsyncDisposable {
     await this.#kernel.close()
   }
 
+  /** Closes it, at the end of `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

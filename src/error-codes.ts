@@ -1,5 +1,6 @@
 // Every code of an error, with its cause and what to do: the type of codes is made of it, and so are the pages of docs.
 
+/** What a person at a terminal has to know about a code. */
 export interface ErrorCodeInfo {
   /** What has happened, and to whom. */
   readonly cause: string

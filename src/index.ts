@@ -1,4 +1,8 @@
-// The public API: a list of exports, nothing else.
+/**
+ * The public API: a list of exports, nothing else.
+ *
+ * @module ipvs
+ */
 export { Ipvs } from './client.js'
 export { type ErrorCodeInfo, errorCodes } from './error-codes.js'
 export {
@@ -25,4 +29,5 @@ export type { SyncDaemon, SyncDaemonStatus, SyncRole } from './system/sync-daemo
 export type { SysctlName, Sysctls } from './system/sysctls.js'
 export type { Timeouts } from './system/timeouts.js'
 export type { FieldChange, WatchEvent, WatchOptions } from './system/watch.js'
+export type { TableClient } from './table-client.js'
 export type * from './types.js'

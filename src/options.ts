@@ -7,6 +7,7 @@ import type { MemoryKernel } from './testing/memory-kernel.js'
 import { readFields } from './validate/options.js'
 import { checkInteger, checkOptions, checkSignal } from './validate.js'
 
+/** Options of {@link Ipvs.open}. */
 export interface OpenOptions {
   /**
    * Network namespace: a name of `ip netns`, a path (anything with a `/`), or the namespace of a process or of an
@@ -19,11 +20,13 @@ export interface OpenOptions {
   readonly kernel?: MemoryKernel
 }
 
+/** Options of every call that asks the kernel once. */
 export interface CallOptions {
   /** How long the promise may take, in milliseconds; default: the client's. */
   readonly deadlineMs?: number
 }
 
+/** Options of {@link Ipvs.apply}. */
 export interface ApplyOptions extends CallOptions {
   /** `'throw'` rejects with {@link IpvsApplyError} if any change was not applied, after all have run. */
   readonly onError?: 'throw'

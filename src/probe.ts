@@ -9,6 +9,7 @@ import { readSysctls, type Sysctls } from './system/sysctls.js'
 import { checkModuleName } from './validate/options.js'
 import { checkChange, checkOptions } from './validate.js'
 
+/** Options of {@link Ipvs.probe}. */
 export interface ProbeOptions {
   /** As in `open`. */
   readonly netns?: string | { readonly pid: number } | { readonly fd: number }
@@ -16,6 +17,7 @@ export interface ProbeOptions {
   readonly schedulers?: readonly string[]
 }
 
+/** Whether IPVS can be used here, and what to do if not. */
 export interface ProbeResult {
   /** `open` will work. */
   readonly available: boolean

@@ -16,13 +16,21 @@ export const BEFORE_CALLS: unique symbol = Symbol('ipvs.before-calls')
 export interface TableClient {
   /** Identity of the network namespace: two clients of one namespace have the same. */
   readonly namespace: string
+  /** @internal */
   readonly [BEFORE_CALLS]?: Set<() => void>
+  /** Makes changes in order: {@link Ipvs.apply}. */
   apply(changes: readonly Change[], options?: { readonly priority?: 'bulk' }): Promise<ApplyResult>
+  /** One service, or nothing: {@link Ipvs.service}. */
   service(id: ServiceId): Promise<ServiceStatus | undefined>
+  /** Those of one service: {@link Ipvs.destinations}. */
   destinations(id: ServiceId): Promise<DestinationStatus[]>
+  /** The settings of the namespace: {@link Ipvs.sysctls}. */
   sysctls(): Promise<Sysctls>
+  /** Writes one: {@link Ipvs.setSysctl}. */
   setSysctl<N extends SysctlName>(name: N, value: NonNullable<Sysctls[N]> | string): Promise<void>
+  /** Of connections: {@link Ipvs.timeouts}. */
   timeouts(): Promise<Timeouts>
+  /** Sets them: {@link Ipvs.setTimeouts}. */
   setTimeouts(timeouts: Partial<Timeouts>): Promise<void>
 }
 

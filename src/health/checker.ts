@@ -15,6 +15,7 @@ import type {
   HealthWarningEvent,
 } from './types.js'
 
+/** The events of a checker, with what their listeners get. */
 export interface HealthCheckerEvents {
   /** A member is up or down now and was not before. Comes after the targets were told. */
   transition: [event: HealthTransitionEvent]

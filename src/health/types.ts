@@ -64,6 +64,7 @@ export interface CheckSuccess {
   readonly detail?: string | undefined
 }
 
+/** What a check is told: whom it asks, how long it has, and when it has to stop. */
 export interface CheckContext {
   /**
    * Aborted when the time is up (`reason.name` is `TimeoutError`), the member is removed or the checker stops.

@@ -186,6 +186,7 @@ export interface PoolServerState {
 /** What moved the pool: a method, a health verdict (and what time makes of it), `open`, `reconcile`, or the repair of a failed change. */
 export type PoolCause = 'call' | 'health' | 'open' | 'reconcile' | 'repair'
 
+/** What all events of a pool have. */
 export interface PoolEvent<State = unknown> {
   /** 1, 2, 3… for each pool: the order of what happened in the kernel. */
   readonly sequence: number
@@ -255,10 +256,12 @@ export interface DrainProgress {
   readonly leftMs: number
 }
 
+/** How a drain has ended, and what was left of its connections. */
 export interface DrainResult extends Omit<DrainProgress, 'leftMs'> {
   readonly outcome: DrainOutcome
 }
 
+/** Options of {@link MirroredPool.drain}. */
 export interface DrainOptions {
   /** Taken out after so long, whatever is left. Milliseconds, default 300000 (the kernel's UDP timeout). */
   readonly timeoutMs?: number | undefined
@@ -316,6 +319,7 @@ export interface PoolErrorEvent extends PoolEvent<undefined> {
   readonly error: unknown
 }
 
+/** The events of a pool, with what their listeners get. */
 export interface MirroredPoolEvents {
   up: [event: PoolServerEvent]
   down: [event: PoolServerEvent]

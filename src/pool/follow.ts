@@ -17,7 +17,7 @@ export interface FollowTarget {
   report(kind: 'refused' | 'failed', error: Error): void
 }
 
-/** Options of {@link follow}. */
+/** Options of {@link MirroredPool.follow}. */
 export interface FollowOptions {
   /**
    * A list with fewer different servers is not believed, 1 to 65535. Default 1: an empty answer, or an empty file,

@@ -324,6 +324,7 @@ export class MirroredPool
     return this.#closing
   }
 
+  /** Closes it, at the end of `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

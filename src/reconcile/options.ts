@@ -4,6 +4,7 @@ import { type CallOptions, readApplyOptions } from '../options.js'
 import type { ServiceStatus } from '../types.js'
 import { checkBoolean, checkOptions } from '../validate.js'
 
+/** Options of {@link Ipvs.reconcile}. */
 export interface ReconcileOptions extends CallOptions {
   /**
    * Which services that are not desired are removed: none (the default), all of the namespace (`true`), or those

@@ -37,4 +37,5 @@ export type ListedColumns = Partial<
   >
 > & { readonly forwarding?: ForwardingMethod; readonly stats?: ListedStats }
 
+/** A destination, with what its listing shows of it. */
 export type ListedDestination = DestinationId & ListedColumns

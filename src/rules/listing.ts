@@ -19,6 +19,7 @@ import { readColumns, readService } from './listing-lines.js'
 
 export type { ListedDestination, ListedService, ListedStats } from './listed.js'
 
+/** What a listing says. */
 export interface Listing {
   /** Who has written it: `ipvsadm`, or the kernel in `/proc/net/ip_vs`. */
   readonly writer: 'ipvsadm' | 'kernel'
@@ -28,6 +29,7 @@ export interface Listing {
   readonly lacks: readonly string[]
 }
 
+/** Options of {@link parseListing}. */
 export interface ListingOptions {
   /**
    * Ticks a second of the kernel that has written `/proc/net/ip_vs` (CONFIG_HZ, often 250 or 1000; 1 to 10,000), in which it shows

@@ -4,6 +4,7 @@ import { destinationDiff, type FieldDifference, serviceDiff } from '../diff.js'
 import type { DestinationStatus, ServiceStatus, ServiceTreeStatus, Snapshot } from '../types.js'
 import { checkInteger, checkOptions, checkSignal, DAY_MS } from '../validate.js'
 
+/** Options of {@link Ipvs.watch}. */
 export interface WatchOptions {
   /** Pause between two looks, in milliseconds, 10 to 86400000. Default 2000, the kernel's own step for counters. */
   readonly intervalMs?: number

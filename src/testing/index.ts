@@ -1,4 +1,8 @@
-// `ipvs/testing`: what tests of programs that use this library need.
+/**
+ * What tests of programs that use this library need.
+ *
+ * @module ipvs/testing
+ */
 export type { Fault } from './memory-faults.js'
 export {
   MemoryKernel,

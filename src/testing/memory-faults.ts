@@ -4,6 +4,7 @@ import { rangeError, typeError } from '../errors.js'
 import { quoted } from '../validate/spelling.js'
 import { checkInteger, checkName, readFields } from '../validate.js'
 
+/** What is to fail, and how. */
 export interface Fault {
   /** What goes wrong. Default `'change'`; `'read'`: reading services or destinations. */
   readonly of?: 'change' | 'read'

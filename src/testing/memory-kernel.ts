@@ -19,6 +19,7 @@ import { runChange } from './memory-commands.js'
 import type { Fault } from './memory-faults.js'
 import { Machine } from './memory-machine.js'
 
+/** Options of {@link MemoryKernel}. */
 export interface MemoryKernelOptions {
   /** What the table holds at first, as `ipvsadm-save -n` writes it. */
   readonly rules?: string

@@ -33,6 +33,7 @@ export const rcodes = [
   'NOTZONE',
 ] as const
 
+/** How a DNS server ends an answer, by its name in RFC 1035 and 2136. */
 export type DnsRcode = (typeof rcodes)[number]
 
 const HEADER_BYTES = 12

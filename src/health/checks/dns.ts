@@ -17,6 +17,7 @@ import {
 } from './endpoint.js'
 import { gather, joinErrors } from './gather.js'
 
+/** What a DNS check asks over. */
 export type DnsCheckProtocol = 'udp' | 'tcp'
 
 export interface DnsCheckOptions extends CheckEndpointOptions {

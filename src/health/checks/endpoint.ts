@@ -4,6 +4,7 @@ import { rangeError, typeError } from '../../errors.js'
 import { checkInteger } from '../../validate.js'
 import type { HealthMember } from '../types.js'
 
+/** Where a check asks. */
 export interface CheckEndpoint {
   /** A literal IPv4 or IPv6 address. */
   readonly address: string

@@ -1,4 +1,8 @@
-// exec: a program of your own as a check. The only part of the package that starts processes.
+/**
+ * A program of your own as a check. The only part of the package that starts processes.
+ *
+ * @module ipvs/checks/exec
+ */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { onAbort } from '../../abort.js'
 import { typeError } from '../../errors.js'
@@ -6,6 +10,7 @@ import { checkInteger, checkOptions } from '../../validate.js'
 import { describe, describeAbort, Inconclusive } from '../outcome.js'
 import type { Check, CheckSuccess, HealthMember } from '../types.js'
 
+/** Options of {@link exec}. */
 export interface ExecCheckOptions {
   /** A program: its path, or a name that is looked for in PATH. No shell is involved. */
   readonly command: string

@@ -39,6 +39,7 @@ export interface ExpectStep {
   readonly last?: RegExp | undefined
 }
 
+/** Options of `checks.expect`. */
 export interface ExpectCheckOptions extends DialogueOptions {
   /** One step at least, in order. Steps without `send` wait for a server that speaks first. */
   readonly dialogue: readonly ExpectStep[]

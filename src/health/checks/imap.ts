@@ -10,6 +10,7 @@ import {
 } from './dialogue-check.js'
 import { readLines } from './reply.js'
 
+/** Options of `checks.imap`. */
 export type ImapCheckOptions = StartTlsOptions
 
 /**

@@ -1,37 +1,6 @@
-// The built-in checks. Each takes its options and returns a Check.
-import { all, any, atLeast, not } from './combine.js'
-import { dns } from './dns.js'
-import { expect } from './expect.js'
-import { http } from './http.js'
-import { imap } from './imap.js'
-import { ldap } from './ldap.js'
-import { mysql } from './mysql.js'
-import { pop3 } from './pop3.js'
-import { redis } from './redis.js'
-import { smtp } from './smtp.js'
-import { tcp } from './tcp.js'
-import { tls } from './tls.js'
-import { udp } from './udp.js'
-
-export const checks = {
-  tcp,
-  udp,
-  dns,
-  http,
-  tls,
-  expect,
-  smtp,
-  pop3,
-  imap,
-  mysql,
-  ldap,
-  redis,
-  all,
-  any,
-  atLeast,
-  not,
-} as const
-
+// The checks of the public API, and their types.
+/** The built-in checks: each takes its options and returns a {@link Check}. */
+export * as checks from './built-in.js'
 export type { ContentRule } from './content.js'
 export type { DnsCheckOptions, DnsCheckProtocol } from './dns.js'
 export type { DnsAnswerRule } from './dns-answer.js'

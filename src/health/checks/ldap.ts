@@ -19,6 +19,7 @@ import {
 } from './ldap-message.js'
 import { show, showText } from './show.js'
 
+/** Options of `checks.ldap`. */
 export interface LdapCheckOptions extends StartTlsOptions {
   /**
    * The entry to look up; it must be there. Default: the root entry, which every server has, where one that has lost its data

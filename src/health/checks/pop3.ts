@@ -10,6 +10,7 @@ import {
 } from './dialogue-check.js'
 import { readLines } from './reply.js'
 
+/** Options of `checks.pop3`. */
 export type Pop3CheckOptions = StartTlsOptions
 
 /**

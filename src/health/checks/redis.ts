@@ -6,6 +6,7 @@ import type { Step } from './dialogue.js'
 import { type DialogueOptions, dialogueCheck, dialogueOptionNames } from './dialogue-check.js'
 import { readLines } from './reply.js'
 
+/** Options of `checks.redis`. */
 export interface RedisCheckOptions extends DialogueOptions {
   /** Sent with AUTH before PING. Never part of a reason. */
   readonly password?: string | undefined

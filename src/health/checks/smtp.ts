@@ -12,6 +12,7 @@ import {
 import { readLines } from './reply.js'
 import type { TlsClient } from './tls-client.js'
 
+/** Options of `checks.smtp`. */
 export interface SmtpCheckOptions extends StartTlsOptions {
   /** The name we say with EHLO. Default our own address, as `[10.1.0.254]`, which needs no name (RFC 5321, 4.1.3). */
   readonly helo?: string | undefined

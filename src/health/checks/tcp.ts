@@ -9,6 +9,7 @@ import {
   readEndpoint,
 } from './endpoint.js'
 
+/** Options of `checks.tcp`. */
 export type TcpCheckOptions = CheckEndpointOptions
 
 /**

@@ -13,8 +13,10 @@ import { rangeError, typeError } from '../../errors.js'
 import { checkBoolean, checkInteger, checkName, checkOptions } from '../../validate.js'
 import { apart } from './apart.js'
 
+/** Versions of TLS that can be the oldest taken. */
 export type CheckTlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
 
+/** How a check makes its TLS connection, and what it asks of the certificate. */
 export interface CheckTlsOptions {
   /**
    * Name to ask for (SNI), as virtual hosts need it, and with `verify` the name that the certificate must be for.
