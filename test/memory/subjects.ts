@@ -119,6 +119,17 @@ export const subjects: readonly Subject[] = [
     },
   },
   {
+    name: 'dns over TLS',
+    check: ({ checks }, port) =>
+      checks.dns({ port, name: 'example.org', randomLabel: true, edns: true, tls: true }),
+    speech: {
+      turns: [framed(dnsAnswer(0))],
+      wrong: framed(dnsAnswer(2)),
+      endless: ['\xff\xff', 'x'],
+      tlsFrom: 0,
+    },
+  },
+  {
     name: 'http',
     check: ({ checks }, port) => checks.http({ port, ...httpOptions }),
     speech: http,

@@ -1,7 +1,8 @@
 // The servers from Debian that checks are tried with, and what every check says of the one it knows.
-import { encode } from 'dns-packet'
+import { decode, encode } from 'dns-packet'
 import { type Check, checks } from 'ipvs'
 import { good, trust } from './certificates.js'
+import { dnsmasqPlan, knotPlan, namedPlan } from './dns-plans.js'
 import {
   dovecotPlan,
   mariadbPlan,
@@ -62,8 +63,45 @@ export const servers: readonly KnownServer[] = [
         name: 'udp',
         check: checks.udp({
           payload: encode({ type: 'query', questions: [{ name: 'example.test', type: 'A' }] }),
+          reply: (reply) => decode(reply).answers?.length === 2,
         }),
         healthy: /^healthy: a reply of \d+ bytes/,
+      },
+    ],
+  },
+  {
+    name: 'knotd',
+    packages: { knot: '/usr/sbin/knotd' },
+    plan: (port) => knotPlan({ port }),
+    checks: [
+      {
+        name: 'dns',
+        check: checks.dns({ name: 'knot.test', minAnswers: 2 }),
+        healthy: /^healthy: udp NOERROR, 2 answers; tcp NOERROR, 2 answers$/,
+      },
+    ],
+  },
+  {
+    name: 'named',
+    packages: { bind9: '/usr/sbin/named' },
+    plan: (port) => namedPlan({ port, tlsPort: port + 1, tls: good }),
+    checks: [
+      {
+        name: 'dns',
+        check: checks.dns({ name: 'bind.test', minAnswers: 2 }),
+        healthy: /^healthy: udp NOERROR, 2 answers; tcp NOERROR, 2 answers$/,
+      },
+    ],
+  },
+  {
+    name: 'dnsmasq',
+    packages: { 'dnsmasq-base': '/usr/sbin/dnsmasq' },
+    plan: (port) => dnsmasqPlan({ port }),
+    checks: [
+      {
+        name: 'dns',
+        check: checks.dns({ name: 'masq.test', answer: '192.0.2.1' }),
+        healthy: /^healthy: udp NOERROR, 1 answers; tcp NOERROR, 1 answers$/,
       },
     ],
   },

@@ -30,15 +30,32 @@ export function redisPlan({
 }
 
 /** Answers for example.test; fails, refuses or keeps silent where it is told to. */
-export function unboundPlan({ port }: { readonly port: number }): ServerPlan {
+export function unboundPlan({
+  port,
+  tls,
+}: {
+  readonly port: number
+  readonly tls?: TlsFiles & { readonly port: number }
+}): ServerPlan {
   return {
     name: 'unbound',
-    ports: [port],
+    ports: [port, ...(tls === undefined ? [] : [tls.port])],
     files: (folder) => ({
+      ...(tls === undefined ? {} : { 'cert.pem': tls.cert, 'key.pem': tls.key }),
       'unbound.conf': `
 server:
-  interface: 127.0.0.1
-  port: ${port}
+  interface: 127.0.0.1@${port}
+${
+  tls === undefined
+    ? ''
+    : `
+  interface: 127.0.0.1@${tls.port}
+  tls-port: ${tls.port}
+  tls-service-pem: "${folder}/cert.pem"
+  tls-service-key: "${folder}/key.pem"
+`
+}
+  identity: "unbound-1"
   username: ""
   chroot: ""
   directory: "${folder}"
@@ -54,6 +71,8 @@ server:
   local-zone: "example.test." static
   local-data: "example.test. IN A 192.0.2.1"
   local-data: "example.test. IN A 192.0.2.2"
+  local-zone: "any.example.test." redirect
+  local-data: "any.example.test. IN A 192.0.2.3"
   local-data: "other.test. IN A 192.0.2.9"
   local-zone: "refused.test." always_refuse
   local-zone: "silent.test." always_deny

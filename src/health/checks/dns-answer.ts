@@ -3,69 +3,75 @@ import { isIPv4, isIPv6, SocketAddress } from 'node:net'
 import type { Answer, RecordType } from 'dns-packet'
 import { rangeError, typeError } from '../../errors.js'
 import { checkInteger } from '../../validate.js'
+import type { DnsClass, DnsReply } from './dns-message.js'
 
 /**
  * - a number: at least so many records of the type asked for;
  * - a text or several: each is the data of such a record (types A, AAAA, CNAME, DNAME, NS, PTR and TXT; names
  *   without regard to case and final dot, addresses in any spelling, the parts of a TXT record joined);
- * - a function of all records in the answer section, as `dns-packet` decodes them: true if they are right; false,
- *   or a text that says what is wrong.
+ * - a function of all records in the answer section, as `dns-packet` decodes them, and of the whole reply: true if they
+ *   are right; false, or a text that says what is wrong.
  */
 export type DnsAnswerRule =
   | number
   | string
   | readonly string[]
-  | ((answers: readonly Answer[]) => boolean | string)
+  | ((answers: readonly Answer[], reply: DnsReply) => boolean | string)
 
 /** What is wrong with the answers, or `undefined`. */
-export type AnswerCheck = (answers: readonly Answer[]) => string | undefined
+export type AnswerCheck = (reply: DnsReply) => string | undefined
+
+/** What is asked for: other records in the answer are not counted. */
+interface Kind {
+  readonly type: RecordType
+  readonly class: DnsClass
+}
 
 const NAMES: readonly RecordType[] = ['CNAME', 'DNAME', 'NS', 'PTR']
 const TEXTS: readonly RecordType[] = ['A', 'AAAA', 'TXT', ...NAMES]
 
 /** @throws ArgumentError */
-export function readAnswerRule(rule: unknown, type: RecordType): AnswerCheck {
+export function readAnswerRule(rule: unknown, option: string, kind: Kind): AnswerCheck {
+  const { type } = kind
   if (rule === undefined) return () => undefined
-  if (typeof rule === 'number')
-    return atLeast(checkInteger(rule, 'options.answer', 0, 65_535), type)
-  if (isFunction(rule)) return (answers) => judge(rule(answers))
+  if (typeof rule === 'number') return atLeast(checkInteger(rule, option, 0, 65_535), kind)
+  if (isFunction(rule)) return (reply) => judge(rule(reply.answers, reply))
   const expected: unknown[] = Array.isArray(rule) ? rule : [rule]
-  if (expected.length === 0 || !expected.every((text) => typeof text === 'string')) {
-    throw typeError('options.answer', 'a count, one or more texts, or a function', rule)
-  }
+  if (expected.length === 0 || !expected.every((text) => typeof text === 'string'))
+    throw typeError(option, 'a count, one or more texts, or a function', rule)
   if (!TEXTS.includes(type)) {
-    throw rangeError(
-      'options.answer',
-      `a count or a function for type ${type}: only ${TEXTS.join(', ')} have texts`,
-      rule,
-    )
+    const which = `only ${TEXTS.join(', ')} have texts`
+    throw rangeError(option, `a count or a function for type ${type}: ${which}`, rule)
   }
   for (const text of expected) {
-    if (type === 'A' && !isIPv4(text)) throw rangeError('options.answer', 'an IPv4 address', text)
-    if (type === 'AAAA' && !isIPv6(text))
-      throw rangeError('options.answer', 'an IPv6 address', text)
+    if (type === 'A' && !isIPv4(text)) throw rangeError(option, 'an IPv4 address', text)
+    if (type === 'AAAA' && !isIPv6(text)) throw rangeError(option, 'an IPv6 address', text)
   }
-  return contains(expected, type)
+  return contains(expected, kind)
 }
 
-function atLeast(count: number, type: RecordType): AnswerCheck {
-  return (answers) => {
-    const found = answers.filter((answer) => answer.type === type).length
-    return found < count ? `${found} ${type} records, at least ${count} expected` : undefined
+function atLeast(count: number, kind: Kind): AnswerCheck {
+  return ({ answers }) => {
+    const found = answers.filter((answer) => isOf(kind, answer)).length
+    return found < count ? `${found} ${kind.type} records, at least ${count} expected` : undefined
   }
 }
 
-function contains(expected: readonly string[], type: RecordType): AnswerCheck {
-  const normal = normalFor(type)
-  return (answers) => {
+function contains(expected: readonly string[], kind: Kind): AnswerCheck {
+  const normal = normalFor(kind.type)
+  return ({ answers }) => {
     const found = answers.flatMap((answer) =>
-      answer.type === type && 'data' in answer ? [textOf(answer.data)] : [],
+      isOf(kind, answer) && 'data' in answer ? [textOf(answer.data)] : [],
     )
     const seen = new Set(found.map(normal))
     const missing = expected.filter((text) => !seen.has(normal(text)))
     if (missing.length === 0) return undefined
-    return `no ${type} record ${missing.join(', ')}, but ${found.length === 0 ? 'none at all' : found.join(', ')}`
+    return `no ${kind.type} record ${missing.join(', ')}, but ${found.length === 0 ? 'none at all' : found.join(', ')}`
   }
+}
+
+function isOf(kind: Kind, answer: Answer): boolean {
+  return answer.type === kind.type && 'class' in answer && answer.class === kind.class
 }
 
 /** Two spellings of the same are the same. */
@@ -88,6 +94,8 @@ function textOf(data: unknown): string {
   return Array.isArray(data) ? data.map((part) => part.toString()).join('') : String(data)
 }
 
-function isFunction(rule: unknown): rule is (answers: readonly Answer[]) => boolean | string {
+function isFunction(
+  rule: unknown,
+): rule is (answers: readonly Answer[], reply: DnsReply) => boolean | string {
   return typeof rule === 'function'
 }

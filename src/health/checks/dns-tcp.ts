@@ -1,7 +1,8 @@
-// One DNS query over TCP, on a connection of its own.
+// One DNS query over TCP or TLS (RFC 7858), on a connection of its own.
 import { withConnection } from './connection.js'
-import { type DnsQuestion, type DnsReply, encodeQuery, readReply } from './dns-message.js'
+import { type DnsReply, readReply } from './dns-message.js'
 import type { CheckRoute } from './endpoint.js'
+import type { TlsClient } from './tls-client.js'
 
 /**
  * Connects, sends one query and reads one reply. Anything but the reply to this query is a failure: nobody else can
@@ -11,12 +12,12 @@ import type { CheckRoute } from './endpoint.js'
  */
 export function askOverTcp(
   endpoint: CheckRoute,
-  question: DnsQuestion,
-  id: number,
+  query: Buffer,
   label: string,
   signal: AbortSignal,
+  tls?: TlsClient,
 ): Promise<DnsReply> {
-  return withConnection<DnsReply>({ endpoint, label, signal }, (socket, { succeed, fail }) => {
+  return withConnection<DnsReply>({ endpoint, tls, label, signal }, (socket, { succeed, fail }) => {
     // Two bytes of length come first (RFC 1035, 4.2.2): no reply is larger than 65,537 bytes.
     let received = Buffer.alloc(0)
     socket.on('data', (chunk) => {
@@ -25,7 +26,7 @@ export function askOverTcp(
       const length = received.readUInt16BE(0)
       if (received.length < 2 + length) return
       try {
-        const reply = readReply(received.subarray(2, 2 + length), id, question)
+        const reply = readReply(received.subarray(2, 2 + length), query)
         if ('notOurs' in reply) fail(new Error(`malformed reply: ${reply.notOurs}`))
         else succeed(reply)
       } catch (error) {
@@ -39,7 +40,6 @@ export function askOverTcp(
           : `in the middle of its answer, after ${received.length} bytes`
       fail(new Error(`the server closed the connection ${got}`))
     })
-    const query = encodeQuery(question, id)
     const length = Buffer.alloc(2)
     length.writeUInt16BE(query.length)
     // In one piece: some servers expect length and query in one segment.

@@ -1,5 +1,5 @@
 // One DNS query over UDP, with a socket of its own.
-import { type DnsQuestion, type DnsReply, encodeQuery, readReply } from './dns-message.js'
+import { type DnsReply, readReply } from './dns-message.js'
 import type { CheckRoute } from './endpoint.js'
 import { exchange } from './udp-exchange.js'
 
@@ -11,13 +11,11 @@ import { exchange } from './udp-exchange.js'
  */
 export function askOverUdp(
   endpoint: CheckRoute,
-  question: DnsQuestion,
-  id: number,
+  query: Buffer,
   label: string,
   signal: AbortSignal,
 ): Promise<DnsReply> {
-  const payload = encodeQuery(question, id)
-  return exchange({ endpoint, payload, label, signal }, (datagram) =>
-    readReply(datagram, id, question),
+  return exchange({ endpoint, payload: query, label, signal }, (datagram) =>
+    readReply(datagram, query),
   )
 }

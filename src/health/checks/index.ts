@@ -2,9 +2,11 @@
 /** The built-in checks: each takes its options and returns a {@link Check}. */
 export * as checks from './built-in.js'
 export type { ContentRule } from './content.js'
-export type { DnsCheckOptions, DnsCheckProtocol } from './dns.js'
+export type { DnsCheckOptions, DnsCheckProtocol, DnsTruncated } from './dns.js'
 export type { DnsAnswerRule } from './dns-answer.js'
-export type { DnsRcode } from './dns-message.js'
+export type { DnsEdnsOption, DnsEdnsOptions } from './dns-edns.js'
+export type { DnsClass, DnsRcode, DnsReply } from './dns-message.js'
+export type { DnsType } from './dns-question.js'
 export type { CheckEndpoint, CheckEndpointOptions } from './endpoint.js'
 export type { ExpectCheckOptions, ExpectRule, ExpectStep } from './expect.js'
 export type { HttpCheckOptions } from './http.js'

@@ -1,8 +1,15 @@
 import { createHook } from 'node:async_hooks'
-import { encode, TRUNCATED_RESPONSE } from 'dns-packet'
+import {
+  AUTHENTIC_DATA,
+  AUTHORITATIVE_ANSWER,
+  decode,
+  encode,
+  TRUNCATED_RESPONSE,
+} from 'dns-packet'
 import { describe, expect, it } from 'vitest'
-import { checks, type DnsCheckOptions } from '../../../src/health/checks/index.js'
+import { checks, type DnsCheckOptions, type DnsReply } from '../../../src/health/checks/index.js'
 import type { HealthMember } from '../../../src/health/types.js'
+import { makeCertificate } from './certificate.js'
 import {
   answer,
   type Client,
@@ -15,6 +22,7 @@ import {
   tcpReply,
   udpReply,
 } from './loopback.js'
+import { overTls } from './tls-server.js'
 
 const dns = (options: Partial<DnsCheckOptions>) => checks.dns({ name: 'Example.org.', ...options })
 const run = (member: HealthMember, options: Partial<DnsCheckOptions> = {}) =>
@@ -146,6 +154,16 @@ describe('checks.dns', () => {
     )
   })
 
+  it('asks a function about rcodes', async () => {
+    const { member } = await serve({ udp: udpReply((query) => answer(query, { rcode: 11 })) })
+    const rcodes = (rcode: string) => rcode !== 'SERVFAIL'
+    expect(await run(member, { ...udpOnly, rcodes })).toBe('healthy: udp RCODE_11, 1 answers')
+    const broken = await serve({ udp: udpReply((query) => answer(query, { rcode: 2 })) })
+    expect(await run(broken.member, { ...udpOnly, rcodes })).toBe('dns udp HOST: SERVFAIL')
+    const truthy = (() => 'yes') as never
+    expect(await run(member, { ...udpOnly, rcodes: truthy })).toBe('dns udp HOST: RCODE_11')
+  })
+
   describe('ignores over UDP what is not its reply', () => {
     const wrong: [string, (query: Buffer) => Buffer][] = [
       ['wrong id', (query) => answer(query, { id: (query.readUInt16BE(0) + 1) & 0xffff })],
@@ -158,6 +176,27 @@ describe('checks.dns', () => {
         (query) => answer(query, { questions: [{ name: 'example.org', type: 'AAAA' }] }),
       ],
       ['wrong question', (query) => answer(query, { questions: [] })],
+      [
+        'wrong question',
+        (query) => answer(query, { questions: [{ name: 'example.org', type: 'A', class: 'CH' }] }),
+      ],
+      [
+        'wrong question',
+        (query) => {
+          const { questions = [] } = decode(query)
+          return answer(query, { questions: [...questions, ...questions] })
+        },
+      ],
+      [
+        // One label with a dot in it.
+        'wrong question',
+        (query) => {
+          const reply = answer(query)
+          reply[12] = 'example.org'.length
+          reply[12 + 'example.'.length] = '.'.charCodeAt(0)
+          return reply
+        },
+      ],
       ['not a response to a query', (query) => query],
       ['not a response to a query', (query) => answer(query, { flags: 0x2000 })],
       ['only 3 bytes', () => Buffer.from('abc')],
@@ -230,6 +269,62 @@ describe('checks.dns', () => {
     const { member } = await serve({ udp: udpReply(truncated), tcp: tcpReply(truncated) })
     expect(await run(member, { ...udpOnly, answer: 5 })).toBe('healthy: udp NOERROR, truncated')
     expect(await run(member, tcpOnly)).toBe('dns tcp HOST: truncated reply')
+  })
+
+  it('asks again over TCP after a truncated reply, or fails, when told', async () => {
+    const truncated = (query: Buffer) => answer(query, { rcode: 2, flags: TRUNCATED_RESPONSE })
+    const server = await serve({ udp: udpReply(truncated), tcp: tcpReply() })
+    const retry = { ...udpOnly, truncated: 'retry', answer: 1 } as const
+    expect(await run(server.member, retry)).toBe('healthy: udp truncated, tcp NOERROR, 1 answers')
+    expect(server.queries).toHaveLength(2)
+    expect(await run(server.member, { ...retry, answer: 2 })).toBe(
+      'dns tcp HOST: 1 A records, at least 2 expected',
+    )
+    const alone = await serve({ udp: udpReply(truncated) })
+    expect(await run(alone.member, retry)).toBe('dns tcp HOST: connection refused')
+    const fail = { ...udpOnly, truncated: 'fail', rcodes: ['SERVFAIL'] } as const
+    expect(await run(alone.member, fail)).toBe('dns udp HOST: truncated reply')
+  })
+
+  describe('over TLS', () => {
+    const certificate = makeCertificate({ name: 'dns.test' })
+    const secure = (make: (query: Buffer) => Buffer) =>
+      overTls(certificate, (socket) =>
+        socket.once('data', (data) => socket.write(frame(make(data.subarray(2))))),
+      )
+
+    it('is healthy when the server answers', async () => {
+      const { member } = await serve({ tcp: secure(answer) })
+      const healthy = 'healthy: tls NOERROR, 1 answers'
+      expect(await run(member, { protocols: ['tls'], answer: '192.0.2.53' })).toBe(healthy)
+      expect(await run(member, { tls: true })).toBe(healthy)
+      const { cert: ca } = certificate
+      expect(await run(member, { tls: { ca, serverName: 'dns.test' } })).toBe(healthy)
+      expect(await run(member, { tls: { ca, serverName: 'other.test' } })).toBe(
+        'dns tls HOST: certificate: not for other.test, but for DNS:dns.test',
+      )
+    })
+
+    it('says what is wrong', async () => {
+      const wrong = await serve({
+        tcp: secure((query) => answer(query, { id: query.readUInt16BE() ^ 1 })),
+      })
+      expect(await run(wrong.member, { tls: true })).toBe('dns tls HOST: malformed reply: wrong id')
+      const plain = await serve({ tcp: tcpReply(answer) })
+      expect(await run(plain.member, tcpOnly)).toMatch(/^healthy/)
+      const mail = await serve({ tcp: (socket) => socket.write('220 mail.test\r\n') })
+      expect(await run(mail.member, { tls: true })).toMatch(/^dns tls HOST: TLS: /)
+      const early = await serve({
+        tcp: overTls(certificate, (socket) => socket.once('data', () => socket.end())),
+      })
+      expect(await run(early.member, { tls: true })).toBe(
+        'dns tls HOST: the server closed the connection before it answered',
+      )
+      const silent = await serve({ tcp: (socket) => socket.resume() })
+      expect(await outOfTime(silent.member, { tls: true }, connected)).toBe(
+        'dns tls HOST: no answer within 80 ms (no TLS handshake)',
+      )
+    })
   })
 
   describe('over TCP', () => {
@@ -329,10 +424,37 @@ describe('checks.dns', () => {
       ],
       [{ answer: () => false }, 'dns udp HOST: the answers are not those expected'],
       [{ answer: () => 'serial too old' }, 'dns udp HOST: serial too old'],
+      [{ minAnswers: 2, answer: '192.0.2.2' }, 'healthy: udp NOERROR, 5 answers'],
+      [{ minAnswers: 3 }, 'dns udp HOST: 2 A records, at least 3 expected'],
+      [
+        { minAnswers: 2, answer: '192.0.2.3' },
+        'dns udp HOST: no A record 192.0.2.3, but 192.0.2.1, 192.0.2.2',
+      ],
+      [{ minAnswers: 0, rcodes: ['NXDOMAIN'] }, 'dns udp HOST: NOERROR'],
     ] as [Partial<DnsCheckOptions>, string][])('%j: %s', async (options, expected) => {
       const { member } = await serve({ udp: udpReply(records) })
       expect(await run(member, { ...udpOnly, ...options })).toBe(expected)
     })
+  })
+
+  it('shows the whole reply to the function', async () => {
+    const seen: DnsReply[] = []
+    const see = (_: unknown, reply: DnsReply) => seen.push(reply) > 0
+    const flags = AUTHORITATIVE_ANSWER | AUTHENTIC_DATA
+    const { member } = await serve({ udp: udpReply((query) => answer(query, { flags, rcode: 3 })) })
+    await run(member, { ...udpOnly, rcodes: ['NXDOMAIN'], answer: see })
+    expect(seen).toEqual([
+      {
+        rcode: 'NXDOMAIN',
+        truncated: false,
+        authoritative: true,
+        recursionAvailable: false,
+        authenticData: true,
+        answers: [expect.objectContaining({ type: 'A', data: '192.0.2.53' })],
+        edns: false,
+        ednsOptions: [],
+      },
+    ])
   })
 
   it.each([
@@ -348,7 +470,20 @@ describe('checks.dns', () => {
     [{ name: 'a', answer: '192.0.2' }, 'options.answer'],
     [{ name: 'a', type: 'AAAA', answer: '192.0.2.1' }, 'options.answer'],
     [{ name: 'a', protocols: [] }, 'options.protocols'],
-    [{ name: 'a', protocols: ['tls'] }, 'options.protocols'],
+    [{ name: 'a', protocols: ['quic'] }, 'options.protocols'],
+    [{ name: 'a', protocols: ['tcp', 'tls'] }, 'options.protocols'],
+    [{ name: 'a', protocols: ['tls'], tls: false }, 'options.tls'],
+    [{ name: 'a', protocols: ['tcp'], tls: true }, 'options.tls'],
+    [{ name: 'a', tls: { verfy: true } }, 'options.tls.verfy'],
+    [{ name: 'a', truncated: 'ignore' }, 'options.truncated'],
+    [{ name: 'a', truncated: 'retry', protocols: ['tcp'] }, 'options.truncated'],
+    [{ name: 'a', truncated: 'fail', tls: true }, 'options.truncated'],
+    [{ name: 'a', minAnswers: 1, answer: 1 }, 'options.minAnswers'],
+    [{ name: 'a', minAnswers: 65_536 }, 'options.minAnswers'],
+    [{ name: 'a', minAnswers: '1' }, 'options.minAnswers'],
+    [{ name: 'a', minAnswers: 1, rcodes: ['NXDOMAIN'] }, 'options.minAnswers'],
+    [{ name: 'a', answer: 1, rcodes: ['NXDOMAIN'] }, 'options.answer'],
+    [{ name: 'a', answer: '192.0.2.1', rcodes: ['REFUSED'] }, 'options.answer'],
     [{ name: 'a', protocols: 'udp' }, 'options.protocols'],
     [{ name: 'a', require: 'both' }, 'options.require'],
     [{ name: 'a', rcodes: ['OK'] }, 'options.rcodes'],
