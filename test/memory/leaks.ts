@@ -41,8 +41,8 @@ export const leaks: readonly Leak[] = [
   {
     what: 'an answer is kept',
     file: 'http.js',
-    from: 'let status = 0;',
-    to: 'let status = 0; (globalThis.kept ??= []).push(answer);',
+    from: 'const judge = new HttpJudge(rules);',
+    to: 'const judge = new HttpJudge(rules); (globalThis.kept ??= []).push(judge);',
     subject: 'https',
     ending: 'wrong',
   },

@@ -94,7 +94,11 @@ function converse(socket: Socket, speech: Speech, ending: Ending): void {
 }
 
 function encrypt(socket: Socket): TLSSocket {
-  const secure = new TLSSocket(socket, { isServer: true, secureContext })
+  const secure = new TLSSocket(socket, {
+    isServer: true,
+    secureContext,
+    ALPNProtocols: ['h2', 'http/1.1'],
+  })
   secure.on('error', () => {})
   return secure
 }

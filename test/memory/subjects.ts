@@ -42,6 +42,16 @@ const http: Speech = {
   wrong: line('HTTP/1.1 503 No\r\nContent-Length: 9\r\n\r\nbeg'),
   endless: ['HTTP/1.1 200 OK\r\nA: b\r\n\r\n', 'no end of it '],
 }
+/** SETTINGS, a head with a status, a body: frames of RFC 9113. */
+const http2Answer = (head: string) =>
+  `\0\0\0\x04\0\0\0\0\0\0\0${String.fromCharCode(head.length)}\x01\x04\0\0\0\x01${head}`
+const http2Body = (flags: string, body: string) =>
+  `\0\0${String.fromCharCode(body.length)}\0${flags}\0\0\0\x01${body}`
+const http2: Speech = {
+  turns: lines(http2Answer('\x88') + http2Body('\x01', 'ready\n')),
+  wrong: line(http2Answer('\x08\x03503')),
+  endless: [http2Answer('\x88'), http2Body('\0', 'no end of it ')],
+}
 const httpOptions = { body: /^ready$/m, maxBodyBytes: 100_000 }
 const everythingTakes = ['healthy', 'wrong', 'silent', 'half', 'half, closed', 'endless'] as const
 
@@ -143,6 +153,16 @@ export const subjects: readonly Subject[] = [
     name: 'https',
     check: ({ checks }, port) => checks.http({ port, tls: true, ...httpOptions }),
     speech: { ...http, tlsFrom: 0 },
+  },
+  {
+    name: 'http2',
+    check: ({ checks }, port) => checks.http({ port, http2: true, ...httpOptions }),
+    speech: http2,
+  },
+  {
+    name: 'http2 over TLS',
+    check: ({ checks }, port) => checks.http({ port, http2: true, tls: true, ...httpOptions }),
+    speech: { ...http2, tlsFrom: 0 },
   },
   {
     name: 'tls',

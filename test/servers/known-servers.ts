@@ -108,7 +108,7 @@ export const servers: readonly KnownServer[] = [
   {
     name: 'nginx',
     packages: { nginx: '/usr/sbin/nginx' },
-    plan: (port) => nginxPlan({ port, tlsPort: port + 1, tls: good }),
+    plan: (port) => nginxPlan({ port, tlsPort: port + 1, h2Port: port + 2, tls: good }),
     checks: [
       { name: 'tcp', check: checks.tcp(), healthy: /^healthy: connected$/ },
       {
@@ -124,6 +124,28 @@ export const servers: readonly KnownServer[] = [
         check: checks.http({ tls: trust, body: /^fine$/m }),
         offset: 1,
         healthy: /^healthy: status 200$/,
+        silent: ' (no TLS handshake)',
+        partly: /no TLS handshake/,
+      },
+      {
+        name: 'http',
+        check: checks.http({ http2: true, body: /^fine$/m }),
+        offset: 2,
+        healthy: /^healthy: status 200$/,
+        silent: '',
+        partly: /./,
+      },
+      {
+        name: 'http',
+        label: 'https',
+        check: checks.http({
+          http2: true,
+          tls: trust,
+          path: '/load',
+          weight: { json: 'load.free' },
+        }),
+        offset: 1,
+        healthy: /^healthy: status 200, weight 0\.25 of 1$/,
         silent: ' (no TLS handshake)',
         partly: /no TLS handshake/,
       },

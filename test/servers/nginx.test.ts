@@ -8,11 +8,12 @@ import { Server } from './server.js'
 describe('nginx', () => {
   const port = 8080
   const tlsPort = 8443
+  const h2Port = 8082
   const plain = memberAt(port)
   const secure = memberAt(tlsPort)
   let server: Server
   beforeAll(async () => {
-    server = await Server.start(nginxPlan({ port, tlsPort, tls: good }))
+    server = await Server.start(nginxPlan({ port, tlsPort, h2Port, tls: good }))
   })
   afterAll(() => server?.remove())
 
@@ -29,6 +30,52 @@ describe('nginx', () => {
     )
     expect(await judge(checks.http({ expectHeaders: { server: /apache/i } }), plain)).toMatch(
       /^http HOST: .*server/,
+    )
+  })
+
+  it('speaks HTTP/2', async () => {
+    const h2 = memberAt(h2Port)
+    expect(await judge(checks.http({ http2: true, body: 'fine' }), h2)).toBe('healthy: status 200')
+    expect(await judge(checks.http({ http2: true, path: '/broken' }), h2)).toBe(
+      'http HOST: status 503, expected 200 to 399',
+    )
+    expect(await judge(checks.http({ http2: true, body: 'excellent' }), h2)).toMatch(
+      /^http HOST: body: no "excellent" in "fine/,
+    )
+    expect(await judge(checks.http({ http2: true, tls: trust }), secure)).toBe(
+      'healthy: status 200',
+    )
+    const other = { ...trust, serverName: 'other.test' }
+    expect(await judge(checks.http({ http2: true, tls: other }), secure)).toMatch(
+      /^https HOST: certificate: not for other\.test/,
+    )
+    expect(await judge(checks.http({ http2: true }), plain)).toMatch(/^http HOST: HTTP\/2: /)
+    await server.freeze()
+    expect(await judge(checks.http({ http2: true }), h2, 200)).toBe(
+      'http HOST: no answer within 200 ms',
+    )
+    server.thaw()
+  })
+
+  it('says how much it can carry', async () => {
+    const path = '/load'
+    const weighed = {
+      path,
+      expectJson: { state: 'ready' },
+      weight: { header: 'x-weight', max: 40 },
+    }
+    expect(await judge(checks.http(weighed), plain)).toBe('healthy: status 200, weight 30 of 40')
+    expect(await judge(checks.http({ ...weighed, http2: true, tls: trust }), secure)).toBe(
+      'healthy: status 200, weight 30 of 40',
+    )
+    expect(await judge(checks.http({ path, weight: { json: 'load.used' } }), plain)).toBe(
+      'http HOST: weight: no load.used',
+    )
+    expect(await judge(checks.http({ path, expectJson: { 'load.free': 1 } }), plain)).toBe(
+      'http HOST: body: load.free is "0.25", expected 1',
+    )
+    expect(await judge(checks.http({ expectJson: { state: 'ready' } }), plain)).toBe(
+      'http HOST: body: no JSON: "fine\\n"',
     )
   })
 

@@ -319,19 +319,21 @@ ${lines.join('\n')}
   }
 }
 
-/** `/` is 200 "fine", `/broken` 503. */
+/** `/` is 200 "fine", `/broken` 503, `/load` JSON. On `h2Port` it speaks HTTP/2 only. */
 export function nginxPlan({
   port,
   tlsPort,
+  h2Port,
   tls,
 }: {
   readonly port: number
   readonly tlsPort: number
+  readonly h2Port?: number
   readonly tls: TlsFiles
 }): ServerPlan {
   return {
     name: 'nginx',
-    ports: [port, tlsPort],
+    ports: [port, tlsPort, ...(h2Port === undefined ? [] : [h2Port])],
     files: (folder) => ({
       'nginx.conf': `
 daemon off;
@@ -349,12 +351,17 @@ http {
   scgi_temp_path ${folder}/scgi;
   server {
     listen 127.0.0.1:${port};
-    listen 127.0.0.1:${tlsPort} ssl;
+    listen 127.0.0.1:${tlsPort} ssl http2;
+    ${h2Port === undefined ? '' : `listen 127.0.0.1:${h2Port} http2;`}
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_certificate ${folder}/cert.pem;
     ssl_certificate_key ${folder}/key.pem;
     default_type text/plain;
     location / { return 200 "fine\\n"; }
+    location /load {
+      add_header X-Weight 30;
+      return 200 '{"state":"ready","load":{"free":0.25}}';
+    }
     location /broken { return 503 "out of order\\n"; }
   }
 }

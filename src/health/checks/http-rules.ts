@@ -57,8 +57,13 @@ export function readExpectedHeaders(value: unknown): HeadersCheck {
   }
 }
 
+export type HttpHeader = readonly [name: string, value: string]
+
+/** What is about a connection of HTTP/1.1 is not sent over HTTP/2 (RFC 9113, 8.2.2). */
+const CONNECTION_HEADERS = ['connection', 'proxy-connection', 'keep-alive', 'upgrade', 'te']
+
 /**
- * Lines of a request's head.
+ * The headers of a request.
  *
  * @param ours those that the caller's replace
  * @throws ArgumentError
@@ -66,9 +71,10 @@ export function readExpectedHeaders(value: unknown): HeadersCheck {
 export function readHeaders(
   value: unknown,
   ours: Readonly<Record<string, string>>,
-): readonly string[] {
-  const headers = new Map(
-    Object.entries(ours).map(([name, text]) => [name.toLowerCase(), `${name}: ${text}`]),
+  isHttp2: boolean,
+): readonly HttpHeader[] {
+  const headers = new Map<string, HttpHeader>(
+    Object.entries(ours).map(([name, text]) => [name.toLowerCase(), [name, text]]),
   )
   for (const [name, text] of Object.entries(readRecord(value, 'options.headers'))) {
     if (typeof text !== 'string') throw typeError(`options.headers.${name}`, 'a text', text)
@@ -78,7 +84,9 @@ export function readHeaders(
       throw typeError(`options.headers.${name}`, 'left out: it is options.host', text)
     if (key === 'transfer-encoding')
       throw typeError(`options.headers.${name}`, 'left out: no body is sent', text)
-    headers.set(key, `${name}: ${text}`)
+    if (isHttp2 && CONNECTION_HEADERS.includes(key))
+      throw typeError(`options.headers.${name}`, 'left out with options.http2', text)
+    headers.set(key, [name, text])
   }
   return [...headers.values()]
 }
@@ -108,13 +116,15 @@ export function readHost(value: unknown): string {
   return value
 }
 
-function readRecord(value: unknown, option: string): Readonly<Record<string, unknown>> {
+/** @throws ArgumentError */
+export function readRecord(value: unknown, option: string): Readonly<Record<string, unknown>> {
   if (Object.prototype.toString.call(value) === '[object Object]')
     return value as Readonly<Record<string, unknown>>
   throw typeError(option, 'an object of names and values', value)
 }
 
-function checkHeader(name: string, text: string | undefined, option: string): void {
+/** @throws ArgumentError */
+export function checkHeader(name: string, text: string | undefined, option: string): void {
   try {
     validateHeaderName(name)
     if (text !== undefined) validateHeaderValue(name, text)

@@ -1,8 +1,9 @@
 // checks.http: does the server answer a request as it should, over HTTP or HTTPS?
-import { isIP, type Socket } from 'node:net'
-import { checkInteger, checkOptions } from '../../validate.js'
-import type { Check } from '../types.js'
-import { type Control, withConnection } from './connection.js'
+import { constants, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2'
+import { isIP } from 'node:net'
+import { checkBoolean, checkInteger, checkOptions } from '../../validate.js'
+import type { Check, CheckSuccess } from '../types.js'
+import { type ConnectionPlan, withConnection } from './connection.js'
 import { type ContentCheck, type ContentRule, readContentRule } from './content.js'
 import {
   type CheckEndpoint,
@@ -11,9 +12,11 @@ import {
   formatEndpoint,
   readEndpoint,
 } from './endpoint.js'
-import { HttpAnswer, type Part } from './http-answer.js'
+import { type Head, HttpAnswer, type Part } from './http-answer.js'
+import { type HttpJsonRule, readExpectedJson } from './http-json.js'
+import { HttpJudge, type HttpRules } from './http-judge.js'
 import {
-  type HeadersCheck,
+  type HttpHeader,
   type HttpStatusRule,
   readExpectedHeaders,
   readHeaders,
@@ -21,8 +24,9 @@ import {
   readMethod,
   readPath,
   readStatus,
-  type StatusCheck,
 } from './http-rules.js'
+import { type HttpWeightRule, readWeight } from './http-weight.js'
+import { withHttp2 } from './http2.js'
 import { type CheckTlsOptions, readTls } from './tls-client.js'
 
 export interface HttpCheckOptions extends CheckEndpointOptions {
@@ -43,24 +47,29 @@ export interface HttpCheckOptions extends CheckEndpointOptions {
    * other rules wait for its end. By default the body is not read: the head of the answer is enough.
    */
   readonly body?: ContentRule | undefined
+  /**
+   * What a JSON body must have, by paths: `{ 'db.state': 'up', 'queues.0.full': false }`. A path is made of names of properties,
+   * and numbers of items of a list from 0 on, with dots between them; a name with a dot in it has none. The body is read to its end.
+   */
+  readonly expectJson?: Readonly<Record<string, HttpJsonRule>> | undefined
   /** How much of the body is read at most; `body` then judges what was read. 1 to 16,777,216, default 65,536. */
   readonly maxBodyBytes?: number | undefined
+  /**
+   * Where the answer has a number that is the part of its weight which the server can carry: `{ header: 'x-weight', max: 100 }`.
+   * Without such a number the check fails. Default: the whole weight.
+   */
+  readonly weight?: HttpWeightRule | undefined
+  /** HTTP/2 in place of HTTP/1.1; without `tls` from the start, as to a server that is known to speak it. Default false. */
+  readonly http2?: boolean | undefined
   /** HTTPS. `serverName` is that of `host` by default. */
   readonly tls?: boolean | CheckTlsOptions | undefined
-}
-
-interface Rules {
-  readonly status: StatusCheck
-  readonly headers: HeadersCheck
-  readonly body: ContentCheck | undefined
-  readonly maxBodyBytes: number
 }
 
 /** Methods whose requests have no body at all; the others say that theirs is empty. */
 const BODILESS = ['GET', 'HEAD', 'OPTIONS', 'DELETE', 'TRACE']
 
 /**
- * Sends one HTTP/1.1 request over a connection of its own, and judges the answer.
+ * Sends one request, HTTP/1.1 or HTTP/2, over a connection of its own, and judges the answer.
  *
  * @throws ArgumentError
  */
@@ -74,117 +83,139 @@ export function http(options: HttpCheckOptions = {}): Check {
     'status',
     'expectHeaders',
     'body',
+    'expectJson',
     'maxBodyBytes',
+    'weight',
+    'http2',
     'tls',
   ])
   const endpointOf = readEndpoint(fields)
   const host = fields.host === undefined ? undefined : readHost(fields.host)
   const { method = 'GET', path = '/', headers = {}, status = '200-399' } = fields
-  const { expectHeaders = {}, maxBodyBytes = 65_536 } = fields
+  const { expectHeaders = {}, maxBodyBytes = 65_536, http2 = false } = fields
   const verb = readMethod(method)
   const target = readPath(path)
-  const ours = { Connection: 'close', 'User-Agent': 'ipvs' }
+  const isHttp2 = checkBoolean(http2, 'options.http2')
+  const ours = { ...(isHttp2 ? {} : { Connection: 'close' }), 'User-Agent': 'ipvs' }
   const empty = BODILESS.includes(verb) ? {} : { 'Content-Length': '0' }
-  const lines = readHeaders(headers, { ...ours, ...empty })
-  const rules: Rules = {
+  const sent = readHeaders(headers, { ...ours, ...empty }, isHttp2)
+  const weight = fields.weight === undefined ? undefined : readWeight(fields.weight)
+  const rules: HttpRules = {
     status: readStatus(status),
     headers: readExpectedHeaders(expectHeaders),
-    body: fields.body === undefined ? undefined : readContentRule(fields.body, 'options.body'),
+    body: readBody(fields.body, fields.expectJson, weight?.readsBody ?? false),
+    weight: weight?.of,
     maxBodyBytes: checkInteger(maxBodyBytes, 'options.maxBodyBytes', 1, 2 ** 24),
   }
   const client = readTls(fields.tls, 'options.tls', {
     serverName: host === undefined ? undefined : nameOf(host),
-    alpn: ['http/1.1'],
+    alpn: [isHttp2 ? 'h2' : 'http/1.1'],
   })
+  const scheme = client === undefined ? 'http' : 'https'
 
-  return async (member, { signal }) => {
+  return (member, { signal }) => {
     const endpoint = endpointOf(member)
-    const scheme = client === undefined ? 'http' : 'https'
-    const label = `${scheme} ${formatEndpoint(endpoint)}`
-    const begin = [`${verb} ${target} HTTP/1.1`, `Host: ${host ?? hostOf(endpoint, scheme)}`]
-    const request = `${[...begin, ...lines].join('\r\n')}\r\n\r\n`
-    const detail = await withConnection<string>(
-      { endpoint, tls: client, label, signal },
-      (socket, control) => {
-        judge(socket, verb, rules, control)
-        socket.write(request, 'latin1')
-      },
-    )
-    return { detail }
+    const plan = { endpoint, tls: client, label: `${scheme} ${formatEndpoint(endpoint)}`, signal }
+    const request = {
+      method: verb,
+      path: target,
+      host: host ?? hostOf(endpoint, scheme),
+      headers: sent,
+    }
+    return isHttp2 ? askHttp2(plan, request, scheme, rules) : askHttp1(plan, request, rules)
   }
+}
+
+interface Request {
+  readonly method: string
+  readonly path: string
+  readonly host: string
+  readonly headers: readonly HttpHeader[]
 }
 
 /** Reads the answer as far as it takes to judge it. */
-function judge(
-  socket: Socket,
-  method: string,
-  rules: Rules,
-  { succeed, fail }: Control<string>,
-): void {
-  const answer = new HttpAnswer(method)
-  let status = 0
-  let body: Body | undefined
-  /** Whether it is known to be right. Throws what is wrong with it. */
-  const isRight = (part: Part): boolean => {
-    if (part === 'end') return body?.isRight() ?? true
-    if ('body' in part) return body?.add(part.body) ?? true
-    ;({ status } = part.head)
-    const wrong = rules.status(status) ?? rules.headers(part.head.headers)
-    if (wrong !== undefined) throw new Error(wrong)
-    // What follows status 101 is not HTTP.
-    if (rules.body === undefined || status === 101) return true
-    body = new Body(rules.body, rules.maxBodyBytes)
-    return false
-  }
-  const read = (parts: Iterable<Part>) => {
-    try {
-      for (const part of parts) if (isRight(part)) return succeed(`status ${status}`)
-    } catch (error) {
-      fail(error instanceof Error ? error : new Error(String(error)))
+function askHttp1(
+  plan: ConnectionPlan,
+  { method, path, host, headers }: Request,
+  rules: HttpRules,
+): Promise<CheckSuccess> {
+  const lines = [...headers].map(([name, value]) => `${name}: ${value}`)
+  const head = [`${method} ${path} HTTP/1.1`, `Host: ${host}`, ...lines]
+  return withConnection<CheckSuccess>(plan, (socket, { succeed, fail }) => {
+    const answer = new HttpAnswer(method)
+    const judge = new HttpJudge(rules)
+    /** Whether it is known to be right. Throws what is wrong with it. */
+    const isRight = (part: Part): boolean => {
+      if (part === 'end') judge.end()
+      else return 'body' in part ? judge.body(part.body) : judge.head(part.head)
+      return true
     }
-  }
-  socket.on('data', (bytes) => read(answer.read(bytes)))
-  socket.once('end', () => read(answer.close()))
+    const read = (parts: Iterable<Part>) => {
+      try {
+        for (const part of parts) if (isRight(part)) return succeed(judge.success())
+      } catch (error) {
+        fail(error instanceof Error ? error : new Error(String(error)))
+      }
+    }
+    socket.on('data', (bytes) => read(answer.read(bytes)))
+    socket.once('end', () => read(answer.close()))
+    socket.write(`${head.join('\r\n')}\r\n\r\n`, 'latin1')
+  })
 }
 
-class Body {
-  readonly #rule: ContentCheck
-  readonly #maxBytes: number
-  /** Grows to twice its size: it may come byte by byte. */
-  #bytes = Buffer.alloc(0)
-  #length = 0
-
-  constructor(rule: ContentCheck, maxBytes: number) {
-    this.#rule = rule
-    this.#maxBytes = maxBytes
-  }
-
-  /** Whether so much is enough. Throws what is wrong. */
-  add(chunk: Buffer): boolean {
-    const before = this.#length
-    const part = chunk.subarray(0, this.#maxBytes - before)
-    this.#length += part.length
-    if (this.#length > this.#bytes.length) {
-      const larger = Buffer.alloc(Math.min(this.#maxBytes, 2 * this.#length))
-      this.#bytes.copy(larger, 0, 0, before)
-      this.#bytes = larger
+/** The same, over HTTP/2. */
+function askHttp2(
+  plan: ConnectionPlan,
+  { method, path, host, headers }: Request,
+  scheme: string,
+  rules: HttpRules,
+): Promise<CheckSuccess> {
+  const pseudo = { ':method': method, ':scheme': scheme, ':authority': host, ':path': path }
+  const all = { ...pseudo, ...Object.fromEntries(headers) }
+  return withHttp2<CheckSuccess>({ ...plan, headers: all }, (stream, { succeed, fail }) => {
+    const judge = new HttpJudge(rules)
+    const attempt = (isRight: () => boolean) => {
+      try {
+        if (isRight()) succeed(judge.success())
+      } catch (error) {
+        fail(error instanceof Error ? error : new Error(String(error)))
+      }
     }
-    part.copy(this.#bytes, before)
-    const { needle } = this.#rule
-    // Only what is new, and the last bytes before it, so that many small chunks cost no more than a large one.
-    if (needle !== undefined) {
-      const fresh = this.#bytes.subarray(Math.max(0, before - needle.length + 1), this.#length)
-      if (fresh.includes(needle)) return true
-    }
-    return this.#length === this.#maxBytes && this.isRight()
-  }
+    stream.once('response', (head) => {
+      attempt(() => judge.head(headOf(head)))
+      // Not before: it comes first where both come at once.
+      stream.on('data', (bytes: Buffer) => attempt(() => judge.body(bytes)))
+    })
+    stream.once('end', () => {
+      // A stream that was broken off ends too.
+      if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) return
+      attempt(() => {
+        judge.end()
+        return true
+      })
+    })
+  })
+}
 
-  /** Throws what is wrong. */
-  isRight(): boolean {
-    const wrong = this.#rule.judge(this.#bytes.subarray(0, this.#length))
-    if (wrong !== undefined) throw new Error(`body: ${wrong}`)
-    return true
-  }
+/** As {@link HttpAnswer} has it. */
+function headOf({
+  ':status': status = 0,
+  ...headers
+}: IncomingHttpHeaders & IncomingHttpStatusHeader): Head {
+  const list = Object.entries(headers).map(([name, value = []]): [string, readonly string[]] => [
+    name,
+    typeof value === 'string' ? [value] : value,
+  ])
+  return { status, headers: new Map(list) }
+}
+
+/** All that is wanted of the body as one rule, `undefined` if it need not be read. */
+function readBody(body: unknown, expectJson: unknown, isNeeded: boolean): ContentCheck | undefined {
+  const content = body === undefined ? undefined : readContentRule(body, 'options.body')
+  const json = expectJson === undefined ? undefined : readExpectedJson(expectJson)
+  if (json === undefined && !isNeeded) return content
+  // All of it, and not only as far as a text in it.
+  return { judge: (bytes) => content?.judge(bytes) ?? json?.(bytes) }
 }
 
 function hostOf(endpoint: CheckEndpoint, scheme: 'http' | 'https'): string {
