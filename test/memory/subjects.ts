@@ -52,6 +52,13 @@ const http2: Speech = {
   wrong: line(http2Answer('\x08\x03503')),
   endless: [http2Answer('\x88'), http2Body('\0', 'no end of it ')],
 }
+/** Status 200 and the type in a head, a message, the status in trailers; names and values by their lengths, as HPACK has it. */
+const grpcHead = '\x88\x0f\x10\x10application/grpc'
+const grpcTrailers = '\0\x0bgrpc-status\x010'
+const grpcAnswer = (status: string) =>
+  http2Answer(grpcHead) +
+  http2Body('\0', `\0\0\0\0\x02\x08${status}`) +
+  `\0\0${String.fromCharCode(grpcTrailers.length)}\x01\x05\0\0\0\x01${grpcTrailers}`
 const httpOptions = { body: /^ready$/m, maxBodyBytes: 100_000 }
 const everythingTakes = ['healthy', 'wrong', 'silent', 'half', 'half, closed', 'endless'] as const
 
@@ -163,6 +170,15 @@ export const subjects: readonly Subject[] = [
     name: 'http2 over TLS',
     check: ({ checks }, port) => checks.http({ port, http2: true, tls: true, ...httpOptions }),
     speech: { ...http2, tlsFrom: 0 },
+  },
+  {
+    name: 'grpc',
+    check: ({ checks }, port) => checks.grpc({ port }),
+    speech: {
+      turns: lines(grpcAnswer('\x01')),
+      wrong: line(grpcAnswer('\x02')),
+      endless: [http2Answer(grpcHead), http2Body('\0', 'no end of it ')],
+    },
   },
   {
     name: 'tls',

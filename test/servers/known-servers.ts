@@ -5,6 +5,7 @@ import { good, trust } from './certificates.js'
 import { dnsmasqPlan, knotPlan, namedPlan } from './dns-plans.js'
 import {
   dovecotPlan,
+  etcdPlan,
   mariadbPlan,
   nginxPlan,
   postfixPlan,
@@ -167,6 +168,20 @@ export const servers: readonly KnownServer[] = [
         healthy: /^healthy: answered "HTTP\/1\.1 200 OK/,
         silent: ' (waiting for /200 OK[\\s\\S]*fine$/)',
         partly: /so far /,
+      },
+    ],
+  },
+  {
+    name: 'etcd',
+    packages: { 'etcd-server': '/usr/bin/etcd' },
+    plan: (port) => etcdPlan({ port, peerPort: port + 1 }),
+    checks: [
+      {
+        name: 'grpc',
+        check: checks.grpc(),
+        healthy: /^healthy: SERVING$/,
+        silent: '',
+        partly: /./,
       },
     ],
   },

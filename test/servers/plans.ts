@@ -90,6 +90,30 @@ auth-zone:
   }
 }
 
+export function etcdPlan({
+  port,
+  peerPort,
+}: {
+  readonly port: number
+  readonly peerPort: number
+}): ServerPlan {
+  const url = (at: number) => `http://127.0.0.1:${at}`
+  return {
+    name: 'etcd',
+    ports: [port],
+    command: (folder) => [
+      'etcd',
+      `--data-dir=${folder}/data`,
+      '--name=one',
+      `--listen-client-urls=${url(port)}`,
+      `--advertise-client-urls=${url(port)}`,
+      `--listen-peer-urls=${url(peerPort)}`,
+      `--initial-advertise-peer-urls=${url(peerPort)}`,
+      `--initial-cluster=one=${url(peerPort)}`,
+    ],
+  }
+}
+
 export function slapdPlan({
   port,
   lines,

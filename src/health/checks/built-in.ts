@@ -2,6 +2,7 @@
 export { all, any, atLeast, not } from './combine.js'
 export { dns } from './dns.js'
 export { expect } from './expect.js'
+export { grpc } from './grpc.js'
 export { http } from './http.js'
 export { imap } from './imap.js'
 export { ldap } from './ldap.js'

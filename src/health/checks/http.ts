@@ -1,5 +1,5 @@
 // checks.http: does the server answer a request as it should, over HTTP or HTTPS?
-import { constants, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2'
+import type { IncomingHttpHeaders, IncomingHttpStatusHeader } from 'node:http2'
 import { isIP } from 'node:net'
 import { checkBoolean, checkInteger, checkOptions } from '../../validate.js'
 import type { Check, CheckSuccess } from '../types.js'
@@ -187,8 +187,8 @@ function askHttp2(
       stream.on('data', (bytes: Buffer) => attempt(() => judge.body(bytes)))
     })
     stream.once('end', () => {
-      // A stream that was broken off ends too.
-      if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) return
+      // A stream that was broken off ends too, with an error.
+      if (stream.rstCode !== 0) return
       attempt(() => {
         judge.end()
         return true

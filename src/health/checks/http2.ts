@@ -1,11 +1,5 @@
 // One request over HTTP/2 (RFC 9113), on a connection of its own.
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  connect,
-  type OutgoingHttpHeaders,
-} from 'node:http2'
-import type { Socket } from 'node:net'
+import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import { apart } from './apart.js'
 import { type ConnectionPlan, type Control, withConnection } from './connection.js'
@@ -25,13 +19,19 @@ export async function withHttp2<T>(
   { headers, body, ...plan }: Http2Plan,
   listen: (stream: ClientHttp2Stream, control: Control<T>) => void,
 ): Promise<T> {
+  // Loaded when it is needed first: it takes as long as a good part of this package.
+  const { connect } = await import('node:http2')
   let session: ClientHttp2Session | undefined
   try {
     return await withConnection<T>(plan, (socket, control) => {
       const fail = (error: Error) => control.fail(http2Error(error))
       if (plan.tls !== undefined && (socket as TLSSocket).alpnProtocol !== 'h2')
         throw new Error('the server takes no application protocol of h2')
-      session = open(socket, plan.tls !== undefined)
+      session = connect(NOBODY, {
+        // Given the plain socket itself, it would take over its handle, and close it without a reset.
+        createConnection: () => (plan.tls === undefined ? apart(socket) : socket),
+        settings: { enablePush: false },
+      })
       session.on('error', fail)
       session.once('close', () => fail(new Error('the server closed the connection')))
       const stream = session.request(headers, { endStream: body === undefined })
@@ -47,14 +47,6 @@ export async function withHttp2<T>(
 
 /** Nobody's own address: every request says whom it is for. */
 const NOBODY = 'http://ipvs.invalid'
-
-function open(socket: Socket, isSecure: boolean): ClientHttp2Session {
-  // Given the plain socket itself, it would take over its handle, and close it without a reset.
-  return connect(NOBODY, {
-    createConnection: () => (isSecure ? socket : apart(socket)),
-    settings: { enablePush: false },
-  })
-}
 
 function code({ rstCode }: ClientHttp2Stream): string {
   return rstCode === undefined || rstCode === 0 ? '' : ` (error ${rstCode})`
