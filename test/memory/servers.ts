@@ -79,7 +79,11 @@ function converse(socket: Socket, speech: Speech, ending: Ending): void {
     if (speak === undefined) return stream
     const isLast = said === speech.turns.length
     void answer(stream, speech, ending, speak(heard), speech.wrong, heard, isLast)
-    return said === tlsFrom ? encrypt(socket) : stream
+    if (said !== tlsFrom) return stream
+    // A client that is not answered in between sends the first record along.
+    const record = heard.indexOf(Buffer.of(0x16, 3, 1))
+    if (record > 0) socket.pause().unshift(heard.subarray(record))
+    return encrypt(socket)
   }
   if (tlsFrom === 0) {
     // It comes no further than that.

@@ -90,6 +90,11 @@ const greeting = Buffer.concat([
 greeting.writeUIntLE(greeting.length - 4, 0, 3)
 const denied = Buffer.from('0d000002ff150423323830303044656e', 'hex')
 denied.writeUIntLE(denied.length - 4, 0, 3)
+const deniedOverTls = Buffer.from(denied)
+deniedOverTls[3] = 3
+/** One column, one row. */
+const row = (value: string) =>
+  `\x01\0\0\x01\x01\x02\0\0\x02\x01a\x05\0\0\x03\xfe\0\0\x02\0\x02\0\0\x04\x01${value}\x05\0\0\x05\xfe\0\0\x02\0`
 
 const redis: Speech = {
   turns: lines('+PONG\r\n'),
@@ -230,6 +235,27 @@ export const subjects: readonly Subject[] = [
       turns: [() => greeting, () => denied],
       wrong: line('\x09\0\0\0\xff\x10\x04Too ma'),
       endless: ['\xff\x0f\0\0\x0a', 'no end of the version'],
+    },
+  },
+  {
+    name: 'mysql, a query',
+    check: ({ checks }, port) => checks.mysql({ port, user: 'a', query: 'SELECT 1', value: '1' }),
+    speech: {
+      first: true,
+      turns: [() => greeting, line('\x07\0\0\x02\0\0\0\x02\0\0\0'), line(row('1'))],
+      wrong: line(row('0')),
+      endless: ['\x01\0\0\x01\xfa', '\x02\0\0\x02\x01a'],
+    },
+  },
+  {
+    name: 'mysql, TLS',
+    check: ({ checks }, port) => checks.mysql({ port, tls: true }),
+    speech: {
+      first: true,
+      turns: [() => greeting, () => Buffer.alloc(0), () => deniedOverTls],
+      wrong: line('\x09\0\0\x03\xff\x10\x04Too ma'),
+      endless: ['\xff\x0f\0\x03\xff', 'no end of the error'],
+      tlsFrom: 2,
     },
   },
   {

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checks } from '../../src/health/checks/index.js'
+import { good, trust } from './certificates.js'
 import { judge, memberAt } from './judge.js'
 import { mariadbPlan } from './plans.js'
 import { Server } from './server.js'
@@ -52,6 +53,40 @@ describe('mariadbd', () => {
       /^mysql HOST: answered error 1045 "Access denied for user 'app'@.*" to a login$/,
     )
     expect(server.output()).not.toMatch(/Aborted connection.*user: 'probe'/)
+  })
+
+  it('says whether it is read-only, to who asks', async () => {
+    const query = 'SELECT @@global.read_only'
+    const writable = checks.mysql({ user: 'probe', query, value: '0' })
+    expect(await judge(writable, member)).toMatch(/^healthy: .*, the query gave "0"$/)
+    const replica = await Server.start(
+      mariadbPlan({ port: 3307, options: ['--read-only'], tls: good }),
+    )
+    const at = memberAt(3307)
+    expect(await judge(writable, at)).toBe('mysql HOST: the query gave "1", expected "0"')
+    const secure = { user: 'probe', query, value: '1', tls: trust }
+    expect(await judge(checks.mysql(secure), at)).toMatch(/^healthy: .*, the query gave "1"$/)
+    const other = { ...trust, serverName: 'other.test' }
+    expect(await judge(checks.mysql({ tls: other }), at)).toMatch(
+      /certificate: not for other\.test/,
+    )
+    expect(await judge(checks.mysql({ tls: true }), at)).toMatch(greeting)
+    expect(await judge(checks.mysql({ tls: true }), member)).toMatch(/ has no TLS$/)
+    await replica.remove()
+  })
+
+  it('is no part of a cluster, or does not understand what it is asked', async () => {
+    const ask = (query: string) => judge(checks.mysql({ user: 'probe', query, value: '4' }), member)
+    expect(await ask("SHOW GLOBAL STATUS LIKE 'wsrep_local_state'")).toBe(
+      'mysql HOST: answered no row to a query',
+    )
+    expect(await ask('SELEKT 1')).toMatch(
+      /^mysql HOST: answered error 1064 "You have an error in your SQL syntax;.*" to a query$/,
+    )
+    expect(await ask("SELECT 'a', 4")).toMatch(/^healthy: .*, the query gave "4"$/)
+    expect(await ask('SELECT NULL')).toBe('mysql HOST: the query gave NULL, expected "4"')
+    expect(await ask('DO 1')).toBe('mysql HOST: answered no row to a query')
+    expect(await ask('SELECT * FROM mysql.user')).toMatch(/answered error 1142 "SELECT command den/)
   })
 
   it('has too many connections', async () => {

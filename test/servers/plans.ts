@@ -162,9 +162,11 @@ export function slapdPlan({
 export function mariadbPlan({
   port,
   options,
+  tls,
 }: {
   readonly port: number
   readonly options: readonly string[]
+  readonly tls?: TlsFiles
 }): ServerPlan {
   const common = (folder: string) => [
     'mariadbd',
@@ -178,6 +180,7 @@ export function mariadbPlan({
   return {
     name: 'mariadb',
     ports: [port],
+    files: () => (tls === undefined ? {} : { 'cert.pem': tls.cert, 'key.pem': tls.key }),
     prepare: (folder) => {
       mkdirSync(path.join(folder, 'data/mysql'), { recursive: true })
       const read = (name: string) => readFileSync(`/usr/share/mysql/${name}.sql`, 'utf8')
@@ -206,6 +209,9 @@ export function mariadbPlan({
       '--bind-address=0.0.0.0',
       `--socket=${folder}/socket`,
       `--pid-file=${folder}/pid`,
+      ...(tls === undefined
+        ? []
+        : [`--ssl-cert=${folder}/cert.pem`, `--ssl-key=${folder}/key.pem`]),
       ...options,
     ],
   }

@@ -9,6 +9,8 @@ export interface Greeting {
   readonly method: string
   /** Whether it understands the name of a method. */
   readonly knowsMethods: boolean
+  /** Whether it can begin TLS. */
+  readonly hasTls: boolean
 }
 
 export interface Packet {
@@ -58,7 +60,7 @@ export function readGreeting(payload: Buffer): Greeting | undefined {
   const protocol = payload[0]
   if (protocol === undefined || protocol > 10 || end === -1) return undefined
   const version = payload.toString('utf8', 1, end)
-  if (protocol < 10) return { protocol, version, method: '', knowsMethods: false }
+  if (protocol < 10) return { protocol, version, method: '', knowsMethods: false, hasTls: false }
   // Connection id 4, first part of the scramble 8 and a zero, capabilities 2: no server sends less.
   const rest = payload.subarray(end + 1)
   if (rest.length < 15) return undefined
@@ -73,6 +75,7 @@ export function readGreeting(payload: Buffer): Greeting | undefined {
     version,
     method: method === '' ? 'mysql_native_password' : method,
     knowsMethods,
+    hasTls: (rest.readUInt16LE(13) & TLS) !== 0,
   }
 }
 
@@ -94,26 +97,34 @@ export function readAuthSwitch(payload: Buffer): string | undefined {
 
 const LONG_PASSWORD = 0x0000_0001
 const PROTOCOL_41 = 0x0000_0200
+const TLS = 0x0000_0800
 const SECURE_CONNECTION = 0x0000_8000
 const PLUGIN_AUTH = 0x0008_0000
 const UTF8 = 33
 
 /** Logs in without a password. */
-export function handshakeResponse(user: string, { method, knowsMethods }: Greeting): Buffer {
-  const head = Buffer.alloc(32)
-  // Nothing that the server has not offered: some refuse it.
-  const named = knowsMethods ? PLUGIN_AUTH : 0
-  head.writeUInt32LE(LONG_PASSWORD | PROTOCOL_41 | SECURE_CONNECTION | named, 0)
-  head.writeUInt32LE(0xff_ffff, 4)
-  head[8] = UTF8
+export function handshakeResponse(user: string, greeting: Greeting, isTls: boolean): Buffer {
+  const { method, knowsMethods } = greeting
   const answer = noPassword(method)
   return Buffer.concat([
-    head,
+    responseHead(greeting, isTls),
     Buffer.from(`${user}\0`),
     Buffer.from([answer.length]),
     answer,
     Buffer.from(knowsMethods ? `${method}\0` : ''),
   ])
+}
+
+/** The beginning of the response, by which TLS begins too (SSLRequest of the protocol). */
+export function responseHead({ knowsMethods }: Greeting, isTls: boolean): Buffer {
+  const head = Buffer.alloc(32)
+  // Nothing that the server has not offered: some refuse it.
+  const named = knowsMethods ? PLUGIN_AUTH : 0
+  const secure = isTls ? TLS : 0
+  head.writeUInt32LE(LONG_PASSWORD | PROTOCOL_41 | SECURE_CONNECTION | named | secure, 0)
+  head.writeUInt32LE(0xff_ffff, 4)
+  head[8] = UTF8
+  return head
 }
 
 /** The empty password: the older methods send nothing at all for it, those over SHA-2 the end of a text. */

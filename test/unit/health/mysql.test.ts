@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { checks } from '../../../src/health/checks/index.js'
+import { makeCertificate } from './certificate.js'
 import { behavesAsDialogue } from './dialogue.js'
-import { run } from './loopback.js'
-import { type Bytes, hex, scripted } from './script.js'
+import { run, serve } from './loopback.js'
+import { type Bytes, hex, pieces, scripted } from './script.js'
+import { overTls } from './tls-server.js'
 
 /** As a MySQL packet. */
 function packet(sequence: number, ...parts: Bytes[]): Buffer {
@@ -136,5 +138,201 @@ describe('checks.mysql', () => {
       'healthy: version "5.5.5-10.11.19-MariaDB", refuses strangers',
     )
     expect(server.sent()).toEqual(mysqlLogin('ipvs_check', 'mysql_native_password', '00'))
+  })
+
+  it('says what is wrong with options that make no sense', () => {
+    for (const [options, option] of [
+      [{ query: 'SELECT 1' }, 'options.query'],
+      [{ user: 'a', query: '' }, 'options.query'],
+      [{ user: 'a', query: 'x'.repeat(4097) }, 'options.query'],
+      [{ user: 'a', query: 5 }, 'options.query'],
+      [{ user: 'a', value: '1' }, 'options.value'],
+      [{ user: 'a', query: 'SELECT 1', value: 1 }, 'options.value'],
+      [{ tls: 'yes' }, 'options.tls'],
+    ] as const) {
+      expect(() => checks.mysql(options as never)).toThrow(
+        expect.objectContaining({ code: 'ERR_IPVS_ARGUMENT', option }),
+      )
+    }
+  })
+})
+
+describe('checks.mysql with a query', () => {
+  const eof = (sequence: number) => packet(sequence, hex('fe 0000 0200'))
+  const column = (sequence: number) => packet(sequence, hex('03 646566 00 00 00 01 61 00'))
+  /** Two columns, as SHOW STATUS has them. */
+  const state = (...row: Bytes[]) =>
+    Buffer.concat([
+      packet(1, hex('02')),
+      column(2),
+      column(3),
+      eof(4),
+      packet(5, hex('05'), 'state', ...row),
+      eof(6),
+    ])
+  const four = state(hex('01'), '4')
+  const query = "SHOW STATUS LIKE 'state'"
+  const answering = (answer: Bytes, cut?: (bytes: Buffer) => readonly Buffer[]) =>
+    scripted({ first: true, turns: [mysqlGreeting(), mysqlOk, answer] }, cut)
+
+  it('sends it after the login, and says goodbye', async () => {
+    const server = await answering(four)
+    const check = checks.mysql({ user: 'probe', query })
+    expect(await run(check, server.member)).toBe(
+      'healthy: version "8.0.36", logged in as "probe", the query gave "4"',
+    )
+    await expect
+      .poll(() => server.sent())
+      .toEqual(
+        Buffer.concat([
+          mysqlLogin('probe', 'caching_sha2_password', '0100'),
+          packet(0, hex('03'), query),
+          packet(0, hex('01')),
+        ]),
+      )
+  })
+
+  const long = Buffer.alloc(300, 'x')
+  it.each([
+    [four, { value: '4' }, undefined],
+    [four, { value: /^[24]$/g }, undefined],
+    [four, { value: (value: unknown) => value === '4' }, undefined],
+    [four, { value: '2' }, 'the query gave "4", expected "2"'],
+    [four, { value: /^2$/ }, 'the query gave "4", expected /^2$/'],
+    [four, { value: () => false }, 'the query gave "4", which is not what is expected'],
+    [four, { value: () => 'a donor' }, 'the query gave "4", a donor'],
+    [state(hex('fb')), { value: (value: unknown) => value === null }, undefined],
+    [state(hex('fb')), { value: 'NULL' }, 'the query gave NULL, expected "NULL"'],
+    [state(hex('fb')), { value: /NULL/ }, 'the query gave NULL, expected /NULL/'],
+    [state(hex('00')), { value: '' }, undefined],
+    [
+      Buffer.concat([packet(1, hex('01')), column(2), eof(3), eof(4)]),
+      {},
+      'answered no row to a query',
+    ],
+    [packet(1, hex('00 00 00 0200 0000')), {}, 'answered no row to a query'],
+    [
+      packet(1, hex('ff 2804'), '#42000You have an error'),
+      {},
+      'answered error 1064 "You have an error" to a query',
+    ],
+    [
+      Buffer.concat([
+        packet(1, hex('01')),
+        column(2),
+        eof(3),
+        packet(4, hex('ff 2505'), '#70100No'),
+      ]),
+      {},
+      'answered error 1317 "No" to a query',
+    ],
+    // LOAD DATA LOCAL: the server would like a file of ours.
+    [packet(1, hex('fb'), '/etc/passwd'), {}, /^answered bytes fb\w+ to a query$|etc.passwd/],
+    [packet(2, hex('01')), {}, /^answered .* to a query$/],
+    [Buffer.concat([packet(1, hex('02')), column(2), eof(3)]), {}, /^answered .* to a query$/],
+    [Buffer.concat([packet(1, hex('01')), column(2), column(3)]), {}, /^answered .* to a query$/],
+    [
+      Buffer.concat([packet(1, hex('01')), column(2), eof(3), packet(4, hex('05'), 'ab')]),
+      {},
+      /^answered .* to a query$/,
+    ],
+    [
+      Buffer.concat([packet(1, hex('01')), column(2), eof(3), packet(4, hex('01'), 'ab')]),
+      {},
+      /^answered .* to a query$/,
+    ],
+  ] as [Buffer, object, string | RegExp | undefined][])(
+    '%j %j: %s',
+    async (answer, options, wrong) => {
+      const check = checks.mysql({ user: 'probe', query, ...options })
+      for (const size of [1, 1000]) {
+        const { member } = await answering(answer, (bytes) => pieces(bytes, [size]))
+        const said = await run(check, member)
+        if (wrong === undefined) expect(said).toMatch(/^healthy: .*, the query gave /)
+        else if (typeof wrong === 'string') expect(said).toBe(`mysql HOST: ${wrong}`)
+        else expect(said.replace('mysql HOST: ', '')).toMatch(wrong)
+      }
+    },
+  )
+
+  it('reads a value of more than 250 bytes, and no more than 16 KB of an answer', async () => {
+    const row = Buffer.concat([hex('05'), Buffer.from('state'), hex('fc 2c01'), long])
+    const head = Buffer.alloc(4)
+    head.writeUIntLE(row.length, 0, 3)
+    head[3] = 5
+    const large = Buffer.concat([
+      packet(1, hex('02')),
+      column(2),
+      column(3),
+      eof(4),
+      head,
+      row,
+      eof(6),
+    ])
+    const server = await answering(large)
+    const check = checks.mysql({ user: 'probe', query, value: String(long) })
+    expect(await run(check, server.member)).toMatch(/^healthy/)
+    const columns = Array.from({ length: 2000 }, (_, i) => column((i + 2) & 0xff))
+    const endless = await answering(Buffer.concat([packet(1, hex('fc ffff')), ...columns]))
+    expect(await run(check, endless.member)).toMatch(/more than 16384 bytes without an end/)
+  })
+})
+
+describe('checks.mysql over TLS', () => {
+  const certificate = makeCertificate({ name: 'db.test' })
+  const withTls = (answer: Buffer) =>
+    serve({
+      tcp: (socket, server) => {
+        socket.write(mysqlGreeting())
+        socket.once('data', (request) => {
+          // The client does not wait before it begins.
+          heard.push(request.subarray(0, 36))
+          socket.pause().unshift(request.subarray(36))
+          const begin = overTls(certificate, (secure) =>
+            secure.once('data', (login) => {
+              heard.push(login)
+              secure.write(answer)
+            }),
+          )
+          begin(socket, server)
+        })
+      },
+    })
+  const heard: Buffer[] = []
+
+  it('begins it after the greeting, and counts on', async () => {
+    const { member } = await withTls(packet(3, hex('00 00 00 0200 0000')))
+    const tls = { ca: certificate.cert, serverName: 'db.test' }
+    expect(await run(checks.mysql({ user: 'probe', tls }), member)).toBe(
+      'healthy: version "8.0.36", logged in as "probe"',
+    )
+    const head = Buffer.concat([hex('018a0800 ffffff00 21'), Buffer.alloc(23)])
+    expect(heard).toEqual([
+      packet(1, head),
+      packet(2, head, 'probe\0', hex('0100'), 'caching_sha2_password\0'),
+    ])
+    const other = { ca: certificate.cert, serverName: 'other.test' }
+    expect(await run(checks.mysql({ tls: other }), member)).toMatch(
+      /^mysql HOST: certificate: not for other\.test/,
+    )
+  })
+
+  it('takes a refusal of strangers there, too', async () => {
+    const refusal = Buffer.from(denied)
+    refusal[3] = 3
+    const { member } = await withTls(refusal)
+    expect(await run(checks.mysql({ tls: true }), member)).toMatch(/, refuses strangers$/)
+  })
+
+  it('fails where the server has none', async () => {
+    const greeting = mysqlGreeting()
+    // The lower capabilities, without CLIENT_SSL.
+    const at = greeting.indexOf(hex('ffff ff 0200'))
+    greeting.writeUInt16LE(0xf7ff, at)
+    const { member } = await scripted({ first: true, turns: [greeting, denied] })
+    expect(await run(checks.mysql({ tls: true }), member)).toBe(
+      'mysql HOST: version "8.0.36" has no TLS',
+    )
+    expect(await run(checks.mysql(), member)).toMatch(/^healthy/)
   })
 })
