@@ -1,4 +1,5 @@
 // The checks, and what a server says to each: the rows of the table.
+import { createHash } from 'node:crypto'
 import { decode, encode } from 'dns-packet'
 import type { Check, checks as Checks } from 'ipvs'
 import type { exec as Exec } from 'ipvs/checks/exec'
@@ -95,6 +96,34 @@ deniedOverTls[3] = 3
 /** One column, one row. */
 const row = (value: string) =>
   `\x01\0\0\x01\x01\x02\0\0\x02\x01a\x05\0\0\x03\xfe\0\0\x02\0\x02\0\0\x04\x01${value}\x05\0\0\x05\xfe\0\0\x02\0`
+
+/** The response to a request of SIP, in the words of its own head. */
+const sipAnswer = (status: string) => (heard: Buffer) => {
+  const lines = heard.toString().split('\r\n')
+  const same = lines.filter((text) => /^(Via|Call-ID|CSeq):/.test(text))
+  return Buffer.from([`SIP/2.0 ${status}`, ...same, 'Content-Length: 0', '', ''].join('\r\n'))
+}
+const sip: Omit<Speech, 'udp'> = {
+  turns: [sipAnswer('200 OK')],
+  wrong: sipAnswer('503 No'),
+  endless: ['SIP/2.0 200 OK\r\n', 'A: b\r\n'],
+}
+
+const radiusAnswer = (code: number) => (heard: Buffer) => {
+  const reply = Buffer.from(heard.subarray(0, 20))
+  reply[0] = code
+  reply.writeUInt16BE(20, 2)
+  createHash('md5').update(reply).update('secret').digest().copy(reply, 4)
+  return reply
+}
+
+const ntpAnswer = (stratum: number) => (heard: Buffer) => {
+  const reply = Buffer.alloc(48, 1)
+  reply[0] = 0x24
+  reply[1] = stratum
+  heard.copy(reply, 24, 40, 48)
+  return reply
+}
 
 const redis: Speech = {
   turns: lines('+PONG\r\n'),
@@ -270,6 +299,45 @@ export const subjects: readonly Subject[] = [
     },
   },
   { name: 'redis', check: ({ checks }, port) => checks.redis({ port }), speech: redis },
+  {
+    name: 'memcached',
+    check: ({ checks }, port) => checks.memcached({ port }),
+    speech: {
+      turns: lines('VERSION 1.6.18\r\n'),
+      wrong: line('ERROR\r\n'),
+      endless: ['VERSION ', '1.6'],
+    },
+  },
+  {
+    name: 'sip over UDP',
+    check: ({ checks }, port) => checks.sip({ port }),
+    speech: { ...sip, udp: true },
+  },
+  {
+    name: 'sip over TCP',
+    check: ({ checks }, port) => checks.sip({ port, protocol: 'tcp' }),
+    speech: sip,
+  },
+  {
+    name: 'radius',
+    check: ({ checks }, port) => checks.radius({ port, secret: 'secret' }),
+    speech: {
+      udp: true,
+      turns: [radiusAnswer(2)],
+      wrong: radiusAnswer(3),
+      endless: ['', 'no answer to it'],
+    },
+  },
+  {
+    name: 'ntp',
+    check: ({ checks }, port) => checks.ntp({ port }),
+    speech: {
+      udp: true,
+      turns: [ntpAnswer(2)],
+      wrong: ntpAnswer(16),
+      endless: ['', 'no answer to it'],
+    },
+  },
   {
     name: 'all',
     check: ({ checks }, port) =>

@@ -14,6 +14,7 @@ import {
   unboundPlan,
 } from './plans.js'
 import type { ServerPlan } from './server.js'
+import { chronyPlan, freeradiusPlan, kamailioPlan, memcachedPlan } from './service-plans.js'
 
 /** A check, and what it says of the server that it knows. */
 export interface KnownCheck {
@@ -273,5 +274,53 @@ export const servers: readonly KnownServer[] = [
         partly: /so far /,
       },
     ],
+  },
+  {
+    name: 'memcached',
+    packages: { memcached: '/usr/bin/memcached' },
+    plan: (port) => memcachedPlan({ port }),
+    checks: [
+      {
+        name: 'memcached',
+        check: checks.memcached(),
+        healthy: /^healthy: answered "VERSION \d+\.\d+\.\d+"$/,
+        silent: ' (waiting for VERSION)',
+        partly: /so far /,
+      },
+    ],
+  },
+  {
+    name: 'kamailio',
+    packages: { kamailio: '/usr/sbin/kamailio' },
+    plan: (port) => kamailioPlan({ port }),
+    checks: [
+      { name: 'sip', label: 'sip udp', check: checks.sip(), healthy: /^healthy: status 200$/ },
+      {
+        name: 'sip',
+        label: 'sip tcp',
+        check: checks.sip({ protocol: 'tcp' }),
+        healthy: /^healthy: status 200$/,
+        silent: ' (waiting for a response)',
+        partly: /so far /,
+      },
+    ],
+  },
+  {
+    name: 'freeradius',
+    packages: { freeradius: '/usr/sbin/freeradius' },
+    plan: (port) => freeradiusPlan({ port, accountingPort: port + 1 }),
+    checks: [
+      {
+        name: 'radius',
+        check: checks.radius({ secret: 'hunter2' }),
+        healthy: /^healthy: Access-Accept$/,
+      },
+    ],
+  },
+  {
+    name: 'chronyd',
+    packages: { chrony: '/usr/sbin/chronyd' },
+    plan: (port) => chronyPlan({ port }),
+    checks: [{ name: 'ntp', check: checks.ntp(), healthy: /^healthy: stratum 8$/ }],
   },
 ]

@@ -27,6 +27,8 @@ export interface ServerPlan {
   prepare?(folder: string): void
   /** TCP ports that accept connections when the server is ready. */
   readonly ports: readonly number[]
+  /** UDP ports that it listens on when it is ready. */
+  readonly udpPorts?: readonly number[]
 }
 
 const readyMs = 30_000
@@ -59,7 +61,7 @@ export class Server {
   }
 
   async start(): Promise<void> {
-    const { name, ports } = this.#plan
+    const { name, ports, udpPorts = [] } = this.#plan
     const [program = '', ...args] = this.#plan.command(this.folder)
     const log = openSync(this.#log, 'w')
     const child = spawn(program, args, { cwd: this.folder, stdio: ['ignore', log, log] })
@@ -70,8 +72,8 @@ export class Server {
       error = e
     })
     const limit = Date.now() + readyMs
-    for (const port of ports) {
-      while (!(await accepts(port))) {
+    const wait = async (port: number, isReady: () => boolean | Promise<boolean>) => {
+      while (!(await isReady())) {
         const ended = error !== undefined || child.exitCode !== null || child.signalCode !== null
         if (ended || Date.now() > limit) {
           const why = ended ? 'has ended' : `does not listen on port ${port}`
@@ -80,6 +82,8 @@ export class Server {
         await sleep(20)
       }
     }
+    for (const port of ports) await wait(port, () => accepts(port))
+    for (const port of udpPorts) await wait(port, () => isBound(port))
   }
 
   /** What it has written to its standard output and error. */
@@ -175,6 +179,12 @@ function descendants(root: number): number[] {
   for (let i = 0; i < found.length; i++)
     for (const [pid, parent] of parents) if (parent === found[i]) found.push(pid)
   return found
+}
+
+/** Somebody has this port for UDP. */
+function isBound(port: number): boolean {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0')
+  return new RegExp(`^ *\\d+: [0-9A-F]+:${hex} `, 'm').test(readFileSync('/proc/net/udp', 'latin1'))
 }
 
 function accepts(port: number): Promise<boolean> {
