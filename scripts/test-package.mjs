@@ -45,9 +45,17 @@ export const open = (): Promise<Ipvs> => Ipvs.open({ kernel: new MemoryKernel() 
 export const check = exec({ command: '/bin/true' })
 `
 
+/** What npm tells its scripts and what this machine's user has set is not a user's: newer ones complain of what they do not know. */
+const registry = spawnSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).stdout.trim()
+const own = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name))),
+  npm_config_userconfig: '/dev/null',
+  npm_config_registry: registry,
+}
+
 function run([program, ...words], { cwd, env = {}, node }) {
   const PATH = [...(node === undefined ? [] : [path.dirname(node)]), process.env.PATH].join(':')
-  const options = { cwd, encoding: 'utf8', env: { ...process.env, PATH, ...env }, timeout: 300_000 }
+  const options = { cwd, encoding: 'utf8', env: { ...own, PATH, ...env }, timeout: 300_000 }
   const { status, stdout, stderr, error } = spawnSync(program, words, options)
   return {
     status,

@@ -5,7 +5,6 @@ import path from 'node:path'
 import { clients, commandOf, nodes } from './clients.mjs'
 import { unpackDebs } from './debs.mjs'
 import { cacheDir, checkout, logged, step } from './step.mjs'
-import { fetchZig } from './zig.mjs'
 
 const folder = path.join(cacheDir, 'emulation')
 const root = path.join(folder, 'root')
@@ -18,6 +17,7 @@ const debs = [
   'libgcc-s1-arm64-cross',
   'libatomic1-arm64-cross',
   'musl',
+  'musl-dev',
 ]
 
 export async function fetchEmulation() {
@@ -66,11 +66,21 @@ export async function tryMusl(work) {
        puts(dlsym(addon, "napi_register_module_v1") == NULL ? "it has no entry" : "yes");
      }`,
   )
-  const zig = await fetchZig()
-  const env = { ...process.env, ...zig.env }
-  const options = ['-target', 'x86_64-linux-musl', '-dynamic', '-rdynamic', '-o', 'host', 'host.c']
-  execFileSync(zig.program, ['cc', ...options], { cwd: work, env, stdio: 'pipe' })
+  const musl = path.join(root, 'usr/lib/x86_64-linux-musl')
   const loader = path.join(root, 'lib/x86_64-linux-musl/libc.so')
+  const headers = ['-nostdinc', '-isystem', path.join(root, 'usr/include/x86_64-linux-musl')]
+  const files = ['crt1.o', 'crti.o', 'crtn.o'].map((name) => path.join(musl, name))
+  const options = [
+    ...headers,
+    '-nostdlib',
+    '-no-pie',
+    '-rdynamic',
+    '-o',
+    'host',
+    'host.c',
+    ...files,
+  ]
+  execFileSync('gcc', [...options, loader], { cwd: work, stdio: 'pipe' })
   const { stdout, stderr } = spawnSync(loader, ['./host', binary], { cwd: work, encoding: 'utf8' })
   const said = stdout.trim() === 'yes' ? 'yes' : `NO: ${stdout}${stderr}`
   return { 'installed by': '-', on: "x64, musl's loader", 'install silent': '-', addon: said }

@@ -70,6 +70,9 @@ describe('an installed package', () => {
     writeFileSync(
       path.join(user, 'main.ts'),
       `import { Ipvs, MirroredPool, type Service, serviceKey } from 'ipvs'
+       import 'ipvs/checks/exec'
+       import 'ipvs/metrics'
+       import 'ipvs/testing'
        const service: Service = { protocol: 'udp', address: '192.0.2.1', port: 53, scheduler: 'rr' }
        // @ts-expect-error a firewall mark and an address cannot be mixed
        const mixed: Service = { fwmark: 1, protocol: 'udp', address: '192.0.2.1', port: 53, scheduler: 'rr' }
@@ -80,7 +83,12 @@ describe('an installed package', () => {
          return serviceKey(mixed) + MirroredPool.name
        }`,
     )
-    symlinkSync(path.join(checkout, 'node_modules/@types'), path.join(user, 'node_modules/@types'))
+    // Of Node.js alone: nobody has those of what the package needs itself.
+    mkdirSync(path.join(user, 'node_modules/@types'))
+    symlinkSync(
+      path.join(checkout, 'node_modules/@types/node'),
+      path.join(user, 'node_modules/@types/node'),
+    )
     symlinkSync(
       path.join(checkout, 'node_modules/undici-types'),
       path.join(user, 'node_modules/undici-types'),

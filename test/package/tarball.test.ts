@@ -30,6 +30,15 @@ function glibcOf(report: unknown): number[] {
   return header.glibcVersionRuntime.split('.').map(Number)
 }
 
+test('declarations ask for types of no other package', () => {
+  const declarations = files.filter((file) => file.endsWith('.d.ts'))
+  const asked = declarations.flatMap((file) =>
+    [...read(file).matchAll(/(?:\bfrom|\bimport\()\s*['"]([^'"]+)['"]/g)].map(([, name]) => name!),
+  )
+  expect(declarations.length).toBeGreaterThan(50)
+  expect(asked.filter((name) => !/^(\.{1,2}\/|node:)/.test(name))).toEqual([])
+})
+
 test('the binaries are those of every target, and no others', () => {
   expect(files.filter((file) => file.endsWith('.node'))).toEqual(binaries)
 })

@@ -1,9 +1,9 @@
 // The rule on the records of a reply.
 import { isIPv4, isIPv6, SocketAddress } from 'node:net'
-import type { Answer, RecordType } from 'dns-packet'
 import { rangeError, typeError } from '../../errors.js'
 import { checkInteger } from '../../validate.js'
 import type { DnsClass, DnsReply } from './dns-message.js'
+import type { DnsRecord, DnsRecordType } from './dns-record.js'
 
 /**
  * - a number: at least so many records of the type asked for;
@@ -16,19 +16,19 @@ export type DnsAnswerRule =
   | number
   | string
   | readonly string[]
-  | ((answers: readonly Answer[], reply: DnsReply) => boolean | string)
+  | ((answers: readonly DnsRecord[], reply: DnsReply) => boolean | string)
 
 /** What is wrong with the answers, or `undefined`. */
 export type AnswerCheck = (reply: DnsReply) => string | undefined
 
 /** What is asked for: other records in the answer are not counted. */
 interface Kind {
-  readonly type: RecordType
+  readonly type: DnsRecordType
   readonly class: DnsClass
 }
 
-const NAMES: readonly RecordType[] = ['CNAME', 'DNAME', 'NS', 'PTR']
-const TEXTS: readonly RecordType[] = ['A', 'AAAA', 'TXT', ...NAMES]
+const NAMES: readonly DnsRecordType[] = ['CNAME', 'DNAME', 'NS', 'PTR']
+const TEXTS: readonly DnsRecordType[] = ['A', 'AAAA', 'TXT', ...NAMES]
 
 /** @throws ArgumentError */
 export function readAnswerRule(rule: unknown, option: string, kind: Kind): AnswerCheck {
@@ -70,12 +70,12 @@ function contains(expected: readonly string[], kind: Kind): AnswerCheck {
   }
 }
 
-function isOf(kind: Kind, answer: Answer): boolean {
+function isOf(kind: Kind, answer: DnsRecord): boolean {
   return answer.type === kind.type && 'class' in answer && answer.class === kind.class
 }
 
 /** Two spellings of the same are the same. */
-function normalFor(type: RecordType): (text: string) => string {
+function normalFor(type: DnsRecordType): (text: string) => string {
   if (NAMES.includes(type)) return (text) => text.toLowerCase().replace(/\.$/, '')
   if (type === 'AAAA') {
     return (text) =>
@@ -96,6 +96,6 @@ function textOf(data: unknown): string {
 
 function isFunction(
   rule: unknown,
-): rule is (answers: readonly Answer[], reply: DnsReply) => boolean | string {
+): rule is (answers: readonly DnsRecord[], reply: DnsReply) => boolean | string {
   return typeof rule === 'function'
 }

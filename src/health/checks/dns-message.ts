@@ -1,6 +1,7 @@
 // DNS messages of a check: the query, and what a reply to it is worth.
-import { type Answer, decode, encode, type RecordType } from 'dns-packet'
+import { decode, encode } from 'dns-packet'
 import { afterName, type DnsEdnsOption, findOpt } from './dns-edns.js'
+import type { DnsRecord, DnsRecordType } from './dns-record.js'
 import type { NotOurs } from './udp-exchange.js'
 
 /** Internet, Chaos (for what servers say of themselves), Hesiod. */
@@ -10,7 +11,7 @@ export type DnsClass = 'IN' | 'CH' | 'HS'
 export interface DnsQuestion {
   /** Lower case, without the final dot; the root is the empty string. */
   readonly name: string
-  readonly type: RecordType
+  readonly type: DnsRecordType
   readonly class: DnsClass
   /** Bits of the header: {@link RECURSION_DESIRED} and the like. */
   readonly flags: number
@@ -31,7 +32,7 @@ export interface DnsReply {
   /** Bit AD: the server has validated it (RFC 4035, 3.2.3). */
   readonly authenticData: boolean
   /** The records of the answer section, as `dns-packet` decodes them. */
-  readonly answers: readonly Answer[]
+  readonly answers: readonly DnsRecord[]
   /** Whether it has an OPT record. Always false without `edns`: it is not looked for. */
   readonly edns: boolean
   /** The options of that record. */

@@ -1,6 +1,6 @@
 // What checks.dns asks: the options that make its question.
 import { randomBytes } from 'node:crypto'
-import { decode, type RecordType } from 'dns-packet'
+import { decode } from 'dns-packet'
 import { rangeError, typeError } from '../../errors.js'
 import { checkBoolean, checkName } from '../../validate.js'
 import type { HealthMember } from '../types.js'
@@ -14,9 +14,10 @@ import {
   plainName,
   RECURSION_DESIRED,
 } from './dns-message.js'
+import type { DnsRecordType } from './dns-record.js'
 
 /** Of the types without a name here, by their number (RFC 3597, 5): `TYPE65`. */
-export type DnsType = RecordType | `TYPE${number}`
+export type DnsType = DnsRecordType | `TYPE${number}`
 
 export interface DnsQuestionOptions {
   /**
@@ -63,10 +64,10 @@ const CLASSES = new Map<string, DnsClass>([
   ['HS', 'HS'],
 ])
 /** RFC 1035 has their data the same in all classes. */
-const ANY_CLASS: readonly RecordType[] = ['TXT', 'NS', 'SOA', 'CNAME', 'PTR', 'MX', 'HINFO']
+const ANY_CLASS: readonly DnsRecordType[] = ['TXT', 'NS', 'SOA', 'CNAME', 'PTR', 'MX', 'HINFO']
 
 export interface Asked {
-  readonly type: RecordType
+  readonly type: DnsRecordType
   readonly class: DnsClass
   /** Throws what does not fit the member. */
   readonly questionFor: (member: HealthMember) => DnsQuestion
@@ -125,10 +126,10 @@ function readName(name: unknown, isRandom: boolean): string {
   return plain
 }
 
-function readType(type: unknown, space: DnsClass): RecordType {
+function readType(type: unknown, space: DnsClass): DnsRecordType {
   if (typeof type !== 'string')
     throw typeError('options.type', 'a record type such as A or SOA', type)
-  const known = type.replace(/^TYPE(?=\d{1,5}$)/, 'UNKNOWN_') as RecordType
+  const known = type.replace(/^TYPE(?=\d{1,5}$)/, 'UNKNOWN_') as DnsRecordType
   // What dns-packet does not know does not come back as it went in; the others have no single, plain reply.
   if (comesBackAs(known) !== known || ['ANY', 'AXFR', 'IXFR', 'OPT'].includes(known)) {
     const rule =
@@ -140,7 +141,7 @@ function readType(type: unknown, space: DnsClass): RecordType {
   return known
 }
 
-function comesBackAs(type: RecordType): string | undefined {
+function comesBackAs(type: DnsRecordType): string | undefined {
   try {
     const query = encodeQuery({ name: '', type, class: 'IN', flags: 0, opt: undefined }, 0)
     return decode(query).questions?.[0]?.type
