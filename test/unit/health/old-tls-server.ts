@@ -71,7 +71,8 @@ class OldServer {
   take(type: number, record: Buffer): void {
     const fragment = this.#read === undefined ? record : this.#read.open(record)
     if (type === changeCipherSpec) this.#makeKeys()
-    if (type === data) this.#say(data, Buffer.from(this.#plan.answer(String(fragment))))
+    if (type === data)
+      this.#say(data, Buffer.from(this.#plan.answer(fragment.toString('latin1')), 'latin1'))
     if (type === handshake) this.#listen(fragment)
   }
 

@@ -5,7 +5,7 @@ import { checks } from '../../../src/health/checks/index.js'
 import type { CheckTlsOptions } from '../../../src/health/checks/tls-client.js'
 import { optionNames } from './builtin.js'
 import { makeCertificate } from './certificate.js'
-import { run, serve, type TcpHandler } from './loopback.js'
+import { answer, frame, run, serve, type TcpHandler } from './loopback.js'
 import { withoutSecureRenegotiation } from './old-tls-server.js'
 import { overTls } from './tls-server.js'
 
@@ -116,33 +116,68 @@ describe('servers of old', () => {
 describe('every check that speaks TLS', () => {
   const http = 'HTTP/1.1 200 OK\r\n\r\n'
   const search = Buffer.from('300c02010265070a010004000400', 'hex').toString('latin1')
-  /** What the server says by itself, and what it answers. */
-  const speaks: Record<string, readonly [greeting: string, answer: string]> = {
-    http: ['', http],
-    tls: ['', ''],
-    expect: ['', 'hello\r\n'],
-    smtp: ['220 hi\r\n', '250 ok\r\n'],
-    pop3: ['+OK hi\r\n', '+OK bye\r\n'],
-    imap: ['* OK hi\r\n', 'a1 OK done\r\n'],
-    ldap: ['', search],
-    redis: ['', '+PONG\r\n'],
+  const hi = Buffer.from('0a38002a0000000102030405060708000008210000', 'hex')
+  const mysqlHello = Buffer.concat([Buffer.from([hi.length + 34, 0, 0, 0]), hi, Buffer.alloc(34)])
+  /** The response to OPTIONS, by three lines of the request. */
+  const sip = (heard: string) => {
+    const same = heard.split('\r\n').filter((line) => /^(Via|Call-ID|CSeq):/.test(line))
+    return ['SIP/2.0 200 OK', ...same, '', ''].join('\r\n')
   }
-  const more: Record<string, object> = { expect: { dialogue: [{ send: 'x', expect: 'hello' }] } }
+  const dns = (heard: string) =>
+    frame(answer(Buffer.from(heard, 'latin1').subarray(2))).toString('latin1')
+  /** What the server says by itself, and what it answers. */
+  const speaks: Record<string, readonly [greeting: string, answer: (heard: string) => string]> = {
+    dns: ['', dns],
+    http: ['', () => http],
+    tls: ['', () => ''],
+    expect: ['', () => 'hello\r\n'],
+    smtp: ['220 hi\r\n', () => '250 ok\r\n'],
+    pop3: ['+OK hi\r\n', () => '+OK bye\r\n'],
+    imap: ['* OK hi\r\n', () => 'a1 OK done\r\n'],
+    ldap: ['', () => search],
+    redis: ['', () => '+PONG\r\n'],
+    memcached: ['', () => 'VERSION 1\r\n'],
+    mysql: ['', () => '\x03\0\0\x03\0\0\0'],
+    sip: ['', sip],
+    // It has no ALPN to choose HTTP/2 by.
+    grpc: ['', () => ''],
+  }
+  const taken: Record<string, RegExp> = {
+    grpc: /^grpc HOST: the server takes no application protocol of h2$/,
+  }
+  const more: Record<string, object> = {
+    dns: { name: 'example.org' },
+    expect: { dialogue: [{ send: 'x', expect: 'hello' }] },
+  }
+  /** What comes before TLS, after whose answer of so many bytes it begins. */
+  const before: Record<string, readonly [said: Buffer, answerBytes: number]> = {
+    mysql: [mysqlHello, 36],
+  }
   const withTls = Object.entries<(options: never) => unknown>(checks)
     .map(([name, make]) => ({ name, names: optionNames(make) }))
     .filter(({ name, names }) => name === 'tls' || names.includes('tls'))
     .map(({ name }) => name)
 
   it.each(withTls)('%s takes an old server, in the middle of it too', async (name) => {
-    const [greeting, answer] = speaks[name]!
-    const { member } = await serve({ tcp: withoutSecureRenegotiation(old, greeting, () => answer) })
+    const secure = withoutSecureRenegotiation(old, ...speaks[name]!)
+    const plain = before[name]
+    const { member } = await serve({
+      tcp: (socket, self) => {
+        if (plain === undefined) return secure(socket, self)
+        socket.write(plain[0])
+        socket.once('data', (bytes) => {
+          socket.unshift(bytes.subarray(plain[1]))
+          secure(socket, self)
+        })
+      },
+    })
     const make = (options: CheckTlsOptions) => {
       if (name === 'tls') return checks.tls(options)
       return checks[name as 'http']({ ...more[name], tls: options })
     }
     const option = name === 'tls' ? 'options.legacy' : 'options.tls.legacy'
     expect(await run(make({}), member)).toContain(`renegotiation disabled (${option} may take it)`)
-    expect(await run(make({ legacy: true }), member)).toMatch(/^healthy/)
+    expect(await run(make({ legacy: true }), member)).toMatch(taken[name] ?? /^healthy/)
   })
 
   it('names the option of STARTTLS', async () => {
