@@ -1,10 +1,13 @@
-// The Node-API surface: a Client object over a Worker. Nothing else.
+// The Node-API surface: a Client object over a Worker, and sockets for checks. Nothing else.
 #include <fcntl.h>
 #include <napi.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "check_socket.h"
 #include "layout.h"
 #include "worker.h"
 
@@ -40,6 +43,19 @@ struct Changes {
   const Change* data;
   size_t size;
 };
+
+// Of arguments kind, path, fd, the first at `first`.
+NetNamespace Where(const Napi::CallbackInfo& info, size_t first) {
+  NetNamespace where;
+  where.kind = static_cast<NetNamespace::Kind>(info[first].As<Napi::Number>().Int32Value());
+  where.path = info[first + 1].As<Napi::String>().Utf8Value();
+  if (where.kind == NetNamespace::Kind::kDescriptor) {
+    // Our own copy: the caller may close its one at once.
+    where.descriptor = Descriptor(fcntl(info[first + 2].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0));
+    if (where.descriptor.get() < 0) where.error = errno;
+  }
+  return where;
+}
 
 // Rows while JavaScript has them.
 struct Lent {
@@ -104,14 +120,7 @@ class Client : public Napi::ObjectWrap<Client> {
 
   // new Client(kind, path, fd, onCompletion)
   explicit Client(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Client>(info), env_(info.Env()) {
-    NetNamespace where;
-    where.kind = static_cast<NetNamespace::Kind>(info[0].As<Napi::Number>().Int32Value());
-    where.path = info[1].As<Napi::String>().Utf8Value();
-    if (where.kind == NetNamespace::Kind::kDescriptor) {
-      // Our own copy: the caller may close its one at once.
-      where.descriptor = Descriptor(fcntl(info[2].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0));
-      if (where.descriptor.get() < 0) where.error = errno;
-    }
+    NetNamespace where = Where(info, 0);
     // The object has it, not we: whoever drops the object drops what the callback knows, and so is collected.
     Value().Set(kOnCompletion, info[3]);
     if (env_.IsExceptionPending()) return;
@@ -297,9 +306,29 @@ class Client : public Napi::ObjectWrap<Client> {
   bool cleaned_ = false;
 };
 
+// openSocket(kind, path, fd, type, ipv6, mark, device, localAddress): a descriptor, or what was refused and why; mark -1 and
+// empty texts are none
+Napi::Value OpenSocket(const Napi::CallbackInfo& info) {
+  SocketPlan plan;
+  plan.where = Where(info, 0);
+  const std::string type = info[3].As<Napi::String>().Utf8Value();
+  plan.type = type == "stream" ? SOCK_STREAM : SOCK_DGRAM;
+  plan.family = info[4].As<Napi::Boolean>().Value() ? AF_INET6 : AF_INET;
+  plan.mark = info[5].As<Napi::Number>().Int64Value();
+  plan.device = info[6].As<Napi::String>().Utf8Value();
+  plan.local_address = info[7].As<Napi::String>().Utf8Value();
+  CheckSocket opened = OpenCheckSocket(std::move(plan));
+  if (opened.error == 0) return Napi::Number::New(info.Env(), opened.file.Release());
+  auto refusal = Napi::Object::New(info.Env());
+  refusal["refused"] = Napi::String::New(info.Env(), opened.refused);
+  refusal["error"] = Napi::Number::New(info.Env(), opened.error);
+  return refusal;
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["layout"] = Layout(env);
   exports["Client"] = Client::Define(env);
+  exports["openSocket"] = Napi::Function::New<OpenSocket>(env, "openSocket");
   return exports;
 }
 

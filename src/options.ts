@@ -1,10 +1,9 @@
 // The options of the client's calls: meaning, defaults, validation.
 import { rangeError, typeError } from './errors.js'
-import type { NamespaceSpec } from './kernel/addon.js'
 import { CONNECT } from './kernel/kernel.js'
+import { type Netns, readNetns } from './netns.js'
 // biome-ignore lint/style/noRestrictedImports: its type only, which is nothing at run time
 import type { MemoryKernel } from './testing/memory-kernel.js'
-import { readFields } from './validate/options.js'
 import { checkInteger, checkOptions, checkSignal } from './validate.js'
 
 /** Options of {@link Ipvs.open}. */
@@ -13,7 +12,7 @@ export interface OpenOptions {
    * Network namespace: a name of `ip netns`, a path (anything with a `/`), or the namespace of a process or of an
    * open file. Default: the namespace of this process.
    */
-  readonly netns?: string | { readonly pid: number } | { readonly fd: number }
+  readonly netns?: Netns
   /** Default deadline of every call, in milliseconds. Default 5000. */
   readonly deadlineMs?: number
   /** For tests: a `MemoryKernel` of `ipvs/testing` in place of the real kernel. It is its own namespace. */
@@ -43,7 +42,7 @@ export function readOpenOptions(options: OpenOptions | undefined) {
   const names = ['netns', 'deadlineMs', 'kernel'] as const
   const { netns, deadlineMs, kernel } = checkOptions(options, 'options', names)
   return {
-    where: readNetns(netns),
+    where: readNetns(netns, 'options.netns'),
     deadlineMs: readDeadline(deadlineMs, DEADLINE_MS),
     kernel: readKernel(kernel, netns),
   }
@@ -86,27 +85,6 @@ export function readApplyOptions(
     signal: checkSignal(fields.signal, 'options.signal'),
     deadlineMs: readDeadline(fields.deadlineMs, deadlineMs),
   }
-}
-
-export function readNetns(netns: unknown): NamespaceSpec {
-  if (netns === undefined) return { kind: 'current' }
-  if (typeof netns === 'string') {
-    if (netns === '' || netns.includes('\0') || netns === '.' || netns === '..') {
-      throw rangeError('options.netns', 'a name of "ip netns" or a path', netns)
-    }
-    return { kind: 'path', path: netns.includes('/') ? netns : `/var/run/netns/${netns}` }
-  }
-  const rule = 'a name of "ip netns", a path, { pid } or { fd }'
-  if (typeof netns !== 'object' || netns === null) throw typeError('options.netns', rule, netns)
-  const absent: unknown = undefined
-  const known = { pid: absent, fd: absent }
-  const { pid, fd } = readFields(netns, 'options.netns', known, '{ pid } or { fd }')
-  if ((pid === undefined) === (fd === undefined)) throw typeError('options.netns', rule, netns)
-  if (fd !== undefined) {
-    return { kind: 'descriptor', fd: checkInteger(fd, 'options.netns.fd', 0, 2 ** 31 - 1) }
-  }
-  const id = checkInteger(pid, 'options.netns.pid', 1, 2 ** 31 - 1)
-  return { kind: 'path', path: `/proc/${id}/ns/net` }
 }
 
 function readDeadline(value: unknown, fallback: number): number {

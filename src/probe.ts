@@ -4,7 +4,7 @@ import { IpvsError, typeError } from './errors.js'
 import { changeError } from './kernel/errors.js'
 import { NativeKernel } from './kernel/native-kernel.js'
 import { inUserNamespace } from './kernel/open-error.js'
-import { readNetns } from './options.js'
+import { type Netns, readNetns } from './netns.js'
 import { readSysctls, type Sysctls } from './system/sysctls.js'
 import { checkModuleName } from './validate/options.js'
 import { checkChange, checkOptions } from './validate.js'
@@ -12,7 +12,7 @@ import { checkChange, checkOptions } from './validate.js'
 /** Options of {@link Ipvs.probe}. */
 export interface ProbeOptions {
   /** As in `open`. */
-  readonly netns?: string | { readonly pid: number } | { readonly fd: number }
+  readonly netns?: Netns
   /** Schedulers to try; each is loaded if the kernel has it. Default none. */
   readonly schedulers?: readonly string[]
 }
@@ -39,7 +39,7 @@ const DEADLINE_MS = 30_000 // loading modules takes its time
 
 export async function probe(options: ProbeOptions): Promise<ProbeResult> {
   const checked = checkOptions(options, 'options', ['netns', 'schedulers'])
-  const where = readNetns(checked.netns)
+  const where = readNetns(checked.netns, 'options.netns')
   const names = checkSchedulers(checked.schedulers)
   const advice: string[] = []
   const userNamespace = inUserNamespace()

@@ -138,6 +138,14 @@ export type Layout = Readonly<
   >
 >
 
+export type SocketType = 'stream' | 'datagram'
+
+/** Of a socket that was not opened: what the errno is about, an option of checks, `socket` or `thread`. */
+export interface RawRefusal {
+  readonly refused: string
+  readonly error: number
+}
+
 export interface Addon {
   readonly layout: Layout
   readonly Client: new (
@@ -146,4 +154,22 @@ export interface Addon {
     fd: number,
     onCompletion: OnCompletion,
   ) => NativeClient
+  /**
+   * Opens a socket that is not connected, and waits for nobody.
+   *
+   * @param mark -1: none
+   * @param device empty: any
+   * @param localAddress empty: the kernel's choice
+   * @returns a descriptor, which is the caller's to close
+   */
+  openSocket(
+    kind: number,
+    path: string,
+    fd: number,
+    type: SocketType,
+    ipv6: boolean,
+    mark: number,
+    device: string,
+    localAddress: string,
+  ): number | RawRefusal
 }

@@ -131,6 +131,13 @@ const redis: Speech = {
   endless: ['+', 'PONG'],
 }
 
+const pong: Speech = {
+  udp: true,
+  turns: lines('pong'),
+  wrong: line('ping'),
+  endless: ['', 'no'],
+}
+
 export const subjects: readonly Subject[] = [
   {
     name: 'tcp',
@@ -139,14 +146,21 @@ export const subjects: readonly Subject[] = [
     takes: everythingTakes,
   },
   {
+    name: 'tcp by a device',
+    check: ({ checks }, port) => checks.tcp({ port, connect: { device: 'lo' } }),
+    speech: redis,
+    takes: everythingTakes,
+  },
+  {
     name: 'udp',
     check: ({ checks }, port) => checks.udp({ port, payload: 'ping', reply: 'pong' }),
-    speech: {
-      udp: true,
-      turns: lines('pong'),
-      wrong: line('ping'),
-      endless: ['', 'no'],
-    },
+    speech: pong,
+  },
+  {
+    name: 'udp by a device',
+    check: ({ checks }, port) =>
+      checks.udp({ port, payload: 'ping', reply: 'pong', connect: { device: 'lo' } }),
+    speech: pong,
   },
   {
     name: 'dns over UDP',

@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import { onAbort } from '../../abort.js'
 import { describe, describeAbort } from '../outcome.js'
 import type { CheckRoute } from './endpoint.js'
+import { withSocket } from './own-socket.js'
 import { distrust, layTls, type TlsClient, tlsError } from './tls-client.js'
 
 export interface ConnectionPlan {
@@ -39,11 +40,12 @@ export function withConnection<T>(
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(new Error(`${label}: ${describeAbort(signal)}`))
-    const { address, port, localAddress } = endpoint
-    // A literal address: no look-up, nothing on libuv's thread pool.
-    const from = localAddress === undefined ? {} : { localAddress }
-    // Half open: Node.js would answer the end of the other side with an end of ours, which rules out a reset.
-    const socket = connect({ host: address, port, noDelay: true, allowHalfOpen: true, ...from })
+    let socket: Socket
+    try {
+      socket = dial(endpoint)
+    } catch (error) {
+      return reject(new Error(`${label}: ${describe(error)}`, { cause: error }))
+    }
     let secure: TLSSocket | undefined
     let missing = ' (no connection)'
     let over = false
@@ -99,6 +101,18 @@ export function withConnection<T>(
       })
     })
   })
+}
+
+function dial(endpoint: CheckRoute): Socket {
+  const { address: host, port, localAddress } = endpoint
+  // A literal address: no look-up, nothing on libuv's thread pool.
+  // Half open: Node.js would answer the end of the other side with an end of ours, which rules out a reset.
+  const how = { host, port, noDelay: true, allowHalfOpen: true }
+  if (endpoint.socket !== undefined) {
+    const both = { readable: true, writable: true }
+    return withSocket(endpoint, endpoint.socket, 'stream', (fd) => connect({ ...how, ...both, fd }))
+  }
+  return connect(localAddress === undefined ? how : { ...how, localAddress })
 }
 
 /** A reset leaves no TIME_WAIT on either side, of which a check per second and member would make thousands. */

@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram'
 import { onAbort } from '../../abort.js'
 import { describe, describeAbort } from '../outcome.js'
 import type { CheckRoute } from './endpoint.js'
+import { withSocket } from './own-socket.js'
 
 /** A datagram that is no reply to ours: by mistake, late or forged. */
 export interface NotOurs {
@@ -80,6 +81,16 @@ export function exchange<T extends object>(
     // Connected: the kernel drops what others send, and an ICMP refusal comes back as ECONNREFUSED.
     // No callback: with one, errors would go there and not to 'error'.
     const connect = () => socket.connect(endpoint.port, endpoint.address)
+    if (endpoint.socket !== undefined) {
+      try {
+        withSocket(endpoint, endpoint.socket, 'datagram', (fd) =>
+          socket.bind({ fd, exclusive: true }),
+        )
+      } catch (error) {
+        return fail(error as Error)
+      }
+      return connect()
+    }
     if (endpoint.localAddress === undefined) return connect()
     // It comes within bind(), as the look-up does.
     socket.once('listening', connect)

@@ -73,7 +73,8 @@ describe('all, any and atLeast', () => {
     const { member } = await serve({ tcp: () => {}, udp: () => {} })
     const deaf = checks.udp({ payload: 'x' })
     expect(await run(any(deaf, checks.tcp()), member)).toBe('healthy: connected')
-    const refused = checks.tcp({ connect: (await serve({})).member })
+    const { address, port } = (await serve({})).member
+    const refused = checks.tcp({ connect: { address, port } })
     expect(await run(all(deaf, refused), member)).toMatch(/^tcp \S+: connection refused$/)
   })
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { checks } from '../../../src/health/checks/index.js'
+import { checks, type TcpCheckOptions } from '../../../src/health/checks/index.js'
 import { CheckTimeoutError, classify } from '../../../src/health/outcome.js'
+import type { HealthMember } from '../../../src/health/types.js'
 import { nothingLeftOpen, outcomeOf, run, serve } from './loopback.js'
 
 const signal = new AbortController().signal
@@ -71,6 +72,23 @@ describe('checks.tcp', () => {
     expect(await outcomeOf(checks.tcp()(other, { signal }))).toMatch(/member\.port.*1 to 65535/)
   })
 
+  it('takes the address or the port alone from connect', async () => {
+    const { member } = await serve({ tcp: () => {} })
+    const { address, port } = member
+    const ask = (options: TcpCheckOptions, other: HealthMember) =>
+      outcomeOf(checks.tcp(options)(other, { signal }))
+    const elsewhere = { key: 'other', address: '192.0.2.1', port }
+    expect(await ask({ connect: { address } }, elsewhere)).toBe('healthy: connected')
+    expect(await ask({ connect: { address }, port }, { ...elsewhere, port: 0 })).toBe(
+      'healthy: connected',
+    )
+    expect(await ask({ connect: { port } }, { ...member, port: 1 })).toBe('healthy: connected')
+    expect(await ask({ connect: () => ({ address }) }, elsewhere)).toBe('healthy: connected')
+    expect(await ask({ connect: () => undefined as never }, member)).toMatch(
+      /^options\.connect must be an object/,
+    )
+  })
+
   it('connects from another address when told', async () => {
     const from: (string | undefined)[] = []
     const { member } = await serve({ tcp: (socket) => from.push(socket.remoteAddress) })
@@ -99,6 +117,23 @@ describe('checks.tcp', () => {
     [{ connect: { address: 'localhost', port: 1 } }, 'options.connect.address'],
     [{ connect: { address: '127.0.0.1', port: 70_000 } }, 'options.connect.port'],
     [{ connect: '127.0.0.1:53' }, 'options.connect'],
+    [{ connect: null }, 'options.connect'],
+    [{ connect: { devise: 'eth1' } }, 'options.connect.devise'],
+    [{ connect: { mark: -1 } }, 'options.connect.mark'],
+    [{ connect: { mark: 2 ** 32 } }, 'options.connect.mark'],
+    [{ connect: { mark: '7' } }, 'options.connect.mark'],
+    [{ connect: { device: '' } }, 'options.connect.device'],
+    [{ connect: { device: 'sixteen-bytes-16' } }, 'options.connect.device'],
+    [{ connect: { device: 'ääääääää' } }, 'options.connect.device'],
+    [{ connect: { device: '..' } }, 'options.connect.device'],
+    [{ connect: { device: 'eth0:1' } }, 'options.connect.device'],
+    [{ connect: { device: 'a/b' } }, 'options.connect.device'],
+    [{ connect: { device: 'eth 0' } }, 'options.connect.device'],
+    [{ connect: { device: 'eth0\0' } }, 'options.connect.device'],
+    [{ connect: { device: 1 } }, 'options.connect.device'],
+    [{ connect: { netns: '' } }, 'options.connect.netns'],
+    [{ connect: { netns: { pid: 0 } } }, 'options.connect.netns.pid'],
+    [{ connect: { netns: { fd: -1 } } }, 'options.connect.netns.fd'],
     [{ localAddress: 'eth0' }, 'options.localAddress'],
     [{ localAddress: 1 }, 'options.localAddress'],
     [{ port: 1, connect: { address: '127.0.0.1', port: 1 } }, 'options.port'],
@@ -106,5 +141,17 @@ describe('checks.tcp', () => {
     expect(() => checks.tcp(options as never)).toThrow(
       expect.objectContaining({ code: 'ERR_IPVS_ARGUMENT', option }),
     )
+  })
+
+  it.each([
+    { mark: 0 },
+    { mark: 2 ** 32 - 1 },
+    { device: 'fifteen-bytes.1' },
+    { device: '...' },
+    { device: 'äääääää' },
+    { netns: 'blue' },
+    { netns: { pid: 1 }, device: 'eth1', mark: 1, port: 1, address: '::1' },
+  ])('takes connect: %j', (connect) => {
+    expect(checks.tcp({ connect })).toBeTypeOf('function')
   })
 })
