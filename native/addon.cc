@@ -312,8 +312,9 @@ Napi::Value OpenSocket(const Napi::CallbackInfo& info) {
   SocketPlan plan;
   plan.where = Where(info, 0);
   const std::string type = info[3].As<Napi::String>().Utf8Value();
-  plan.type = type == "stream" ? SOCK_STREAM : SOCK_DGRAM;
+  plan.type = type == "stream" ? SOCK_STREAM : type == "raw" ? SOCK_RAW : SOCK_DGRAM;
   plan.family = info[4].As<Napi::Boolean>().Value() ? AF_INET6 : AF_INET;
+  if (type == "echo" || type == "raw") plan.protocol = plan.family == AF_INET6 ? int{IPPROTO_ICMPV6} : int{IPPROTO_ICMP};
   plan.mark = info[5].As<Napi::Number>().Int64Value();
   plan.device = info[6].As<Napi::String>().Utf8Value();
   plan.local_address = info[7].As<Napi::String>().Utf8Value();
@@ -325,10 +326,17 @@ Napi::Value OpenSocket(const Napi::CallbackInfo& info) {
   return refusal;
 }
 
+// replace(fd, by): `fd` is what `by` was, which is closed
+void Replace(const Napi::CallbackInfo& info) {
+  const Descriptor by(info[1].As<Napi::Number>().Int32Value());
+  (void)dup3(by.get(), info[0].As<Napi::Number>().Int32Value(), O_CLOEXEC);
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["layout"] = Layout(env);
   exports["Client"] = Client::Define(env);
   exports["openSocket"] = Napi::Function::New<OpenSocket>(env, "openSocket");
+  exports["replace"] = Napi::Function::New<Replace>(env, "replace");
   return exports;
 }
 

@@ -138,7 +138,8 @@ export type Layout = Readonly<
   >
 >
 
-export type SocketType = 'stream' | 'datagram'
+/** `echo`: ICMP for everybody (SOCK_DGRAM); `raw`: ICMP for root. */
+export type SocketType = 'stream' | 'datagram' | 'echo' | 'raw'
 
 /** Of a socket that was not opened: what the errno is about, an option of checks, `socket` or `thread`. */
 export interface RawRefusal {
@@ -172,4 +173,6 @@ export interface Addon {
     device: string,
     localAddress: string,
   ): number | RawRefusal
+  /** Puts one open file into the place of another, and closes the number that it had. Both must be open. */
+  replace(fd: number, by: number): void
 }

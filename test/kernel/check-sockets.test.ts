@@ -2,17 +2,19 @@
 // routes lead, and west, where a mark or a device does. Nothing else connects the namespace `here` with them.
 import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { kernelSuite } from '../../lab/guest/suite.js'
 import { endGroup, startIn } from '../../lab/network/namespaces.js'
 import { type CheckConnect, checks } from '../../src/health/checks/index.js'
-import { classify } from '../../src/health/outcome.js'
+import { CheckTimeoutError, classify } from '../../src/health/outcome.js'
 import type { Check } from '../../src/health/types.js'
 import { builtin } from '../unit/health/builtin.js'
 import { type Namespace, namespace } from './namespace.js'
 import { programPath, programValue } from './programs.js'
 
 const PORT = 5300
+/** Over UDP, a port that is open and says nothing. */
+const DEAF = PORT + 1
 const addresses = ['10.9.0.1', '2001:db8:9::1'] as const
 let here: Namespace
 let east: Namespace
@@ -31,6 +33,22 @@ async function ask(check: Check, address: string, port?: number): Promise<string
     return `${classify(error)}: ${(error as Error).message}`
   }
 }
+
+/** What it says when its time is up after 200 ms, or before. */
+async function outOfTime(check: Check, address: string, port?: number): Promise<string> {
+  const reason = new CheckTimeoutError(200)
+  const stop = new AbortController()
+  const timer = setTimeout(() => stop.abort(reason), 200)
+  const said = check(member(address, port), { signal: stop.signal })
+  return said
+    .then(
+      () => 'healthy',
+      (error: Error) => error.message,
+    )
+    .finally(() => clearTimeout(timer))
+}
+
+const silentUdp = () => checks.udp({ connect: { netns: here.name }, payload: 'x', silence: 'ping' })
 
 /** Who answers over TCP, and over UDP. */
 async function whoAnswers(connect: CheckConnect, address: string): Promise<string[]> {
@@ -159,7 +177,7 @@ kernelSuite('sockets of checks', () => {
   })
 
   test('who may not is told what is missing', () => {
-    const [mark, netns, device] = programValue<string[]>('refused-sockets.mjs', [here.name], {
+    const [mark, netns, device, ping] = programValue<string[]>('refused-sockets.mjs', [here.name], {
       uid: 65534,
     })
     expect(mark).toBe(
@@ -167,6 +185,64 @@ kernelSuite('sockets of checks', () => {
     )
     expect(netns).toMatch(/^tcp \S+: options\.connect\.netns: .* needs root \(CAP_SYS_ADMIN\)/)
     expect(device).toBe('tcp 127.0.0.1:9: connection refused')
+    expect(ping).toBe(
+      'ping 127.0.0.1: ICMP needs CAP_NET_RAW, with net.ipv4.ping_group_range without a group of this process (EPERM)',
+    )
+  })
+
+  /** The setting's groups: with those of nobody, raw sockets remain. */
+  const groups = (text: string) =>
+    here.run(['sh', '-c', `echo ${text} > /proc/sys/net/ipv4/ping_group_range`])
+  describe.each([
+    ['sockets of ICMP for everybody', '0 2147483647'],
+    ['raw sockets', '1 0'],
+  ])('with %s', (_name, range) => {
+    beforeAll(() => void groups(range))
+
+    test.each(addresses)('%s answers a ping, by whichever way', async (address) => {
+      const netns = here.name
+      for (const connect of [{ netns }, { netns, device: 'to-west' }, { netns, mark: 2 ** 32 - 1 }])
+        expect(await ask(checks.ping({ connect }), address, 0)).toBe('healthy: answered')
+      const [v4, v6] = ['10.9.0.2', '2001:db8:9::2']
+      const localAddress = address.includes(':') ? v6 : v4
+      const connect = { netns, device: 'to-east', port: 5 }
+      expect(await ask(checks.ping({ connect, localAddress }), address)).toBe('healthy: answered')
+    })
+
+    test('a host that does not answer is dead when the time is up', async () => {
+      east.run(['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/icmp_echo_ignore_all'])
+      east.run(['sh', '-c', 'echo 1 > /proc/sys/net/ipv6/icmp/echo_ignore_all'])
+      const check = checks.ping({ connect: { netns: here.name } })
+      for (const address of addresses) {
+        expect(await outOfTime(check, address)).toBe(`ping ${address}: no answer within 200 ms`)
+        expect(await ask(silentUdp(), address, 9)).toMatch(/^failure: .*: connection refused$/)
+        for (const way of [{ device: 'to-west' }, { mark: 2 ** 32 - 1 }]) {
+          const elsewhere = checks.ping({ connect: { netns: here.name, ...way } })
+          expect(await ask(elsewhere, address)).toBe('healthy: answered')
+        }
+        const said = await outOfTime(silentUdp(), address, DEAF)
+        expect(said).toMatch(
+          /^udp \S+: no answer within 200 ms; ping \S+: no answer within 200 ms$/,
+        )
+      }
+      east.run(['sh', '-c', 'echo 0 > /proc/sys/net/ipv4/icmp_echo_ignore_all'])
+      east.run(['sh', '-c', 'echo 0 > /proc/sys/net/ipv6/icmp/echo_ignore_all'])
+    })
+
+    test('many pings at once each take their own answer', async () => {
+      const check = checks.ping({ connect: { netns: here.name } })
+      const said = Array.from({ length: 200 }, (_, n) => ask(check, addresses[n % 2]!))
+      expect(new Set(await Promise.all(said))).toEqual(new Set(['healthy: answered']))
+    })
+
+    test.each(addresses)('at %s silence is alive, port unreachable is dead', async (address) => {
+      expect(await ask(silentUdp(), address, DEAF)).toBe(
+        'healthy: not refused, and the host answers pings',
+      )
+      expect(await ask(silentUdp(), address, 9)).toMatch(/^failure: .*: connection refused$/)
+      // Whichever comes first.
+      expect(await ask(silentUdp(), address)).toMatch(/^healthy: (a reply of|not refused)/)
+    })
   })
 
   test('no descriptor and no thread is left, however a check ends', async () => {
@@ -178,6 +254,8 @@ kernelSuite('sockets of checks', () => {
       checks.udp({ connect, payload: 'who?' }),
       checks.dns({ connect, name: '.' }),
       checks.http({ connect, tls: true }),
+      checks.ping({ connect }),
+      checks.udp({ connect, payload: 'who?', silence: 'ping' }),
     ]
     const rounds = async (count: number) => {
       for (let n = 0; n < count; n++) {
@@ -192,8 +270,11 @@ kernelSuite('sockets of checks', () => {
         }
       }
     }
+    groups('0 2147483647')
     await rounds(2)
     const before = [descriptors(), threads()]
+    await rounds(25)
+    groups('1 0')
     await rounds(25)
     await expect.poll(() => [descriptors(), threads()]).toEqual(before)
   })

@@ -163,6 +163,19 @@ export const subjects: readonly Subject[] = [
     speech: pong,
   },
   {
+    name: 'udp or ping',
+    check: ({ checks }, port) => checks.udp({ port, payload: 'ping', silence: 'ping' }),
+    speech: pong,
+    takes: everythingTakes,
+  },
+  {
+    // The kernel answers, and never by halves.
+    name: 'ping',
+    check: ({ checks }, _port, ending) =>
+      checks.ping(ending === 'refused' ? { connect: { device: 'none' } } : {}),
+    takes: everythingTakes,
+  },
+  {
     name: 'dns over UDP',
     check: ({ checks }, port) =>
       checks.dns({ port, name: 'example.org', protocols: ['udp'], answer: 1 }),

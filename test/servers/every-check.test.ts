@@ -27,8 +27,8 @@ afterAll(async () => {
   await Promise.all([...servers.values()].map((server) => server.remove()))
 })
 
-// A connection is all that tcp wants: it takes everybody for its own.
-const choosy = all.filter(({ name }) => name !== 'tcp')
+// A connection is all that tcp wants, and ping not even that: they take everybody for their own.
+const choosy = all.filter(({ name }) => name !== 'tcp' && name !== 'ping')
 
 it.each(choosy)('$label knows $server, and nobody else', async ({ check, member, healthy }) => {
   expect(await judge(check, member)).toMatch(healthy)

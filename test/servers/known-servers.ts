@@ -27,7 +27,7 @@ export interface KnownCheck {
   readonly healthy: RegExp
   /**
    * What follows "no answer within 200 ms" when the server is silent, and when it has said a part. Left out for checks
-   * that use UDP, which no proxy slows down here, and for `tcp`, which does not notice.
+   * that use UDP, which no proxy slows down here, and for `tcp` and `ping`, which do not notice.
    */
   readonly silent?: string
   readonly partly?: RegExp
@@ -113,6 +113,7 @@ export const servers: readonly KnownServer[] = [
     plan: (port) => nginxPlan({ port, tlsPort: port + 1, h2Port: port + 2, tls: good }),
     checks: [
       { name: 'tcp', check: checks.tcp(), healthy: /^healthy: connected$/ },
+      { name: 'ping', check: checks.ping(), healthy: /^healthy: answered$/ },
       {
         name: 'http',
         check: checks.http({ body: 'fine' }),

@@ -110,7 +110,7 @@ function dial(endpoint: CheckRoute): Socket {
   const how = { host, port, noDelay: true, allowHalfOpen: true }
   if (endpoint.socket !== undefined) {
     const both = { readable: true, writable: true }
-    return withSocket(endpoint, endpoint.socket, 'stream', (fd) => connect({ ...how, ...both, fd }))
+    return withSocket(endpoint, 'stream', (fd) => connect({ ...how, ...both, fd }))
   }
   return connect(localAddress === undefined ? how : { ...how, localAddress })
 }

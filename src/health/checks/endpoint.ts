@@ -68,11 +68,15 @@ export interface CheckRoute extends CheckEndpoint {
 
 type RouteOf = (member: HealthMember) => CheckRoute
 
-/** @throws ArgumentError, here for bad options and later, for each check, for what does not fit the member. */
+/**
+ * @param memberPort in place of the member's own, which may have none
+ * @throws ArgumentError, here for bad options and later, for each check, for what does not fit the member.
+ */
 export function readEndpoint(
   options: Readonly<Record<(typeof endpointOptionNames)[number], unknown>>,
+  memberPort?: number,
 ): RouteOf {
-  const routeOf = readTarget(options.port, options.connect)
+  const routeOf = readTarget(options.port, options.connect, memberPort)
   if (options.localAddress === undefined) return routeOf
   const local = parseAddress(options.localAddress, 'options.localAddress')
   const family = local.af === AF_INET ? 'IPv6' : 'IPv4'
@@ -86,13 +90,18 @@ export function readEndpoint(
   }
 }
 
-function readTarget(port: unknown, connect: unknown): RouteOf {
+function readTarget(port: unknown, connect: unknown, memberPort: number | undefined): RouteOf {
   const fixed = port === undefined ? undefined : checkInteger(port, 'options.port', 1, 65_535)
-  if (typeof connect === 'function') return (member) => readConnect(connect(member), fixed)(member)
-  return readConnect(connect === undefined ? {} : connect, fixed)
+  if (typeof connect !== 'function')
+    return readConnect(connect === undefined ? {} : connect, fixed, memberPort)
+  return (member) => readConnect(connect(member), fixed, memberPort)(member)
 }
 
-function readConnect(value: unknown, fixed: number | undefined): RouteOf {
+function readConnect(
+  value: unknown,
+  fixed: number | undefined,
+  memberPort: number | undefined,
+): RouteOf {
   if (typeof value !== 'object' || value === null)
     throw typeError(
       'options.connect',
@@ -111,7 +120,7 @@ function readConnect(value: unknown, fixed: number | undefined): RouteOf {
       : checkInteger(connect.port, 'options.connect.port', 1, 65_535)
   if (own !== undefined && fixed !== undefined)
     throw typeError('options.port', 'left out: options.connect has a port', fixed)
-  const port = own ?? fixed
+  const port = own ?? fixed ?? memberPort
   const socket = readSocket(connect)
   return (member) => ({
     address: address ?? member.address,

@@ -1,4 +1,4 @@
-// Sockets with a mark, a device or in another namespace: the addon opens them, Node.js connects and closes them.
+// Sockets with a mark, a device or in another namespace, and those of ICMP: the addon opens them, Node.js connects and closes them.
 import { closeSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
 import { loadAddon, NAMESPACE_KIND, type RawRefusal, type SocketType } from '../../kernel/addon.js'
@@ -6,18 +6,19 @@ import { openError } from '../../kernel/open-error.js'
 import { Inconclusive } from '../outcome.js'
 import type { CheckRoute, SocketOptions } from './endpoint.js'
 
+const ANY: SocketOptions = { mark: undefined, device: undefined, where: { kind: 'current' } }
+
 /**
  * Opens a socket, bound to the route's `localAddress` but not connected, and hands it to `take`, whose it is from then on.
  *
  * @throws Inconclusive for what we may not do, or have not; Error with `code` and `syscall` for what any socket may fail with
  */
 export function withSocket<T>(
-  { address, localAddress = '' }: CheckRoute,
-  options: SocketOptions,
+  { address, localAddress = '', socket = ANY }: CheckRoute,
   type: SocketType,
   take: (fd: number) => T,
 ): T {
-  const { where, mark = -1, device = '' } = options
+  const { where, mark = -1, device = '' } = socket
   const { kind, path = '', fd = -1 } = where
   const ipv6 = address.includes(':')
   const opened = addon().openSocket(
@@ -30,7 +31,7 @@ export function withSocket<T>(
     device,
     localAddress,
   )
-  if (typeof opened !== 'number') throw refusal(opened, options)
+  if (typeof opened !== 'number') throw refusal(opened, socket)
   try {
     return take(opened)
   } catch (error) {
@@ -39,11 +40,30 @@ export function withSocket<T>(
   }
 }
 
+/**
+ * The same for ICMP echo. The kernel gives such sockets to the groups of a setting; a raw one takes CAP_NET_RAW, and Node.js
+ * takes only datagram sockets over: it is given one, and the raw one gets its place before the event loop looks at it.
+ */
+export function withEchoSocket(route: CheckRoute, take: (fd: number) => void): void {
+  try {
+    withSocket(route, 'echo', take)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error
+    const { address, port } = route
+    withSocket(route, 'raw', (raw) =>
+      withSocket({ address, port }, 'datagram', (fd) => {
+        take(fd)
+        addon().replace(fd, raw)
+      }),
+    )
+  }
+}
+
 function addon() {
   try {
     return loadAddon()
   } catch (cause) {
-    throw new Inconclusive(`options.connect: ${(cause as Error).message}`, { cause })
+    throw new Inconclusive((cause as Error).message, { cause })
   }
 }
 
@@ -67,6 +87,11 @@ function refusal({ refused, error }: RawRefusal, { where, device }: SocketOption
       return new Inconclusive(`options.connect.netns: ${why} (${code})`)
     }
     default: {
+      // Of raw sockets only.
+      if (code === 'EPERM') {
+        const groups = 'net.ipv4.ping_group_range without a group of this process'
+        return new Inconclusive(`ICMP needs CAP_NET_RAW, with ${groups} (${code})`)
+      }
       const syscall = refused === 'localAddress' ? 'bind' : 'socket'
       return Object.assign(new Error(`${syscall} ${code}`), { code, errno: -error, syscall })
     }

@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram'
 import { onAbort } from '../../abort.js'
 import { describe, describeAbort } from '../outcome.js'
 import type { CheckRoute } from './endpoint.js'
-import { withSocket } from './own-socket.js'
+import { withEchoSocket, withSocket } from './own-socket.js'
 
 /** A datagram that is no reply to ours: by mistake, late or forged. */
 export interface NotOurs {
@@ -17,6 +17,8 @@ export interface ExchangePlan {
   /** What the reasons begin with: `udp 10.1.0.1:514`. */
   readonly label: string
   readonly signal: AbortSignal
+  /** ICMP in place of UDP: the payload is an echo message. */
+  readonly echo?: true
 }
 
 /** So many different words for what was ignored are told apart. */
@@ -29,7 +31,7 @@ const MAX_WORDS = 3
  * @throws Error (rejects) with `label`, a colon and the reason; its `cause` is the system error, if it was one.
  */
 export function exchange<T extends object>(
-  { endpoint, payload, label, signal }: ExchangePlan,
+  { endpoint, payload, label, signal, echo }: ExchangePlan,
   read: (datagram: Buffer) => T | NotOurs,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -81,11 +83,11 @@ export function exchange<T extends object>(
     // Connected: the kernel drops what others send, and an ICMP refusal comes back as ECONNREFUSED.
     // No callback: with one, errors would go there and not to 'error'.
     const connect = () => socket.connect(endpoint.port, endpoint.address)
-    if (endpoint.socket !== undefined) {
+    if (echo || endpoint.socket !== undefined) {
+      const adopt = (fd: number) => void socket.bind({ fd, exclusive: true })
       try {
-        withSocket(endpoint, endpoint.socket, 'datagram', (fd) =>
-          socket.bind({ fd, exclusive: true }),
-        )
+        if (echo) withEchoSocket(endpoint, adopt)
+        else withSocket(endpoint, 'datagram', adopt)
       } catch (error) {
         return fail(error as Error)
       }

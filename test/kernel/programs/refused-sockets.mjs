@@ -2,11 +2,13 @@
 import { checks } from '../../../dist/index.js'
 
 const said = []
-for (const connect of [{ mark: 7 }, { netns: process.argv[2] }, { device: 'lo' }]) {
-  const { signal } = new AbortController()
-  const member = { key: '127.0.0.1:9', address: '127.0.0.1', port: 9 }
-  await checks
-    .tcp({ connect })(member, { signal })
-    .catch((error) => said.push(error.message))
-}
+const member = { key: '127.0.0.1:9', address: '127.0.0.1', port: 9 }
+const { signal } = new AbortController()
+for (const check of [
+  checks.tcp({ connect: { mark: 7 } }),
+  checks.tcp({ connect: { netns: process.argv[2] } }),
+  checks.tcp({ connect: { device: 'lo' } }),
+  checks.ping(),
+])
+  await check(member, { signal }).catch((error) => said.push(error.message))
 console.log(JSON.stringify(said))

@@ -155,6 +155,8 @@ describe('checks.udp', () => {
     [{ payload: Buffer.alloc(65_508) }, 'options.payload'],
     [{ reply: '' }, 'options.reply'],
     [{ reply: 5 }, 'options.reply'],
+    [{ silence: 'alive' }, 'options.silence'],
+    [{ silence: 'ping', reply: 'pong' }, 'options.reply'],
     [{ localAddress: 'lo' }, 'options.localAddress'],
     [{ timeoutMs: 5 }, 'options.timeoutMs'],
   ])('refuses %j', (options, option) => {
