@@ -17,7 +17,11 @@ struct Opening {
   CheckSocket result;
 };
 
+// The port is chosen when it connects, one after the other: IPVS remembers for a while where the last ones led, which a random
+// one could meet.
 int Bind(int fd, int family, const std::string& text) {
+  const int on = 1;
+  (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
   sockaddr_storage address{};
   auto* v4 = reinterpret_cast<sockaddr_in*>(&address);
   auto* v6 = reinterpret_cast<sockaddr_in6*>(&address);

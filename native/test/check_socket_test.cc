@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <string>
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -58,7 +59,11 @@ TEST("a socket for a check has its device and its address, does not block and is
     sockaddr_storage bound{};
     size = sizeof bound;
     CHECK(getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) == 0 && bound.ss_family == family);
-    CHECK(reinterpret_cast<sockaddr_in*>(&bound)->sin_port != 0);
+    char text[INET6_ADDRSTRLEN] = {};
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&bound);
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&bound);
+    const void* bytes = family == AF_INET ? static_cast<const void*>(&v4->sin_addr) : &v6->sin6_addr;
+    CHECK(inet_ntop(family, bytes, text, sizeof text) == std::string(family == AF_INET ? "127.0.0.1" : "::1"));
     CHECK((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0 && fcntl(fd, F_GETFD) == FD_CLOEXEC);
   }
 }
