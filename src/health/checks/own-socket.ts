@@ -1,7 +1,8 @@
 // Sockets with a mark, a device or in another namespace, and those of ICMP: the addon opens them, Node.js connects and closes them.
 import { closeSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
-import { loadAddon, NAMESPACE_KIND, type RawRefusal, type SocketType } from '../../kernel/addon.js'
+import { NAMESPACE_KIND, type RawRefusal, type SocketType } from '../../kernel/addon.js'
+import { loadAddon } from '../../kernel/load-addon.js'
 import { openError } from '../../kernel/open-error.js'
 import { Inconclusive } from '../outcome.js'
 import type { CheckRoute, SocketOptions } from './endpoint.js'
