@@ -11,6 +11,7 @@ import type { CheckEndpointOptions } from './checks/endpoint.js'
 import { Inconclusive } from './outcome.js'
 import type { Check, HealthMember } from './types.js'
 
+/** Options of {@link ForwardingPath}. */
 export interface ForwardingPathOptions {
   /** The virtual address to ask. */
   readonly address: string

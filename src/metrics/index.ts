@@ -4,12 +4,11 @@
  * @module ipvs/metrics
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { Ipvs } from '../client.js'
 import { typeError } from '../errors.js'
 import type { HealthChecker } from '../health/checker.js'
 import type { PoolStatus } from '../pool/api.js'
 import type { MirroredPool } from '../pool/pool.js'
-import type { TableClient } from '../table-client.js'
-import type { Snapshot } from '../types.js'
 import { readFields } from '../validate.js'
 import {
   checkerFamilies,
@@ -21,14 +20,16 @@ import {
 
 /** What is used of a `Registry` of prom-client. */
 export interface MetricRegistry {
+  /** Adds one, whose name is not taken. */
   registerMetric(metric: never): void
+  /** Takes it out. */
   removeSingleMetric(name: string): void
 }
 
 /** What there is to measure. What is left out has no figures. */
 export interface MetricSources {
   /** A client: the kernel's table is read at each scrape, once for all figures. Nothing is ever set back (ZERO). */
-  readonly client?: { snapshot(): Promise<Snapshot> } & Pick<TableClient, 'namespace'>
+  readonly client?: Pick<Ipvs, 'snapshot'>
   /** Pools, or what gives those there are at a scrape. Each needs a name of its own (option `name`). */
   readonly pools?: Iterable<MirroredPool> | (() => Iterable<MirroredPool>)
   /** Checkers by the name that their figures carry. */

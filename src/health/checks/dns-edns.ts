@@ -10,6 +10,7 @@ export interface DnsEdnsOption {
   readonly data?: Uint8Array | undefined
 }
 
+/** What the OPT record of a query says. */
 export interface DnsEdnsOptions {
   /** Bytes of the largest reply over UDP that we take: 512 to 65,535. Default 1232, which no network cuts in pieces. */
   readonly udpPayloadSize?: number | undefined

@@ -4,6 +4,7 @@ import type { Check } from '../types.js'
 import { type DialogueOptions, dialogueCheck, dialogueOptionNames } from './dialogue-check.js'
 import { readLines } from './reply.js'
 
+/** Options of `checks.memcached`. */
 export type MemcachedCheckOptions = DialogueOptions
 
 /**

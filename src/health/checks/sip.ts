@@ -11,6 +11,7 @@ import { showText } from './show.js'
 import { readTls } from './tls-client.js'
 import { exchange, type NotOurs } from './udp-exchange.js'
 
+/** Options of `checks.sip`. */
 export interface SipCheckOptions extends DialogueOptions {
   /** Default `udp`, with `tls` `tcp`. */
   readonly protocol?: 'udp' | 'tcp' | undefined

@@ -23,7 +23,7 @@ export interface UdpCheckOptions extends CheckEndpointOptions {
   /**
    * What it means that nothing comes. `failure` (the default): dead. `ping`, for services that never answer: alive, if the host
    * answers two pings, one after the other, before it refuses the datagram (ICMP port unreachable); the second leaves the
-   * refusal a whole round trip. Not together with `reply`. Needs what {@link ping} needs.
+   * refusal a whole round trip. Not together with `reply`. Needs what `checks.ping` needs.
    */
   readonly silence?: 'failure' | 'ping' | undefined
 }
