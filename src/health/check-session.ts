@@ -41,7 +41,7 @@ export class CheckSession {
       this.#check(monitor, waitedMs),
     )
     // Fine enough for this time limit, and no more than 500 wake-ups a second.
-    this.#lag = new LoopLag(Math.min(50, Math.max(2, settings.timeoutMs / 10)))
+    this.#lag = new LoopLag(Math.min(50, Math.max(2, settings.timeout.min / 10)))
     this.#reports = new Reports(announce, (monitor) => this.#firstRound.settle(monitor))
     this.#evaluator = new ResultEvaluator(
       settings,
@@ -141,10 +141,10 @@ export class CheckSession {
   }
 
   #add({ member, presumed }: Listed): MemberMonitor {
-    const { rise, fall, intervalMs, jitter, holdDown } = this.#settings
+    const { rise, fall, intervalMs, jitter, timeout, holdDown } = this.#settings
     const now = performance.now()
     const schedule = new Schedule(now, intervalMs, phaseOf(this.#added++), jitter)
-    const monitor = new MemberMonitor(member, presumed, rise, fall, schedule, holdDown)
+    const monitor = new MemberMonitor(member, presumed, rise, fall, schedule, timeout, holdDown)
     this.#monitors.set(member.key, monitor)
     this.#uplink.add(monitor)
     this.#queue.add(monitor, now)
@@ -154,7 +154,8 @@ export class CheckSession {
   // --- schedule
 
   #check(monitor: MemberMonitor, waitedMs: number): void {
-    const { check, timeoutMs } = this.#settings
+    const { check } = this.#settings
+    const timeoutMs = monitor.limit.ms
     this.#noteWait(waitedMs)
     monitor.startedAt = performance.now()
     this.#running.add(monitor)
@@ -162,6 +163,8 @@ export class CheckSession {
     let soon = false
     monitor.attempt = new Attempt(check, monitor.member, controller, timeoutMs, this.#lag, {
       result: (result) => {
+        if (result.outcome === 'success') monitor.limit.answered(result.durationMs)
+        else if (result.durationMs >= timeoutMs) monitor.limit.missed()
         if (!monitor.gone) soon = this.#evaluator.evaluate(monitor, result)
       },
       // No overlap: the next check waits for this one, but not for ever.
@@ -203,7 +206,7 @@ export class CheckSession {
   #noteStuck(monitor: MemberMonitor, settled: boolean): void {
     if (!settled && !monitor.stuckWarned) {
       const { member } = monitor
-      const message = `the check of ${member.key} ignores its signal and was given up ${this.#settings.timeoutMs} ms after its abort`
+      const message = `the check of ${member.key} ignores its signal and was given up as long after its abort as it might have taken`
       this.#announce.warning('stuck', message, member)
     }
     monitor.stuckWarned = !settled

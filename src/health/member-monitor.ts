@@ -5,6 +5,7 @@ import { Flapping, type HoldDownSettings } from './hold-down.js'
 import { MemberState } from './member-state.js'
 import type { Schedule } from './schedule.js'
 import { Signals } from './signals.js'
+import { TimeLimit, type TimeLimitSettings } from './time-limit.js'
 import type {
   CheckOutcome,
   HealthMember,
@@ -39,6 +40,7 @@ export class MemberMonitor implements Due {
   /** No target lists it any more, or the checker has stopped. */
   gone = false
   attempt: Attempt | undefined
+  readonly limit: TimeLimit
   readonly signals = new Signals()
   due = Number.POSITIVE_INFINITY
 
@@ -75,6 +77,7 @@ export class MemberMonitor implements Due {
     rise: number,
     fall: number,
     schedule: Schedule,
+    timeout: TimeLimitSettings,
     holdDown?: HoldDownSettings,
   ) {
     this.member = member
@@ -82,6 +85,7 @@ export class MemberMonitor implements Due {
     this.fall = fall
     this.state = new MemberState(presumed, rise, fall)
     this.schedule = schedule
+    this.limit = new TimeLimit(timeout)
     this.flapping = holdDown === undefined ? undefined : new Flapping(holdDown)
   }
 

@@ -2,6 +2,7 @@
 import { rangeError, typeError } from '../errors.js'
 import { checkBoolean, checkInteger, checkOptions, DAY_MS } from '../validate.js'
 import { type HoldDownOptions, type HoldDownSettings, readHoldDown } from './hold-down.js'
+import type { TimeLimitSettings } from './time-limit.js'
 import type { Check, HealthTarget } from './types.js'
 
 /** All times are whole milliseconds. */
@@ -10,8 +11,14 @@ export interface HealthCheckerOptions {
   readonly check: Check
   /** From one check of a member to the next; a fixed rate, however long the checks take. 10 to 86,400,000, default 1000. */
   readonly intervalMs?: number | undefined
-  /** After this a check counts as failed, whatever it does. 1 to 86,400,000, default 500 or `intervalMs` if that is less. */
-  readonly timeoutMs?: number | undefined
+  /**
+   * After this a check counts as failed, whatever it does. 1 to 86,400,000, default 500 or `intervalMs` if that is less.
+   *
+   * With `min` and `max` it follows, between them, what the answers of each member take: their mean and four deviations, as TCP's
+   * retransmission timer (RFC 6298). Before the first answer it is `max`, and each check without an answer in time doubles it.
+   * So a dead server is found soon on a quick network, and a slow one is not taken for dead.
+   */
+  readonly timeoutMs?: number | { readonly min: number; readonly max: number } | undefined
   /** Successes in a row that make a member up. 1 to 1000, default 2. */
   readonly rise?: number | undefined
   /** Failures in a row that make a member down. 1 to 1000, default 3. */
@@ -49,11 +56,11 @@ export interface HealthCheckerOptions {
 
 /** The options with every default filled in. */
 export type Settings = {
-  readonly [K in Exclude<keyof HealthCheckerOptions, 'holdDown'>]-?: Exclude<
+  readonly [K in Exclude<keyof HealthCheckerOptions, 'holdDown' | 'timeoutMs'>]-?: Exclude<
     HealthCheckerOptions[K],
     undefined
   >
-} & { readonly holdDown: HoldDownSettings | undefined }
+} & { readonly holdDown: HoldDownSettings | undefined; readonly timeout: TimeLimitSettings }
 
 export function readOptions(options: HealthCheckerOptions): Settings {
   const fields = checkOptions(options, 'options', [
@@ -84,7 +91,7 @@ export function readOptions(options: HealthCheckerOptions): Settings {
   return {
     check,
     intervalMs,
-    timeoutMs: integer('timeoutMs', Math.min(500, intervalMs), 1, DAY_MS),
+    timeout: readTimeout(fields.timeoutMs, Math.min(500, intervalMs)),
     rise: integer('rise', 2, 1, 1000),
     fall: integer('fall', 3, 1, 1000),
     retryDelayMs: integer('retryDelayMs', Math.min(250, intervalMs), 1, intervalMs),
@@ -95,6 +102,16 @@ export function readOptions(options: HealthCheckerOptions): Settings {
     maxInFlight: integer('maxInFlight', 4096, 1, 65_535),
     ref: checkBoolean(ref, 'options.ref'),
   }
+}
+
+function readTimeout(value: unknown, fallback: number): TimeLimitSettings {
+  if (typeof value !== 'object' || value === null) {
+    const ms = value === undefined ? fallback : checkInteger(value, 'options.timeoutMs', 1, DAY_MS)
+    return { min: ms, max: ms }
+  }
+  const { min, max } = checkOptions(value, 'options.timeoutMs', ['min', 'max'])
+  const least = checkInteger(min, 'options.timeoutMs.min', 1, DAY_MS)
+  return { min: least, max: checkInteger(max, 'options.timeoutMs.max', least, DAY_MS) }
 }
 
 function isCheck(value: unknown): value is Check {

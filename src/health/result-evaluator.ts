@@ -132,8 +132,8 @@ export class ResultEvaluator {
 
   /** No member's latest result is older than this, unless its check is late. */
   #roundMs(): number {
-    const { intervalMs, downIntervalMs, timeoutMs } = this.#settings
-    return 2 * (Math.max(intervalMs, downIntervalMs) + timeoutMs)
+    const { intervalMs, downIntervalMs, timeout } = this.#settings
+    return 2 * (Math.max(intervalMs, downIntervalMs) + timeout.max)
   }
 
   #noteUnknown(monitor: MemberMonitor, unknown: boolean, now: number): void {

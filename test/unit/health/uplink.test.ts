@@ -6,7 +6,10 @@ import { Uplink } from '../../../src/health/uplink.js'
 import { member } from './target.js'
 
 function monitor(n: number): MemberMonitor {
-  return new MemberMonitor(member(n), 'up', 2, 3, new Schedule(0, 1000, 1, 0))
+  return new MemberMonitor(member(n), 'up', 2, 3, new Schedule(0, 1000, 1, 0), {
+    min: 500,
+    max: 500,
+  })
 }
 
 /** Members, and the uplink that knows them. */
