@@ -160,6 +160,7 @@ kernelSuite('sockets of checks', () => {
     udp: { payload: '' },
     dns: { name: '.' },
     expect: { dialogue: [{ send: 'x' }] },
+    radius: { secret: 'x' },
   }
   test.each(builtin)('checks.%s says what there is not, and blames nobody', async (name, make) => {
     const check = (connect: CheckConnect) =>
