@@ -19,6 +19,7 @@ import type { DnsRecordType } from './dns-record.js'
 /** Of the types without a name here, by their number (RFC 3597, 5): `TYPE65`. */
 export type DnsType = DnsRecordType | `TYPE${number}`
 
+/** What `checks.dns` asks. */
 export interface DnsQuestionOptions {
   /**
    * The name to ask for, at most 253 ASCII characters, such as `example.org`; `.` is the root. A function is called

@@ -15,6 +15,7 @@ import { withHttp2 } from './http2.js'
 import { showText } from './show.js'
 import { type CheckTlsOptions, readTls } from './tls-client.js'
 
+/** Options of `checks.grpc`. */
 export interface GrpcCheckOptions extends CheckEndpointOptions {
   /** The service to ask about, at most 1024 bytes, as the server has registered it. Default: the server as a whole. */
   readonly service?: string | undefined

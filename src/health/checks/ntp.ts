@@ -11,6 +11,7 @@ import {
 } from './endpoint.js'
 import { exchange, type NotOurs } from './udp-exchange.js'
 
+/** Options of `checks.ntp`. */
 export interface NtpCheckOptions extends CheckEndpointOptions {
   /** The greatest distance from a clock, in servers, that is healthy: 1 to 15. Default 15. */
   readonly maxStratum?: number | undefined

@@ -11,6 +11,7 @@ import {
 } from './endpoint.js'
 import { exchange, type NotOurs } from './udp-exchange.js'
 
+/** Options of `checks.radius`. */
 export interface RadiusCheckOptions extends CheckEndpointOptions {
   /** What the server shares with us as its client. Never part of a reason. */
   readonly secret: string
