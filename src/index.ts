@@ -18,6 +18,7 @@ export {
 export * from './health/index.js'
 export { destinationKey, serviceKey } from './identity.js'
 export type { KernelInfo } from './kernel/system-records.js'
+export type { Netns } from './netns.js'
 export type { ApplyOptions, CallOptions, OpenOptions } from './options.js'
 export * from './pool/index.js'
 export type { ProbeOptions, ProbeResult } from './probe.js'

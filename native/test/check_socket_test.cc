@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "../check_socket.h"
 #include "check.h"
@@ -85,10 +86,7 @@ TEST("what is refused is said, and nothing stays open") {
   CHECK(Refused(unmarked(), EADDRNOTAVAIL) == "localAddress");
 }
 
-TEST("a namespace is entered on a thread of its own, which has ended with the call") {
-  SocketPlan plan = Plan();
-  plan.where.kind = NetNamespace::Kind::kPath;
-  plan.where.path = "/proc/self/ns/nothing";
+TEST("a namespace is entered on a thread of its own, which ends with the call") {
   const auto threads = [] {
     int count = 0;
     DIR* folder = opendir("/proc/self/task");
@@ -96,7 +94,15 @@ TEST("a namespace is entered on a thread of its own, which has ended with the ca
     closedir(folder);
     return count;
   };
+  constexpr int kCalls = 20;
   const int before = threads();
-  CHECK(Refused(std::move(plan), ENOENT) == "netns");
-  CHECK(threads() == before);
+  for (int i = 0; i < kCalls; i++) {
+    SocketPlan plan = Plan();
+    plan.where.kind = NetNamespace::Kind::kPath;
+    plan.where.path = "/proc/self/ns/nothing";
+    CHECK(Refused(std::move(plan), ENOENT) == "netns");
+  }
+  // The kernel lists one that was joined a moment longer, and a sanitizer has one of its own from the first on.
+  for (int i = 0; i < 1000 && threads() > before + 1; i++) usleep(1000);
+  CHECK(threads() <= before + 1);
 }
