@@ -280,8 +280,10 @@ describe('checks.mysql with a query', () => {
 
 describe('checks.mysql over TLS', () => {
   const certificate = makeCertificate({ name: 'db.test' })
-  const withTls = (answer: Buffer) =>
-    serve({
+  const heard: Buffer[] = []
+  const withTls = (answer: Buffer) => {
+    heard.length = 0
+    return serve({
       tcp: (socket, server) => {
         socket.write(mysqlGreeting())
         socket.once('data', (request) => {
@@ -298,7 +300,7 @@ describe('checks.mysql over TLS', () => {
         })
       },
     })
-  const heard: Buffer[] = []
+  }
 
   it('begins it after the greeting, and counts on', async () => {
     const { member } = await withTls(packet(3, hex('00 00 00 0200 0000')))
