@@ -45,11 +45,12 @@ async function refuseUdp(): Promise<number> {
   return port
 }
 
-/** The near end of a connection. */
+/** The near end of a connection; bound before it connects, for else the kernel gives its port to others who connect, to it too. */
 async function refuseTcp(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const { port } = server.address() as AddressInfo
+  const socket = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.1' })
   await once(socket, 'connect')
   return socket.localPort!
 }
