@@ -20,8 +20,9 @@ describe('etcd', () => {
   })
 
   it('is asked for TLS, which it has not', async () => {
-    expect(await judge(checks.grpc({ tls: true }), member)).toBe(
-      'grpc HOST: the server closed the connection in the TLS handshake',
+    // It hangs up; what is still on its way to it then makes a reset of that.
+    expect(await judge(checks.grpc({ tls: true }), member)).toMatch(
+      /^grpc HOST: (the server closed the connection in the TLS handshake|connection reset by peer)$/,
     )
   })
 

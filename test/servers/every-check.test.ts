@@ -9,7 +9,7 @@ import { Server } from './server.js'
 
 /** What is wrong with a server of another kind: an answer that is no answer, the end, or silence. */
 const wrong =
-  /HOST: (answered .*|status 40[04], .*|not HTTP: .*|TLS: .*|the server closed the connection.*|connection reset by peer.*|broken pipe|no answer within 300 ms.*|malformed reply.*|HTTP\/2: .*|REFUSED|SERVFAIL|NXDOMAIN|connection refused|.*more than \d+ bytes.*)$/
+  /HOST: (answered .*|status 40[04], .*|not HTTP: .*|TLS: .*|the server closed the (?:connection|stream).*|connection reset by peer.*|broken pipe|no answer within 300 ms.*|malformed reply.*|HTTP\/2: .*|REFUSED|SERVFAIL|NXDOMAIN|connection refused|.*more than \d+ bytes.*)$/
 
 const placed = place(7000)
 const all = placed.flatMap(({ name, checks }) =>
