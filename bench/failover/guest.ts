@@ -6,7 +6,7 @@ import { run } from '../../lab/network/namespaces.js'
 import type { Evidence } from './evidence.js'
 import { failures } from './failures.js'
 import type { TrialResult } from './results.js'
-import { systems } from './systems.js'
+import { isOurs, systems } from './systems.js'
 import { describe } from './table.js'
 import { play } from './trial.js'
 import { isUntold, judge, type Verdict } from './verdict.js'
@@ -43,7 +43,7 @@ const trials = failures
 for (const [index, { system, failure }] of trials.entries()) {
   const seconds = trials.slice(index).reduce((sum, trial) => sum + trial.failure.seconds, 0)
   process.stderr.write(`\n${failure.title}: ${system.name} (about ${seconds} s left)\n`)
-  const sabotaged = plan.sabotage && system.name === 'ipvs'
+  const sabotaged = plan.sabotage && isOurs(system.name)
   const played = sabotaged ? { ...systems[0]!, name: system.name } : system
   let verdict: Verdict
   let evidence: Evidence

@@ -1,11 +1,27 @@
-// What is compared: three ways to keep the same three servers behind one address, on TCP and on UDP. All are programs that
+// What is compared: four ways to keep the same three servers behind one address, on TCP and on UDP. All are programs that
 // run in the director's namespace, as their files in `bench/failover/systems/` say; docs/keepalived.md explains them line by line.
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkout } from '../../lab/checkout.js'
 
-export const systemNames = ['keepalived, notify script', 'keepalived, native udp', 'ipvs'] as const
+export const systemNames = [
+  'keepalived, notify script',
+  'keepalived, native udp',
+  'ipvs',
+  'ipvs, fast checks',
+] as const
 export type SystemName = (typeof systemNames)[number]
+
+/** Those that have promised something. */
+export const isOurs = (system: SystemName): boolean => system.startsWith('ipvs')
+
+/** "A dead server in a blink" of docs/health.md. */
+export const fastChecks = {
+  intervalMs: 50,
+  retryDelayMs: 10,
+  timeoutMs: { min: 20, max: 200 },
+  fall: 2,
+} as const
 
 export interface System {
   readonly name: SystemName
@@ -25,6 +41,12 @@ const keepalived = (config: string) => [
   ],
 ]
 
+/** Our program, with other options of its checker. */
+export function ours(...options: readonly string[]): readonly string[] {
+  const file = fileURLToPath(new URL('./systems/dns.js', import.meta.url))
+  return [process.execPath, file, ...options]
+}
+
 export const systems: readonly System[] = [
   {
     name: 'keepalived, notify script',
@@ -32,8 +54,6 @@ export const systems: readonly System[] = [
     command: keepalived('notify.conf'),
   },
   { name: 'keepalived, native udp', command: keepalived('native.conf') },
-  {
-    name: 'ipvs',
-    command: [process.execPath, fileURLToPath(new URL('./systems/dns.js', import.meta.url))],
-  },
+  { name: 'ipvs', command: ours() },
+  { name: 'ipvs, fast checks', command: ours(JSON.stringify(fastChecks)) },
 ]

@@ -3,10 +3,12 @@ import { markdownTable, renewMeasured, textTable } from '../../lab/page/table.js
 import { clientNames } from '../../lab/traffic/client-names.js'
 import { type Failure, failures } from './failures.js'
 import type { Result } from './results.js'
-import { systemNames } from './systems.js'
+import { isOurs, systemNames } from './systems.js'
 import type { Row, Verdict } from './verdict.js'
 
+/** Ours that checks as often as the others. */
 const ours = 'ipvs'
+const theirs = systemNames.filter((system) => !isOurs(system))
 
 /** The failed server was found, or the table right again, after so long. */
 export const found = ({ detectMs }: Pick<Row, 'detectMs'>) =>
@@ -152,7 +154,7 @@ export function behind({ rows }: Pick<Result, 'rows'>): Behind[] {
         // The first two are the same for every client.
         const ofTrial = name === 'found after' || name === 'TCP and UDP apart'
         if (ofTrial && index > 0) return []
-        const better = systemNames.filter((system) => {
+        const better = theirs.filter((system) => {
           const other = row(system)
           return other !== undefined && value(other) < value(own) && show(other) !== show(own)
         })
@@ -169,7 +171,7 @@ export function behind({ rows }: Pick<Result, 'rows'>): Behind[] {
 export function even({ rows }: Pick<Result, 'rows'>): Failure[] {
   return failures.filter(({ name }) => {
     const own = rows.filter((row) => row.failure === name && row.system === ours)
-    const others = rows.filter((row) => row.failure === name && row.system !== ours)
+    const others = rows.filter((row) => row.failure === name && theirs.includes(row.system))
     return (
       own.length > 0 &&
       others.every((other) => {

@@ -4,6 +4,7 @@ import { clientNames } from '../../lab/traffic/client-names.js'
 import { protocols } from '../../lab/witness/members.js'
 import { type FailureName, failures } from './failures.js'
 import type { Result } from './results.js'
+import { isOurs } from './systems.js'
 import { counts, found, provenance } from './table.js'
 import { binMs, type Row, type Timeline } from './verdict.js'
 
@@ -186,7 +187,7 @@ function written(x: number, y: number, string: string, size = 12, fill: string =
 }
 
 function lanesOf({ system, inTable, dead }: Timeline) {
-  const own: Colour = system === 'ipvs' ? 'ours' : 'floor'
+  const own: Colour = isOurs(system) ? 'ours' : 'floor'
   const spells = protocols.flatMap((protocol, lane) =>
     inTable[protocol].map(([from, to]) => [from, to, lane]),
   )

@@ -15,7 +15,7 @@ import {
 import { Steal } from '../../lab/witness/steal.js'
 import type { Evidence } from './evidence.js'
 import { type FailureName, failures } from './failures.js'
-import type { SystemName } from './systems.js'
+import { isOurs, type SystemName } from './systems.js'
 
 /** One client's view of one trial. */
 export interface Row {
@@ -117,7 +117,7 @@ export function judge(evidence: Evidence): Verdict {
   const late = findProblems(evidence, since)
   // A table that others have broken is split by them.
   const split =
-    system === 'ipvs' && to === 'server' && skewMs > 0
+    isOurs(system) && to === 'server' && skewMs > 0
       ? [`TCP and UDP had different servers for ${skewMs} ms.`]
       : []
   return {
@@ -138,7 +138,7 @@ export function judge(evidence: Evidence): Verdict {
         problems.push(`client "${client}" lost ${early.length} queries before anything failed.`)
       }
     }
-    if (system === 'ipvs') problems.push(...promises())
+    if (isOurs(system)) problems.push(...promises())
     const atFailure = states.findLast(({ at }) => at <= since)
     for (const protocol of protocols) {
       if (atFailure?.members[protocol].length === servers.length) continue
@@ -149,7 +149,7 @@ export function judge(evidence: Evidence): Verdict {
 
   /** Queries of which it was promised that none is lost, and which the machine has given no time to be answered in. */
   function untold(since: number): string[] {
-    if (system !== 'ipvs') return []
+    if (!isOurs(system)) return []
     return clientNames.flatMap((client) => {
       const unknown = lastWords(queries).filter(
         (query) =>

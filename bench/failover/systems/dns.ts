@@ -1,4 +1,4 @@
-// DNS behind 192.0.2.53, on TCP and UDP: three servers, asked over both once a second.
+// DNS behind 192.0.2.53, on TCP and UDP: three servers, asked over both once a second, or as the first argument says: '{"intervalMs": 50}'.
 import { checks, HealthChecker, Ipvs, MirroredPool } from 'ipvs'
 
 const ipvs = await Ipvs.open()
@@ -22,6 +22,7 @@ const checker = new HealthChecker(pool, {
   timeoutMs: 500,
   fall: 3,
   retryDelayMs: 250,
+  ...JSON.parse(process.argv[2] ?? '{}'),
 })
 
 pool.on('up', ({ server, reason }) => console.log(`${server} is up: ${reason}`))
