@@ -75,10 +75,15 @@ async function perform(): Promise<Outcome> {
   }
 }
 
-const isFull = () => protocols.every((protocol) => count(protocol) === servers.length)
-const count = (protocol: (typeof protocols)[number]) => membersOf(witness.table)[protocol].length
-const isOut = (server: Server) =>
-  protocols.every((protocol) => !membersOf(witness.table)[protocol].includes(server))
+function isFull(): boolean {
+  const members = membersOf(witness.table)
+  return protocols.every((protocol) => members[protocol].length === servers.length)
+}
+
+function isOut(server: Server): boolean {
+  const members = membersOf(witness.table)
+  return protocols.every((protocol) => !members[protocol].includes(server))
+}
 
 async function fail(kind: Kind, server: Server): Promise<Found> {
   // At any moment of an interval.

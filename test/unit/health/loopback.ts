@@ -42,6 +42,7 @@ export async function serve(
       await once(udp, 'listening')
     } catch {
       // Someone else has this port for UDP: take another.
+      udp.close()
       tcp.close()
       continue
     }
