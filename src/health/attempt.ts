@@ -20,7 +20,17 @@ export interface AttemptListener {
   ended(settled: boolean): void
 }
 
+/** In milliseconds: how long our own event loop was blocked, and what the member lacks of its time by that. */
+interface MemberTime {
+  readonly blockedMs: number
+  readonly missingMs: number
+  readonly isFair: boolean
+}
+
 type Settled = { readonly value: unknown } | { readonly error: unknown }
+
+/** What our own event loop has taken of its time a check gets back, up to so many times its limit in all. */
+const MOST_LIMITS = 4
 
 /** Starts the check at once. */
 export class Attempt {
@@ -30,6 +40,8 @@ export class Attempt {
   readonly #listener: AttemptListener
   readonly #started = performance.now()
   readonly #blockedBefore: number
+  /** By how much the time limit has been moved, for what our own event loop had taken. */
+  #givenBackMs = 0
   /** The time limit, then the grace after it. */
   #timer: NodeJS.Timeout
   #turn: NodeJS.Immediate | undefined
@@ -53,14 +65,40 @@ export class Attempt {
     this.#listener = listener
     lag.enter()
     this.#blockedBefore = lag.blockedMs()
-    // The turn in between reads what has arrived already: after a block of the loop, timers run before sockets.
-    this.#timer = setTimeout(() => {
-      this.#turn = setImmediate(() => this.stop(new CheckTimeoutError(timeoutMs)))
-    }, timeoutMs)
+    this.#timer = this.#expireIn(timeoutMs)
     callCheck(check, member, controller.signal).then(
       (value) => this.#settled({ value }),
       (error: unknown) => this.#settled({ error }),
     )
+  }
+
+  /** The turn in between reads what has arrived already: after a block of the loop, timers run before sockets. */
+  #expireIn(ms: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#turn = setImmediate(() => this.#expire())
+    }, ms)
+  }
+
+  /** The time limit, unless the member has not had its time. */
+  #expire(): void {
+    const durationMs = performance.now() - this.#started
+    const time = this.#timeOf(durationMs)
+    if (time.isFair || durationMs >= MOST_LIMITS * this.#timeoutMs) {
+      this.stop(new CheckTimeoutError(this.#timeoutMs))
+      return
+    }
+    this.#givenBackMs += time.missingMs
+    this.#timer = this.#expireIn(time.missingMs)
+  }
+
+  /** What our own event loop has left of the time. */
+  #timeOf(durationMs: number): MemberTime {
+    // A timer that was late says the same as the measurement, and is exact.
+    const lateMs = durationMs - this.#timeoutMs - this.#givenBackMs
+    const blockedMs = Math.max(this.#lag.blockedMs() - this.#blockedBefore, lateMs)
+    const missingMs = Math.min(blockedMs, this.#timeoutMs - (durationMs - blockedMs))
+    // With less than half of its time the member had no fair chance to answer. Timers are always a little late.
+    return { blockedMs, missingMs, isFair: missingMs <= Math.max(10, this.#timeoutMs / 2) }
   }
 
   /** Aborts the check; that and the result follow as at its time limit. */
@@ -88,13 +126,13 @@ export class Attempt {
     this.#resultGiven = true
     clearTimeout(this.#timer)
     clearImmediate(this.#turn)
-    const blockedMs = this.#lag.blockedMs() - this.#blockedBefore
-    this.#lag.leave()
     const durationMs = performance.now() - this.#started
+    const time = this.#timeOf(durationMs)
+    this.#lag.leave()
     this.#listener.result(
       this.#aborted === undefined
-        ? inTime(end, durationMs, blockedMs, this.#timeoutMs)
-        : late(end, this.#aborted, durationMs, blockedMs, this.#timeoutMs),
+        ? inTime(end, durationMs, time)
+        : late(end, this.#aborted, durationMs, time),
     )
   }
 
@@ -114,17 +152,12 @@ async function callCheck(
   return check(member, { signal })
 }
 
-function inTime(
-  end: Settled | undefined,
-  durationMs: number,
-  blockedMs: number,
-  timeoutMs: number,
-): AttemptResult {
+function inTime(end: Settled | undefined, durationMs: number, time: MemberTime): AttemptResult {
   if (end !== undefined && 'error' in end) {
     // What the kernel has said is true however slow we were; a check's own timers are as late as we are.
     return isSystemError(end.error)
       ? { ...fault(end.error), durationMs }
-      : { ...excuse(end.error, blockedMs, timeoutMs), durationMs }
+      : { ...excuse(end.error, time), durationMs }
   }
   try {
     const { detail, weightFactor } = readSuccess(end?.value)
@@ -138,22 +171,19 @@ function late(
   end: Settled | undefined,
   abortReason: unknown,
   durationMs: number,
-  blockedMs: number,
-  timeoutMs: number,
+  time: MemberTime,
 ): AttemptResult {
   // A success after the deadline is none.
   const error = end !== undefined && 'error' in end ? end.error : abortReason
-  // A timer that was late says the same as the measurement, and is exact.
-  return { ...excuse(error, Math.max(blockedMs, durationMs - timeoutMs), timeoutMs), durationMs }
+  return { ...excuse(error, time), durationMs }
 }
 
 type Failed = Omit<AttemptResult, 'durationMs'>
 
 /** A failure, unless our own event loop has taken the member's time. */
-function excuse(error: unknown, lostMs: number, timeoutMs: number): Failed {
-  // With less than half of its time the member had no fair chance to answer. Timers are always a little late.
-  if (lostMs <= Math.max(10, timeoutMs / 2)) return fault(error)
-  const blocked = `but our own event loop was blocked for ${Math.round(lostMs)} ms meanwhile`
+function excuse(error: unknown, { isFair, blockedMs }: MemberTime): Failed {
+  if (isFair) return fault(error)
+  const blocked = `but our own event loop was blocked for ${Math.round(blockedMs)} ms meanwhile`
   return { outcome: 'unknown', reason: `${describe(error)}, ${blocked}`, weightFactor: 1 }
 }
 

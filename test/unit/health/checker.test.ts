@@ -268,32 +268,62 @@ describe('time limit', () => {
     clock.mockRestore()
   }
 
-  it('excuses a silent server when the event loop was blocked for most of its time', async () => {
-    for (const [blockedMs, last] of [
-      [100, 'failure'],
-      [220, 'unknown'],
-    ] as const) {
+  describe('of a silent server, in which the event loop was blocked', () => {
+    function silent() {
       const { checker } = build(new TestTarget(member(1, 'up')), {
         check: obedient,
         timeoutMs: 300,
       })
       checker.start()
-      await pass(20)
-      block(blockedMs)
-      await pass(300 + turns)
-      expect(checker.status()[0]).toMatchObject({ last })
+      return () => checker.status()[0]
     }
-  })
 
-  it('does not when it was blocked before the check', async () => {
-    const target = new TestTarget(member(1, 'up'))
-    const { checker } = build(target, { check: obedient, timeoutMs: 300 })
-    checker.start()
-    await pass(0)
-    block(250)
-    target.change(member(1, 'up'), member(2, 'up'))
-    await pass(300 + turns)
-    expect(checker.status()).toMatchObject([{ last: 'unknown' }, { last: 'failure' }])
+    it('stays where it was, if it was for less than half of it', async () => {
+      const status = silent()
+      await pass(20)
+      block(100)
+      await pass(180 + turns)
+      expect(status()).toMatchObject({ last: 'failure' })
+    })
+
+    it('is moved by what is missing, and once more if that is blocked too', async () => {
+      const status = silent()
+      await pass(20)
+      block(220)
+      await pass(70)
+      expect(status()).toMatchObject({ last: undefined, inFlight: true })
+      block(240)
+      await pass(100)
+      expect(status()).toMatchObject({ last: undefined, inFlight: true })
+      await pass(100)
+      expect(status()).toMatchObject({ last: 'failure' })
+      // The member has had its 300 ms, but for what is not noticed of a block: it looks every 30 ms.
+      expect(status()?.lastMs).toBeGreaterThan(220 + 240 + 300 - 3 * 30)
+    })
+
+    it('is not moved for ever: then nobody knows', async () => {
+      const status = silent()
+      for (let ms = 0; ms < 4 * 300; ms += 300) {
+        expect(status()).toMatchObject({ last: undefined })
+        await pass(20)
+        block(280)
+      }
+      await pass(20)
+      expect(status()).toMatchObject({ last: 'unknown', failures: 0 })
+    })
+
+    it('stays where it was, if it was so before the check', async () => {
+      const target = new TestTarget(member(1, 'up'))
+      const { checker } = build(target, { check: obedient, timeoutMs: 300 })
+      checker.start()
+      await pass(0)
+      block(250)
+      target.change(member(1, 'up'), member(2, 'up'))
+      await pass(300 + turns)
+      const [first, second] = checker.status()
+      expect(first?.lastMs).toBeGreaterThan(250 + 300 - 60)
+      expect(second?.lastMs).toBeLessThanOrEqual(300 + turns)
+    })
   })
 
   it('is a time limit also when it is as short as timers are coarse', async () => {
