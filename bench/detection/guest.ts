@@ -88,6 +88,7 @@ function isOut(server: Server): boolean {
 async function fail(kind: Kind, server: Server): Promise<Found> {
   // At any moment of an interval.
   await witness.time(restMs + Math.random() * plan.pace.intervalMs)
+  const saidBefore = program.output.length
   const from = now()
   strike(kind, server)
   const isFound = await witness.until(() => isOut(server), patienceMs)
@@ -96,12 +97,13 @@ async function fail(kind: Kind, server: Server): Promise<Found> {
       at >= from && protocols.every((protocol) => !members[protocol].includes(server)),
   )
   const ms = isFound && out !== undefined ? witness.steal.ran(from, out.at) : null
+  const limit = /no answer within (\d+) ms/.exec(program.output.slice(saidBefore))?.[1]
   await heal(kind, server)
   if (!(await witness.until(isFull, patienceMs))) {
     throw new Error(`${server} does not come back. Our program has said:\n${program.output}`)
   }
   excused.push({ server, from, to: now() })
-  return { kind, ms }
+  return { kind, ms, limitMs: limit === undefined ? undefined : Number(limit) }
 }
 
 function strike(kind: Kind, server: Server): void {

@@ -13,6 +13,8 @@ export interface Found {
   readonly kind: Kind
   /** Of the time that the machine has given; `null`: it stayed. */
   readonly ms: number | null
+  /** Of a silent server: the time limit of its last check, as the reason says it. */
+  readonly limitMs?: number | undefined
 }
 
 export interface Outcome {
@@ -33,36 +35,55 @@ export interface Figures {
   readonly p50: number
   readonly p99: number
   readonly most: number
-  readonly limitMs: number
+  /** What was needed, in intervals or time limits (p99), and what is allowed. */
+  readonly needed: number
+  readonly allowed: number
+  readonly unit: 'intervals' | 'limits'
 }
 
 /**
- * A closed port is found with the `fall`-th check that is refused: two intervals, or the pauses between the checks if they are
- * longer. A silent server: an interval, then `fall` limits with the pauses between them.
+ * A closed port is found with the `fall`-th check that is refused: two intervals. A silent server is found `fall` limits after
+ * its first check, as long as the last of them was; that check is an interval away at most, and the pauses come on top.
  */
-export function limitOf(kind: Kind, { intervalMs, retryDelayMs, timeoutMs, fall }: Pace): number {
-  if (isRefusing(kind)) return 2 * intervalMs
-  return intervalMs + fall * timeoutMs.max + (fall - 1) * retryDelayMs
+function needed({ kind, ms, limitMs }: Found, { intervalMs, retryDelayMs, fall }: Pace): number {
+  if (ms === null) return Number.POSITIVE_INFINITY
+  if (isRefusing(kind)) return ms / intervalMs
+  if (limitMs === undefined) return 0
+  return (ms - intervalMs - (fall - 1) * retryDelayMs) / limitMs
 }
+
+const percentile = (values: readonly number[], part: number): number =>
+  values.toSorted((a, b) => a - b)[Math.ceil(part * values.length) - 1]!
 
 export function figures({ found, pace }: Pick<Outcome, 'found' | 'pace'>): Figures[] {
   return kinds.flatMap((kind) => {
-    const times = found
-      .filter((one) => one.kind === kind)
-      .map(({ ms }) => ms ?? Number.POSITIVE_INFINITY)
-      .sort((a, b) => a - b)
-    if (times.length === 0) return []
-    const at = (part: number) => times[Math.ceil(part * times.length) - 1]!
-    const failures = times.length
+    const own = found.filter((one) => one.kind === kind)
+    if (own.length === 0) return []
+    const times = own.map(({ ms }) => ms ?? Number.POSITIVE_INFINITY)
+    const units = own.map((one) => needed(one, pace))
     return [
-      { kind, failures, p50: at(0.5), p99: at(0.99), most: at(1), limitMs: limitOf(kind, pace) },
+      {
+        kind,
+        failures: own.length,
+        p50: percentile(times, 0.5),
+        p99: percentile(times, 0.99),
+        most: percentile(times, 1),
+        needed: percentile(units, 0.99),
+        ...(isRefusing(kind)
+          ? { allowed: 2, unit: 'intervals' as const }
+          : { allowed: pace.fall, unit: 'limits' as const }),
+      },
     ]
   })
 }
 
 export function problems(outcome: Outcome): string[] {
-  const late = figures(outcome).flatMap(({ kind, p99, limitMs }) =>
-    p99 <= limitMs ? [] : [`${kind}: found after ${write(p99)} (p99), allowed: ${limitMs} ms.`],
+  const late = figures(outcome).flatMap(({ kind, p99, needed, allowed, unit }) =>
+    needed <= allowed
+      ? []
+      : [
+          `${kind}: found after ${write(p99)} (p99): ${count(needed)} ${unit}, ${allowed} are allowed.`,
+        ],
   )
   if (outcome.falseVerdicts === 0) return late
   return [
@@ -71,18 +92,23 @@ export function problems(outcome: Outcome): string[] {
   ]
 }
 
+const count = (value: number) => (Number.isFinite(value) ? value.toFixed(1) : 'too many')
 const write = (ms: number) => (Number.isFinite(ms) ? `${Math.round(ms)} ms` : 'never')
 
 export function formatOutcome(outcome: Outcome): string {
-  const rows = figures(outcome).map(({ kind, failures, p50, p99, most, limitMs }) => [
+  const rows = figures(outcome).map(({ kind, failures, p50, p99, most, needed, allowed, unit }) => [
     kind,
     String(failures),
-    ...[p50, p99, most, limitMs].map(write),
+    ...[p50, p99, most].map(write),
+    `${count(needed)} ${unit}`,
+    String(allowed),
   ])
-  const table = textTable(['server', 'failures', 'found p50', 'p99', 'max', 'allowed'], rows)
-  const { minutes, falseVerdicts, missing } = outcome
+  const head = ['server', 'failures', 'found p50', 'p99', 'max', 'needed (p99)', 'allowed']
+  const { minutes, falseVerdicts, missing, pace } = outcome
   return [
-    ...(rows.length === 0 ? [] : [...table, '']),
+    `Checks every ${pace.intervalMs} ms, ${pace.retryDelayMs} ms after a failure; limits of ${pace.timeoutMs.min} to ${pace.timeoutMs.max} ms; fall ${pace.fall}.`,
+    '',
+    ...(rows.length === 0 ? [] : [...textTable(head, rows), '']),
     `${falseVerdicts} false verdicts in ${minutes.toFixed(1)} minutes; ${Math.round(100 * missing)} % of the time was missing.`,
     '',
   ].join('\n')
