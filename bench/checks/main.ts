@@ -1,4 +1,4 @@
-// npm run bench -- checks: thousands of TCP servers on this machine, checked by a HealthChecker and by keepalived in turn: what a check
+// npm run bench -- checks: thousands of servers on this machine, checked by a HealthChecker and by keepalived in turn: what a check
 // costs, and whether the event loop and the interval suffer.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
@@ -19,12 +19,15 @@ import {
   type Figures,
   formatChecks,
   medians,
-  OURS,
+  oursWith,
   shortcomings,
 } from './figures.js'
 import {
   type Checking,
+  type Kind,
+  keepalivedChecks,
   keepalivedVersion,
+  kinds,
   type Load,
   startKeepalived,
   startOurs,
@@ -34,14 +37,15 @@ import {
 /** Each measurement has a port of its own, from here on. */
 const firstPort = 7000
 
-const usage = `What a health check costs: a HealthChecker and keepalived in turn, over TCP servers on this machine.
+const usage = `What a health check costs: a HealthChecker and keepalived in turn, over servers on this machine.
 
-    npm run bench -- checks [--servers N] [--interval MS] [--seconds S] [--rounds N] [--json] [--out FOLDER]
+    npm run bench -- checks [--check tcp,http,dns] [--servers N] [--interval MS] [--seconds S] [--rounds N] [--json] [--out FOLDER]
 
 Exit status 0: ours keeps what it promises. 1: it does not, and the last lines say what.
 `
 
 const options = {
+  check: text,
   servers: whole(5000, 1, 60_000),
   interval: whole(1000, 10, 3_600_000),
   seconds: whole(20, 1, 3600),
@@ -58,22 +62,27 @@ export const benchChecks = (args: readonly string[]): Promise<void> =>
 async function compare(options: Options): Promise<number> {
   const { servers, seconds, rounds, json, out = built('bench/checks') } = options
   const load = { servers, intervalMs: options.interval }
+  const asked = kindsOf(options.check)
   const keepalived = keepalivedVersion()
-  const systems: { name: string; start: (load: Load) => Promise<Checking>; rounds: Figures[] }[] = [
-    { name: OURS, start: startOurs, rounds: [] },
-  ]
+  const systems: System[] = []
   if (keepalived === undefined) {
     process.stderr.write(
       'Without keepalived beside it: apt-get install --no-install-recommends keepalived\n',
     )
-  } else {
-    systems.push({ name: `${keepalived}, TCP_CHECK`, start: startKeepalived, rounds: [] })
+  }
+  for (const kind of asked) {
+    systems.push({ kind, name: oursWith(kind), start: startOurs, rounds: [] })
+    if (keepalived === undefined) continue
+    const name = `${keepalived}, ${keepalivedChecks[kind].name}`
+    systems.push({ kind, name, start: startKeepalived, rounds: [] })
   }
   let port = firstPort
   for (let round = 0; round < rounds; round++) {
     for (const system of round % 2 === 0 ? systems : systems.toReversed()) {
       process.stderr.write(`Round ${round + 1}: ${system.name}\n`)
-      system.rounds.push(await measure({ ...load, port: port++ }, seconds, system.start))
+      system.rounds.push(
+        await measure({ ...load, kind: system.kind, port: port++ }, seconds, system.start),
+      )
     }
   }
   const report: ChecksReport = {
@@ -97,6 +106,21 @@ async function compare(options: Options): Promise<number> {
   for (const line of failed) process.stderr.write(`FAILED ${line}\n`)
   printJson(report, json)
   return failed.length === 0 ? exitStatus.held : exitStatus.failed
+}
+
+interface System {
+  readonly kind: Kind
+  readonly name: string
+  readonly start: (load: Load) => Promise<Checking>
+  readonly rounds: Figures[]
+}
+
+function kindsOf(text = kinds.join()): Kind[] {
+  return text.split(',').map((word) => {
+    const kind = kinds.find((one) => one === word)
+    if (kind === undefined) throw new Error(`--check ${word}: one of ${kinds.join(', ')}`)
+    return kind
+  })
 }
 
 async function measure(

@@ -1,6 +1,6 @@
-// servers COUNT PORT INTERVAL_MS: as many TCP servers, each with a socket and a loopback address of its own (127.1.0.0 and
-// up). They accept, remember when, and close after the client has. Reads lines: `mark` forgets the past, `report` prints
-// one line of JSON.
+// servers KIND COUNT PORT INTERVAL_MS: as many servers, each with a socket and a loopback address of its own (127.1.0.0 and up),
+// that remember when they were asked. `tcp` and `http` close after the client has; `http` answers 200, `dns` any question
+// over UDP with an address. Reads lines: `mark` forgets the past, `report` prints one line of JSON.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,6 +25,7 @@ struct server {
 
 /** What epoll calls them: servers by their number, then our input, then connections by their descriptor. */
 static struct server *servers;
+static enum { TCP, HTTP, DNS } kind;
 static uint32_t count;
 static double interval;
 /** How far each interval was from what it should be, in ms. */
@@ -52,11 +53,12 @@ static void listen_all(int epoll, uint16_t port) {
         .sin_port = htons(port),
         .sin_addr.s_addr = htonl(0x7f010000 + i),
     };
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int type = kind == DNS ? SOCK_DGRAM : SOCK_STREAM;
+    const int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) fail_with("socket");
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0) fail_with("bind");
-    if (listen(fd, 16) != 0) fail_with("listen");
+    if (kind != DNS && listen(fd, 16) != 0) fail_with("listen");
     servers[i].socket = fd;
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) fail_with("epoll_ctl");
@@ -85,6 +87,38 @@ static void accept_all(int epoll, struct server *server) {
     // Whoever closes first has the TIME_WAIT: that shall be the client.
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.u32 = count + (uint32_t)connection};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, connection, &event) != 0) fail_with("epoll_ctl");
+  }
+}
+
+/** A request of a check comes in one piece. */
+static void answer_http(int connection) {
+  static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+  char request[4096];
+  if (read(connection, request, sizeof request) <= 0) {
+    close(connection);
+  } else if (send(connection, answer, sizeof answer - 1, MSG_NOSIGNAL) >= 0) {
+    shutdown(connection, SHUT_WR);
+  }
+}
+
+/** One question, one address. */
+static void answer_dns(struct server *server) {
+  static const uint8_t address[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1};
+  uint8_t message[512];
+  struct sockaddr_in client;
+  socklen_t size = sizeof client;
+  ssize_t length;
+  while ((length = recvfrom(server->socket, message, sizeof message - sizeof address, 0, (struct sockaddr *)&client, &size)) > 0) {
+    const uint8_t *root = length > 16 ? memchr(message + 12, 0, (size_t)length - 16) : NULL;
+    if (root == NULL) continue;
+    note(server);
+    // The question ends with the root's label, type and class; what follows it, such as EDNS, is left out.
+    uint8_t *end = message + (root - message) + 5;
+    memcpy(end, address, sizeof address);
+    message[2] |= 0x84;
+    message[3] = 0;
+    memcpy(message + 4, (const uint8_t[]){0, 1, 0, 1, 0, 0, 0, 0}, 8);
+    sendto(server->socket, message, (size_t)(end - message) + sizeof address, 0, (struct sockaddr *)&client, size);
   }
 }
 
@@ -136,16 +170,17 @@ static int obey(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4) {
-    fprintf(stderr, "usage: servers COUNT PORT INTERVAL_MS\n");
+  if (argc != 5) {
+    fprintf(stderr, "usage: servers tcp|http|dns COUNT PORT INTERVAL_MS\n");
     return 2;
   }
-  count = (uint32_t)strtoul(argv[1], NULL, 10);
-  interval = strtod(argv[3], NULL);
+  kind = strcmp(argv[1], "dns") == 0 ? DNS : strcmp(argv[1], "http") == 0 ? HTTP : TCP;
+  count = (uint32_t)strtoul(argv[2], NULL, 10);
+  interval = strtod(argv[4], NULL);
   servers = calloc(count, sizeof *servers);
   const int epoll = epoll_create1(EPOLL_CLOEXEC);
   if (servers == NULL || epoll < 0) fail_with("start");
-  listen_all(epoll, (uint16_t)strtoul(argv[2], NULL, 10));
+  listen_all(epoll, (uint16_t)strtoul(argv[3], NULL, 10));
   struct epoll_event input = {.events = EPOLLIN, .data.u32 = count};
   if (epoll_ctl(epoll, EPOLL_CTL_ADD, STDIN_FILENO, &input) != 0) fail_with("epoll_ctl");
   printf("ready\n");
@@ -157,7 +192,9 @@ int main(int argc, char **argv) {
     if (ready < 0 && errno != EINTR) fail_with("epoll_wait");
     for (int i = 0; i < ready; i++) {
       const uint32_t which = events[i].data.u32;
-      if (which < count) accept_all(epoll, &servers[which]);
+      if (which < count && kind == DNS) answer_dns(&servers[which]);
+      else if (which < count) accept_all(epoll, &servers[which]);
+      else if (which > count && kind == HTTP) answer_http((int)(which - count));
       else if (which > count) close((int)(which - count));
       else if (!obey()) return 0;
     }

@@ -8,7 +8,21 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { built, checkout, compiled } from '../../lab/checkout.js'
 import { keepalivedEnvironment } from '../keepalived.js'
 
+/** What is asked: `dns` over UDP. */
+export const kinds = ['tcp', 'http', 'dns'] as const
+export type Kind = (typeof kinds)[number]
+
+/** How keepalived asks it. */
+export const keepalivedChecks: Readonly<
+  Record<Kind, { readonly name: string; readonly body: string }>
+> = {
+  tcp: { name: 'TCP_CHECK', body: 'connect_timeout 1' },
+  http: { name: 'HTTP_GET', body: 'url {\n path /\n status_code 200\n }\n connect_timeout 1' },
+  dns: { name: 'DNS_CHECK', body: 'type A\n name example.org\n connect_timeout 1' },
+}
+
 export interface Load {
+  readonly kind: Kind
   readonly servers: number
   readonly port: number
   readonly intervalMs: number
@@ -50,8 +64,13 @@ class Peer {
   }
 }
 
-export async function startServers({ servers, port, intervalMs }: Load): Promise<Peer> {
-  const peer = new Peer(compiled('tcp-servers'), [servers, port, intervalMs].map(String))
+const wordsOf = ({ kind, servers, port, intervalMs }: Load): string[] => [
+  kind,
+  ...[servers, port, intervalMs].map(String),
+]
+
+export async function startServers(load: Load): Promise<Peer> {
+  const peer = new Peer(compiled('check-servers'), wordsOf(load))
   await peer.line()
   return peer
 }
@@ -66,9 +85,9 @@ export interface Checking {
   end(): Promise<void>
 }
 
-export async function startOurs({ servers, port, intervalMs }: Load): Promise<Checking> {
+export async function startOurs(load: Load): Promise<Checking> {
   const program = path.join(checkout, 'bench/checks/checker.mjs')
-  const peer = new Peer(process.execPath, [program, ...[servers, port, intervalMs].map(String)])
+  const peer = new Peer(process.execPath, [program, ...wordsOf(load)])
   await peer.line()
   // The burst of the first round, and what the engine learns in it, is over.
   await sleep(5000)
@@ -118,12 +137,13 @@ export async function startKeepalived(load: Load): Promise<Checking> {
   }
 }
 
-function keepalivedConfig({ servers, port, intervalMs }: Load): string {
+function keepalivedConfig({ kind, servers, port, intervalMs }: Load): string {
+  const { name, body } = keepalivedChecks[kind]
   const real = Array.from(
     { length: servers },
     (_, i) => `  real_server 127.1.${i >> 8}.${i & 255} ${port} {
-    TCP_CHECK {
-      connect_timeout 1
+    ${name} {
+      ${body}
     }
   }`,
   )

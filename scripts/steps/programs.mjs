@@ -41,7 +41,7 @@ const programs = {
       ],
       flags: ['-I', 'native'],
     },
-    'tcp-servers': { sources: ['bench/checks/servers.c'], flags: ['-lm'] },
+    'check-servers': { sources: ['bench/checks/servers.c'], flags: ['-lm'] },
     'no-ipvs.so': { sources: ['bench/checks/no-ipvs.c'], flags: ['-shared', '-fPIC'] },
   },
 }
