@@ -1,6 +1,6 @@
 // npm run site [-- --serve]: the documentation as a site in build/site/out: pages of docs/, a page for each error code from the table that
 // the code uses, and the reference from docstrings. A link that leads nowhere, a word that no dictionary
-// has (site/cspell.json has ours) and a public name without a docstring fail it.
+// has (site/cspell.json has ours) and a public name whose docstring is missing or incomplete fail it.
 import {
   copyFileSync,
   cpSync,
@@ -12,8 +12,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { createRequire } from 'node:module'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { findMissing } from '../site/docstrings.mjs'
 import { run } from './setup.mjs'
 import { compileTypeScript, installPackages } from './steps/javascript.mjs'
 import { cacheDir, checkout, logged, SetupError, step } from './steps/step.mjs'
@@ -22,6 +24,7 @@ const tools = path.join(cacheDir, 'site')
 const source = path.join(checkout, 'build/site/source')
 const out = path.join(checkout, 'build/site/out')
 const vitepress = path.join(tools, 'node_modules/vitepress/bin/vitepress.js')
+const { entryPoints } = JSON.parse(readFileSync(path.join(checkout, 'site/typedoc.json'), 'utf8'))
 const env = {
   IPVS_SITE_SOURCE: source,
   IPVS_SITE_OUT: out,
@@ -90,6 +93,29 @@ async function checkSpelling() {
   )
 }
 
+/** In the example they have to find what it says, no more and no less; in the library nothing. */
+async function checkDocstrings() {
+  const ts = createRequire(path.join(tools, 'package.json'))('typescript')
+  const config = path.join(checkout, 'src/tsconfig.json')
+  const site = path.join(checkout, 'site')
+  const example = path.join(site, 'docstrings-example.ts')
+  const lines = readFileSync(example, 'utf8').split('\n')
+  await step('Looking at docstrings', () => {
+    const wanted = lines.flatMap((line, at) =>
+      /^ *\/\/ no /.test(line) ? [`${at + 2}: ${line.trim().slice(3)}`] : [],
+    )
+    const found = findMissing(ts, config, [example]).map((line) =>
+      line.replace(/^\S+:(\d+): .*: /, '$1: '),
+    )
+    if (wanted.sort().join() !== found.sort().join())
+      throw new SetupError(`${example} lacks ${wanted.join('; ')}; found was ${found.join('; ')}`)
+    const entries = entryPoints.map((file) => path.resolve(site, file))
+    const missing = findMissing(ts, config, entries)
+    if (missing.length > 0)
+      throw new SetupError(`Docstrings of src/ do not say all:\n${missing.join('\n')}`)
+  })
+}
+
 /** typedoc wants a TypeScript of its own. */
 async function makeReference() {
   const typedoc = path.join(tools, 'node_modules/typedoc/bin/typedoc')
@@ -117,6 +143,7 @@ async function main(words) {
   await installPackages()
   await fetchTools()
   await compileTypeScript()
+  await checkDocstrings()
   await layOut()
   await checkSpelling()
   await makeReference()

@@ -87,7 +87,11 @@ export class Ipvs implements TableClient, AsyncDisposable {
     return new Ipvs(opened, deadlineMs)
   }
 
-  /** Finds out whether IPVS can be used here, and if not, what to do. Never rejects, but for bad options. */
+  /**
+   * Finds out whether IPVS can be used here, and if not, what to do.
+   *
+   * @throws TypeError, RangeError (rejects) bad options, and nothing else
+   */
   static probe(options: ProbeOptions = {}): Promise<ProbeResult> {
     return probe(options)
   }
@@ -116,12 +120,20 @@ export class Ipvs implements TableClient, AsyncDisposable {
   /**
    * All services, without their destinations. The kernel's dump may miss some while others change the table: this one
    * is repeated until two agree, up to five times. {@link snapshot} says whether they did.
+   *
+   * @throws TypeError, RangeError bad options
+   * @throws IpvsError `ERR_IPVS_TIMEOUT`, `ERR_IPVS_CLOSED`…
    */
   async services(options?: CallOptions): Promise<ServiceStatus[]> {
     return this.#open().services(this.#callDeadline(options))
   }
 
-  /** One service, or `undefined` if it is not there. */
+  /**
+   * One service, or `undefined` if it is not there.
+   *
+   * @throws TypeError, RangeError a bad argument
+   * @throws IpvsError `ERR_IPVS_TIMEOUT`, `ERR_IPVS_CLOSED`…
+   */
   async service(id: ServiceId, options?: CallOptions): Promise<ServiceStatus | undefined> {
     const checked = checkServiceId(id, 'service')
     const target = `reading ${checkedServiceKey(checked)}`
@@ -131,7 +143,8 @@ export class Ipvs implements TableClient, AsyncDisposable {
   /**
    * The destinations of a service, newest first as the kernel lists them; repeated as {@link services} is.
    *
-   * @throws IpvsError `ERR_IPVS_NO_SERVICE`
+   * @throws TypeError, RangeError a bad argument
+   * @throws IpvsError `ERR_IPVS_NO_SERVICE`…
    */
   async destinations(id: ServiceId, options?: CallOptions): Promise<DestinationStatus[]> {
     const checked = checkServiceId(id, 'service')
@@ -143,12 +156,22 @@ export class Ipvs implements TableClient, AsyncDisposable {
     throw new IpvsError('ERR_IPVS_NO_SERVICE', text, { command: 'GET_DEST' })
   }
 
-  /** @throws IpvsError `ERR_IPVS_EXISTS`, `ERR_IPVS_NO_SCHEDULER`, `ERR_IPVS_NO_ENGINE`… */
+  /**
+   * Adds a service.
+   *
+   * @throws TypeError, RangeError a bad argument
+   * @throws IpvsError `ERR_IPVS_EXISTS`, `ERR_IPVS_NO_SCHEDULER`, `ERR_IPVS_NO_ENGINE`…
+   */
   addService(service: Service, options?: CallOptions): Promise<void> {
     return this.#one({ op: 'add-service', service }, options)
   }
 
-  /** Sets every field of a service. @throws IpvsError `ERR_IPVS_NO_SERVICE`, `ERR_IPVS_NO_SCHEDULER`… */
+  /**
+   * Sets every field of a service.
+   *
+   * @throws TypeError, RangeError a bad argument
+   * @throws IpvsError `ERR_IPVS_NO_SERVICE`, `ERR_IPVS_NO_SCHEDULER`…
+   */
   replaceService(service: Service, options?: CallOptions): Promise<void> {
     return this.#one({ op: 'replace-service', service }, options)
   }
@@ -157,7 +180,8 @@ export class Ipvs implements TableClient, AsyncDisposable {
    * Changes some fields: reads the service, merges, replaces. A patch value of `undefined` clears the field. Not
    * atomic: what another writer changes in between is overwritten.
    *
-   * @throws IpvsError `ERR_IPVS_NO_SERVICE`
+   * @throws TypeError, RangeError a bad argument
+   * @throws IpvsError `ERR_IPVS_NO_SERVICE`…
    */
   async updateService(
     id: ServiceId,
@@ -178,17 +202,32 @@ export class Ipvs implements TableClient, AsyncDisposable {
     })
   }
 
-  /** Removes a service with its destinations. @throws IpvsError `ERR_IPVS_NO_SERVICE` */
+  /**
+   * Removes a service with its destinations.
+   *
+   * @throws TypeError, RangeError a bad argument
+   * @throws IpvsError `ERR_IPVS_NO_SERVICE`…
+   */
   removeService(id: ServiceId, options?: CallOptions): Promise<void> {
     return this.#one({ op: 'remove-service', service: id }, options)
   }
 
-  /** @throws IpvsError `ERR_IPVS_EXISTS`, `ERR_IPVS_NO_SERVICE`, `ERR_IPVS_INVALID`… */
+  /**
+   * Adds a destination to a service.
+   *
+   * @throws TypeError, RangeError a bad argument
+   * @throws IpvsError `ERR_IPVS_EXISTS`, `ERR_IPVS_NO_SERVICE`, `ERR_IPVS_INVALID`…
+   */
   addDestination(id: ServiceId, destination: Destination, options?: CallOptions): Promise<void> {
     return this.#one({ op: 'add-destination', service: id, destination }, options)
   }
 
-  /** Sets every field of a destination. @throws IpvsError `ERR_IPVS_NO_DESTINATION`, `ERR_IPVS_NO_SERVICE`… */
+  /**
+   * Sets every field of a destination.
+   *
+   * @throws TypeError, RangeError a bad argument
+   * @throws IpvsError `ERR_IPVS_NO_DESTINATION`, `ERR_IPVS_NO_SERVICE`…
+   */
   replaceDestination(
     id: ServiceId,
     destination: Destination,
@@ -200,7 +239,8 @@ export class Ipvs implements TableClient, AsyncDisposable {
   /**
    * Changes some fields: reads the destination, merges, replaces. Not atomic.
    *
-   * @throws IpvsError `ERR_IPVS_NO_DESTINATION`, `ERR_IPVS_NO_SERVICE`
+   * @throws TypeError, RangeError a bad argument
+   * @throws IpvsError `ERR_IPVS_NO_DESTINATION`, `ERR_IPVS_NO_SERVICE`…
    */
   async updateDestination(
     id: ServiceId,
@@ -230,7 +270,12 @@ export class Ipvs implements TableClient, AsyncDisposable {
     })
   }
 
-  /** @throws IpvsError `ERR_IPVS_NO_DESTINATION`, `ERR_IPVS_NO_SERVICE` */
+  /**
+   * Removes a destination from its service.
+   *
+   * @throws TypeError, RangeError a bad argument
+   * @throws IpvsError `ERR_IPVS_NO_DESTINATION`, `ERR_IPVS_NO_SERVICE`…
+   */
   removeDestination(
     id: ServiceId,
     destination: DestinationId,
@@ -278,7 +323,12 @@ export class Ipvs implements TableClient, AsyncDisposable {
     return new Applied(list, errors)
   }
 
-  /** A verified read of the whole table (see {@link Snapshot}). */
+  /**
+   * A verified read of the whole table (see {@link Snapshot}).
+   *
+   * @throws TypeError, RangeError bad options
+   * @throws IpvsError `ERR_IPVS_TIMEOUT`, `ERR_IPVS_CLOSED`…
+   */
   async snapshot(options?: CallOptions): Promise<Snapshot> {
     return this.#open().snapshot(this.#callDeadline(options))
   }
@@ -304,6 +354,9 @@ export class Ipvs implements TableClient, AsyncDisposable {
   /**
    * The namespace's IPVS settings (`/proc/sys/net/ipv4/vs`) by name. Empty where the kernel shows none: on 6.1 in a
    * namespace that belongs to a user namespace.
+   *
+   * @throws TypeError, RangeError bad options
+   * @throws IpvsError `ERR_IPVS_TIMEOUT`, `ERR_IPVS_CLOSED`…
    */
   async sysctls(options?: CallOptions): Promise<Sysctls> {
     return readSysctls(await this.#open().sysctls(this.#callDeadline(options)))
@@ -324,7 +377,12 @@ export class Ipvs implements TableClient, AsyncDisposable {
     await this.#open().setSysctl(name, text, this.#callDeadline(options))
   }
 
-  /** How long idle connections are kept in this namespace. */
+  /**
+   * How long idle connections are kept in this namespace.
+   *
+   * @throws TypeError, RangeError bad options
+   * @throws IpvsError `ERR_IPVS_TIMEOUT`, `ERR_IPVS_CLOSED`…
+   */
   async timeouts(options?: CallOptions): Promise<Timeouts> {
     return this.#open().timeouts(this.#callDeadline(options))
   }
@@ -332,13 +390,21 @@ export class Ipvs implements TableClient, AsyncDisposable {
   /**
    * Sets those timeouts that are given. Existing connections adopt them with their next packet
    * (ip_vs_proto_udp.c: udp_state_transition).
+   *
+   * @throws TypeError, RangeError a bad argument
+   * @throws IpvsError `ERR_IPVS_TIMEOUT`, `ERR_IPVS_CLOSED`…
    */
   async setTimeouts(timeouts: Partial<Timeouts>, options?: CallOptions): Promise<void> {
     const command = { op: 'set-timeouts', timeouts: checkTimeouts(timeouts) } as const
     await this.#open().command(command, 'setting timeouts', this.#callDeadline(options))
   }
 
-  /** The sync daemons that run in this namespace: none, a master, a backup, or both. */
+  /**
+   * The sync daemons that run in this namespace: none, a master, a backup, or both.
+   *
+   * @throws TypeError, RangeError bad options
+   * @throws IpvsError `ERR_IPVS_TIMEOUT`, `ERR_IPVS_CLOSED`…
+   */
   async syncDaemons(options?: CallOptions): Promise<SyncDaemonStatus[]> {
     return this.#open().daemons(this.#callDeadline(options))
   }
@@ -346,7 +412,8 @@ export class Ipvs implements TableClient, AsyncDisposable {
   /**
    * Starts a sync daemon. Its settings are fixed while it runs.
    *
-   * @throws IpvsError `ERR_IPVS_DAEMON_RUNNING`, `ERR_IPVS_NO_DEVICE`, `ERR_IPVS_INVALID`
+   * @throws TypeError, RangeError a bad argument
+   * @throws IpvsError `ERR_IPVS_DAEMON_RUNNING`, `ERR_IPVS_NO_DEVICE`, `ERR_IPVS_INVALID`…
    */
   async startSyncDaemon(daemon: SyncDaemon, options?: CallOptions): Promise<void> {
     const command = { op: 'start-daemon', daemon: checkDaemon(daemon) } as const
@@ -354,7 +421,12 @@ export class Ipvs implements TableClient, AsyncDisposable {
     await this.#open().command(command, target, this.#callDeadline(options))
   }
 
-  /** @throws IpvsError `ERR_IPVS_DAEMON_STOPPED` if it does not run */
+  /**
+   * Stops a sync daemon.
+   *
+   * @throws TypeError, RangeError a bad argument
+   * @throws IpvsError `ERR_IPVS_DAEMON_STOPPED` if it does not run, `ERR_IPVS_DAEMON_RUNNING` if it runs all the same…
+   */
   async stopSyncDaemon(role: SyncRole, options?: CallOptions): Promise<void> {
     const deadlineMs = this.#callDeadline(options)
     const command = { op: 'stop-daemon', state: checkRole(role, 'role') } as const
@@ -370,7 +442,12 @@ export class Ipvs implements TableClient, AsyncDisposable {
     throw new IpvsError('ERR_IPVS_DAEMON_RUNNING', text, { command: 'DEL_DAEMON' })
   }
 
-  /** The version of IPVS and the size of its connection table. */
+  /**
+   * The version of IPVS and the size of its connection table.
+   *
+   * @throws TypeError, RangeError bad options
+   * @throws IpvsError `ERR_IPVS_TIMEOUT`, `ERR_IPVS_CLOSED`…
+   */
   async info(options?: CallOptions): Promise<KernelInfo> {
     return this.#open().info(this.#callDeadline(options))
   }
@@ -379,7 +456,8 @@ export class Ipvs implements TableClient, AsyncDisposable {
    * Zeroes the counters of a service and its destinations, or all of the namespace. For every reader of them: keep
    * differences of your own instead. Packets since the last 2 s tick may count again (ip_vs_est.c).
    *
-   * @throws IpvsError `ERR_IPVS_NO_SERVICE`
+   * @throws TypeError, RangeError a bad argument
+   * @throws IpvsError `ERR_IPVS_NO_SERVICE`…
    */
   async zero(id?: ServiceId, options?: CallOptions): Promise<void> {
     const service = id === undefined ? undefined : checkServiceId(id, 'service')
@@ -387,7 +465,12 @@ export class Ipvs implements TableClient, AsyncDisposable {
     await this.#open().command({ op: 'zero', service }, target, this.#callDeadline(options))
   }
 
-  /** Removes every service of this namespace. Connections stay until they expire. */
+  /**
+   * Removes every service of this namespace. Connections stay until they expire.
+   *
+   * @throws TypeError, RangeError bad options
+   * @throws IpvsError `ERR_IPVS_TIMEOUT`, `ERR_IPVS_CLOSED`…
+   */
   async flush(options?: CallOptions): Promise<void> {
     await this.#open().command({ op: 'flush' }, 'flushing', this.#callDeadline(options))
   }
@@ -396,6 +479,9 @@ export class Ipvs implements TableClient, AsyncDisposable {
    * The connections of this namespace, one by one as they are read, in flat memory. Not a snapshot: what comes and goes
    * meanwhile may be missing or doubled. The kernel walks its table anew for each page of text (ip_vs_conn.c:
    * ip_vs_conn_array), so that the cost grows with the square of the number of entries.
+   *
+   * @throws TypeError, RangeError (as it is iterated) bad options
+   * @throws IpvsError (as it is iterated) `ERR_IPVS_CLOSED`…
    */
   connections(options?: CallOptions): AsyncGenerator<Connection, void, void> {
     return readConnections(async () => this.#open().connections(this.#callDeadline(options)))
@@ -404,6 +490,9 @@ export class Ipvs implements TableClient, AsyncDisposable {
   /**
    * What changes in the table from now on, by looking every `intervalMs`: the kernel has no notifications. Ends when
    * the signal is aborted or the loop is left; rejects with what a look rejects with.
+   *
+   * @throws TypeError, RangeError (as it is iterated) bad options
+   * @throws IpvsError (as it is iterated) `ERR_IPVS_TIMEOUT`, `ERR_IPVS_CLOSED`…
    */
   async *watch(options?: WatchOptions): AsyncGenerator<WatchEvent, void, void> {
     yield* watchTable(() => this.snapshot(), readWatchOptions(options))

@@ -34,12 +34,19 @@ export type UnavailableReason =
   | 'no-module'
   | 'user-namespace'
 
+/** The fields of an error, by their names. */
 export interface IpvsErrorOptions {
+  /** Default: none. */
   readonly errno?: number | undefined
+  /** Default: none. */
   readonly command?: IpvsCommand | undefined
+  /** Default: none. */
   readonly change?: Change | undefined
+  /** Default: none. */
   readonly reason?: UnavailableReason | undefined
+  /** Default: none. */
   readonly observed?: unknown
+  /** Default: none. */
   readonly cause?: unknown
 }
 

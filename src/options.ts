@@ -15,7 +15,7 @@ export interface OpenOptions {
   readonly netns?: Netns
   /** Default deadline of every call, in milliseconds. Default 5000. */
   readonly deadlineMs?: number
-  /** For tests: a `MemoryKernel` of `ipvs/testing` in place of the real kernel. It is its own namespace. */
+  /** For tests: a `MemoryKernel` of `ipvs/testing` in place of the real kernel. It is its own namespace. Default: the real one. */
   readonly kernel?: MemoryKernel
 }
 
@@ -27,11 +27,11 @@ export interface CallOptions {
 
 /** Options of {@link Ipvs.apply}. */
 export interface ApplyOptions extends CallOptions {
-  /** `'throw'` rejects with {@link IpvsApplyError} if any change was not applied, after all have run. */
+  /** `'throw'` rejects with {@link IpvsApplyError} if any change was not applied, after all have run. Default: the result says it. */
   readonly onError?: 'throw'
-  /** `'bulk'` lets other calls go first between two batches. */
+  /** `'bulk'` lets other calls go first between two batches. Default: they wait. */
   readonly priority?: 'bulk'
-  /** Withdraws what is not sent yet. */
+  /** Withdraws what is not sent yet. Default: none. */
   readonly signal?: AbortSignal
 }
 

@@ -11,7 +11,7 @@ import { checkChange, checkOptions } from './validate.js'
 
 /** Options of {@link Ipvs.probe}. */
 export interface ProbeOptions {
-  /** As in `open`. */
+  /** As in `open`. Default: the namespace of this process. */
   readonly netns?: Netns
   /** Schedulers to try; each is loaded if the kernel has it. Default none. */
   readonly schedulers?: readonly string[]

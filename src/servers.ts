@@ -10,7 +10,8 @@ export interface PoolServer {
   readonly port?: number | undefined
   /**
    * The server's address in the other family, for fronts of that family: one server, one verdict, one batch for all.
-   * Checks and keys use `address`. Without it a server fits fronts of the other family with forwarding `tunnel` only.
+   * Checks and keys use `address`. Without it (default) a server fits fronts of the other family with forwarding
+   * `tunnel` only.
    */
   readonly secondAddress?: string | undefined
   /** Weight while it is up and ready, 0 to 2147483647. Default 1. */

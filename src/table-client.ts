@@ -19,7 +19,13 @@ export interface TableClient {
   /** @internal */
   readonly [BEFORE_CALLS]?: Set<() => void>
   /** Makes changes in order: {@link Ipvs.apply}. */
-  apply(changes: readonly Change[], options?: { readonly priority?: 'bulk' }): Promise<ApplyResult>
+  apply(
+    changes: readonly Change[],
+    options?: {
+      /** Default: as for {@link Ipvs.apply}. */
+      readonly priority?: 'bulk'
+    },
+  ): Promise<ApplyResult>
   /** One service, or nothing: {@link Ipvs.service}. */
   service(id: ServiceId): Promise<ServiceStatus | undefined>
   /** Those of one service: {@link Ipvs.destinations}. */

@@ -79,7 +79,7 @@ export interface Persistence {
   readonly timeoutSeconds: number
   /**
    * Which clients count as one: dotted mask for IPv4 (default `'255.255.255.255'`), prefix length 1 to 128 for
-   * IPv6 (default `128`).
+   * IPv6, in bits (default `128`).
    */
   readonly netmask?: string | number
 }
@@ -89,9 +89,11 @@ export interface ServiceSettings {
   readonly scheduler: Scheduler
   /** One-packet scheduling: each UDP datagram is scheduled by itself. UDP and fwmark services only. Default false. */
   readonly onePacket?: boolean
+  /** Default: none. */
   readonly persistence?: Persistence
+  /** Default: none. */
   readonly schedulerFlags?: readonly SchedulerFlag[]
-  /** Persistence engine, e.g. `'sip'`, at most 15 bytes; needs `persistence`. */
+  /** Persistence engine, e.g. `'sip'`, at most 15 bytes; needs `persistence`. Default: none. */
   readonly persistenceEngine?: string
 }
 
@@ -108,7 +110,7 @@ export interface DestinationId {
 /** Encapsulation used by forwarding method `tunnel`. */
 export interface Tunnel {
   readonly type: 'ipip' | 'gue' | 'gre'
-  /** UDP port of the tunnel's far end: `gue` only, and required there. */
+  /** UDP port of the tunnel's far end: `gue` only, and without a default there. */
   readonly port?: number
   /** Checksum of the outer header, `gue` and `gre` only (`remote`: `gue` only). Default `'none'`. */
   readonly checksum?: 'none' | 'standard' | 'remote'
@@ -144,9 +146,11 @@ export interface Stats {
   readonly connectionRate: number
   /** Packets per second. */
   readonly inPacketRate: number
+  /** Packets per second. */
   readonly outPacketRate: number
   /** Bytes per second. */
   readonly inByteRate: number
+  /** Bytes per second. */
   readonly outByteRate: number
   /** Counters as decimal strings, so that `JSON.stringify` works. */
   toJSON(): Record<string, string | number>
@@ -164,12 +168,14 @@ export type ServiceStatus = ObservedServiceId & ServiceSettings & { readonly sta
  */
 export interface DestinationStatus extends Destination {
   readonly weight: number
+  /** Connections, as above. */
   readonly upperThreshold: number
+  /** Connections, as above. */
   readonly lowerThreshold: number
   /** Established TCP connections; always 0 for UDP (ip_vs_core.c: UDP entries are never "active"). */
   readonly activeConnections: number
   readonly inactiveConnections: number
-  /** Persistence templates. */
+  /** Entries of persistence (templates). */
   readonly persistentConnections: number
   readonly stats: Stats
 }
@@ -208,13 +214,17 @@ export interface ChangeOutcome {
    * signal or close came first); `superseded` (a later call wrote the same object, so this bulk change was dropped).
    */
   readonly status: 'applied' | 'failed' | 'unknown' | 'not-sent' | 'superseded'
+  /** Why it is not applied. Default: none. */
   readonly error?: Error
 }
 
 /** Result of `apply`. `failed` counts everything that is not applied. */
 export interface ApplyResult {
+  /** Changes. */
   readonly total: number
+  /** Changes that were applied. */
   readonly applied: number
+  /** Changes that were not. */
   readonly failed: number
   readonly errors: readonly {
     readonly index: number

@@ -25,7 +25,7 @@ export interface ForwardingPathOptions {
   readonly localAddress: string
   /** First and last of the firewall marks that are ours, 1 to 4294967295: one for each server, used by nobody else. */
   readonly marks: readonly [first: number, last: number]
-  /** The network namespace of the client, if it is not that of this process. */
+  /** The network namespace of the client. Default: that of this process. */
   readonly netns?: Netns | undefined
 }
 

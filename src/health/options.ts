@@ -18,7 +18,15 @@ export interface HealthCheckerOptions {
    * retransmission timer (RFC 6298). Before the first answer it is `max`, and each check without an answer in time doubles it.
    * So a dead server is found soon on a quick network, and a slow one is not taken for dead.
    */
-  readonly timeoutMs?: number | { readonly min: number; readonly max: number } | undefined
+  readonly timeoutMs?:
+    | number
+    | {
+        /** Milliseconds. */
+        readonly min: number
+        /** Milliseconds. */
+        readonly max: number
+      }
+    | undefined
   /** Successes in a row that make a member up. 1 to 1000, default 2. */
   readonly rise?: number | undefined
   /** Failures in a row that make a member down. 1 to 1000, default 3. */

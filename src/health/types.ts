@@ -36,7 +36,7 @@ export interface Verdict {
   readonly at: number
   /**
    * Part of the configured weight that the member can carry, 0 to 1, from the last successful check. Absolute,
-   * never relative to the present weight. Absent: all of it, or not healthy.
+   * never relative to the present weight. Default: all of it; a verdict that is not healthy has none.
    */
   readonly weightFactor?: number
 }
@@ -58,9 +58,9 @@ export interface HealthTarget {
 
 /** What a check may say about a healthy member. */
 export interface CheckSuccess {
-  /** 0 to 1, see {@link Verdict.weightFactor}. Values outside are clamped. */
+  /** Part of the weight, 0 to 1, see {@link Verdict.weightFactor}. Values outside are clamped. Default 1. */
   readonly weightFactor?: number | undefined
-  /** In words, for `result` events and `status()`. */
+  /** In words, for `result` events and `status()`. Default `healthy`. */
   readonly detail?: string | undefined
 }
 
@@ -98,8 +98,9 @@ export interface HealthMemberState {
   readonly state: HealthState
   /** When it entered this state or was presumed to be in it: milliseconds since the epoch. */
   readonly since: number
-  /** Conclusive results of the same kind in a row. */
+  /** Conclusive results of the same kind in a row: successes, else 0. */
   readonly successes: number
+  /** Conclusive results of the same kind in a row: failures, else 0. */
   readonly failures: number
   /** Part of the configured weight, see {@link Verdict.weightFactor}. */
   readonly weightFactor: number
@@ -119,9 +120,11 @@ export interface HealthResultEvent extends HealthEvent {
   readonly after: HealthMemberState
   /** The state after this result. */
   readonly state: HealthState
-  /** Conclusive results of the same kind in a row, this one included. */
+  /** Successes in a row, this one included. */
   readonly successes: number
+  /** Failures in a row, this one included. */
   readonly failures: number
+  /** Part of the configured weight, see {@link Verdict.weightFactor}. Absent as there. */
   readonly weightFactor?: number
 }
 
@@ -187,9 +190,11 @@ export interface HealthStatus {
   readonly lastMs: number | undefined
   /** Successes in a row; while not `up`, `rise` of them are needed. */
   readonly successes: number
+  /** So many successes in a row make it up. */
   readonly rise: number
   /** Failures in a row; while not `down`, `fall` of them are needed. */
   readonly failures: number
+  /** So many failures in a row make it down. */
   readonly fall: number
   /** It flaps and is to stay down until then: milliseconds since the epoch. */
   readonly heldUntil: number | undefined

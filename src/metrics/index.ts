@@ -28,11 +28,11 @@ export interface MetricRegistry {
 
 /** What there is to measure. What is left out has no figures. */
 export interface MetricSources {
-  /** A client: the kernel's table is read at each scrape, once for all figures. Nothing is ever set back (ZERO). */
+  /** A client: the kernel's table is read at each scrape, once for all figures. Nothing is ever set back (ZERO). Default: none. */
   readonly client?: Pick<Ipvs, 'snapshot'>
-  /** Pools, or what gives those there are at a scrape. Each needs a name of its own (option `name`). */
+  /** Pools, or what gives those there are at a scrape. Each needs a name of its own (option `name`). Default: none. */
   readonly pools?: Iterable<MirroredPool> | (() => Iterable<MirroredPool>)
-  /** Checkers by the name that their figures carry. */
+  /** Checkers by the name that their figures carry. Default: none. */
   readonly checkers?: Readonly<Record<string, HealthChecker>>
   /** Figures for each destination too, not only for each service: for big tables they are many. Default true. */
   readonly destinations?: boolean

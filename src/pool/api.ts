@@ -45,7 +45,7 @@ export type DownAction = 'remove' | 'quiesce'
 export interface PoolQuorum {
   /** Regained with so many servers that serve, or so much weight of them. */
   readonly up: number
-  /** Lost below so many; at most `up`. Default `up`. */
+  /** Lost below so many servers, or so much weight; at most `up`. Default `up`. */
   readonly down?: number | undefined
   /** What is counted. Default `'servers'`. */
   readonly unit?: 'servers' | 'weight' | undefined
@@ -73,7 +73,7 @@ export interface PoolPanic {
 export interface PoolSlowStart {
   /** Milliseconds until it has all of its weight. */
   readonly durationMs: number
-  /** Default 10. */
+  /** In so many steps. Default 10. */
   readonly steps?: number | undefined
   /** Part of the weight at the start, above 0 and below 1. Default 0.1. The weight itself is never below 1. */
   readonly from?: number | undefined
@@ -90,11 +90,14 @@ interface CommonOptions {
    * Sorry servers: checked as the others are, and serving while the quorum is lost (without `quorum`: while no server
    * serves). They come in the same batch in which the last server fails, before it goes, and leave when the kernel has
    * taken the servers that they stood in for. A server is in one role: one that is in both lists, or whose
-   * `secondAddress` is another's place, is refused.
+   * `secondAddress` is another's place, is refused. Default: none.
    */
   readonly backup?: readonly (string | PoolServer)[] | undefined
+  /** When there are enough servers. Default: none; one that serves is enough. */
   readonly quorum?: PoolQuorum | undefined
+  /** When the checks are not believed. Default: never. */
   readonly panic?: PoolPanic | undefined
+  /** How a server comes up. Default: with all of its weight at once. */
   readonly slowStart?: PoolSlowStart | undefined
   /**
    * How many times a minute health may move servers up or down. Beyond the limit those that recover wait, unless the
@@ -121,6 +124,7 @@ interface CommonOptions {
   readonly sysctls?: 'report' | 'apply' | undefined
   /** Seconds until an idle UDP entry is forgotten, set with `sysctls: 'apply'` only. Default: left as it is (300). */
   readonly udpTimeoutSeconds?: number | undefined
+  /** Of every service. Default: none. */
   readonly persistence?: Persistence | undefined
   /**
    * Default for schedulers `sh` and `mh`: their fallback flag, because without it the clients of a server with
@@ -144,7 +148,12 @@ interface CommonOptions {
   /** Default `'remove'`. A firewall-mark service is quiesced only if both protocols are. */
   readonly onDown?:
     | DownAction
-    | { readonly tcp?: DownAction | undefined; readonly udp?: DownAction | undefined }
+    | {
+        /** Default `'remove'`. */
+        readonly tcp?: DownAction | undefined
+        /** Default `'remove'`. */
+        readonly udp?: DownAction | undefined
+      }
     | undefined
 }
 
@@ -246,11 +255,11 @@ export type DrainOutcome = 'idle' | 'deadline' | 'cancelled' | 'failed'
 
 /** Connections of a server over all fronts, as the kernel counts them. */
 export interface DrainProgress {
-  /** TCP: established ones. */
+  /** TCP: established connections. */
   readonly active: number
-  /** TCP: ended ones that are remembered; UDP: all. */
+  /** TCP: ended connections that are remembered; UDP: all. */
   readonly inactive: number
-  /** Persistence entries, which bring clients back. */
+  /** Entries of persistence, which bring clients back. */
   readonly persistent: number
   readonly elapsedMs: number
   readonly leftMs: number
@@ -265,9 +274,9 @@ export interface DrainResult extends Omit<DrainProgress, 'leftMs'> {
 export interface DrainOptions {
   /** Taken out after so long, whatever is left. Milliseconds, default 300000 (the kernel's UDP timeout). */
   readonly timeoutMs?: number | undefined
-  /** Aborting cancels: the server gets its weight back. */
+  /** Aborting cancels: the server gets its weight back. Default: none. */
   readonly signal?: AbortSignal | undefined
-  /** Called after each look, every 2 s. */
+  /** Called after each look, every 2 s. Default: nobody is. */
   readonly onProgress?: ((progress: DrainProgress) => void) | undefined
 }
 

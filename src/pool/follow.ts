@@ -37,7 +37,7 @@ export interface FollowOptions {
   readonly retryMs?: number | undefined
   /** Whether the process stays alive while it follows. Default true; false for programs that have something else to stay for. */
   readonly ref?: boolean | undefined
-  /** Ends the following. */
+  /** Ends the following. Default: none. */
   readonly signal?: AbortSignal | undefined
 }
 

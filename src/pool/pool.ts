@@ -168,17 +168,32 @@ export class MirroredPool
     this.#release = claim(client.namespace, keys, this.name)
   }
 
-  /** The server is healthy. Says nothing against an administrator's `drain` or `maintenance`. */
+  /**
+   * The server is healthy. Says nothing against an administrator's `drain` or `maintenance`.
+   *
+   * @throws TypeError, RangeError (rejects) a bad argument
+   * @throws IpvsError (rejects) `ERR_IPVS_NO_SERVER`, `ERR_IPVS_CLOSED`, or the kernel does not hold it yet
+   */
   up(server: string | PoolServer): Promise<void> {
     return promised(() => this.#decide(this.#server(server), 'up', 1, 'call', undefined))
   }
 
-  /** The server is not healthy: `onDown` says what happens. */
+  /**
+   * The server is not healthy: `onDown` says what happens.
+   *
+   * @throws TypeError, RangeError (rejects) a bad argument
+   * @throws IpvsError (rejects) `ERR_IPVS_NO_SERVER`, `ERR_IPVS_CLOSED`, or the kernel does not hold it yet
+   */
   down(server: string | PoolServer): Promise<void> {
     return promised(() => this.#decide(this.#server(server), 'down', 1, 'call', undefined))
   }
 
-  /** Sets the configured weight, 0 to 2147483647. A server that is down or not ready gets it later. */
+  /**
+   * Sets the configured weight, 0 to 2147483647. A server that is down or not ready gets it later.
+   *
+   * @throws TypeError, RangeError (rejects) a bad argument
+   * @throws IpvsError (rejects) `ERR_IPVS_NO_SERVER`, `ERR_IPVS_CLOSED`, or the kernel does not hold it yet
+   */
   setWeight(server: string | PoolServer, weight: number): Promise<void> {
     return promised(() => {
       const known = this.#server(server)
@@ -191,6 +206,9 @@ export class MirroredPool
    * Sets the administrator's word, which health does not change: `ready`; `drain` (weight 0 on all protocols while
    * the server is healthy; what is established goes on, and UDP clients that keep their port stay); or `maintenance`
    * (as if it were down).
+   *
+   * @throws TypeError, RangeError (rejects) a bad argument
+   * @throws IpvsError (rejects) `ERR_IPVS_NO_SERVER`, `ERR_IPVS_CLOSED`, or the kernel does not hold it yet
    */
   async setAdmin(server: string | PoolServer, admin: AdminState): Promise<void> {
     const known = this.#server(server)
@@ -207,7 +225,8 @@ export class MirroredPool
    *
    * UDP clients that keep their port stay with a server that has weight 0: for them it ends with the time.
    *
-   * @throws IpvsError (rejects) if the kernel does not hold what follows; the pool tries again
+   * @throws TypeError, RangeError (rejects) a bad argument
+   * @throws IpvsError (rejects) `ERR_IPVS_NO_SERVER`, `ERR_IPVS_CLOSED`, or the kernel does not hold it yet
    */
   async drain(server: string | PoolServer, options?: DrainOptions): Promise<DrainResult> {
     return this.#drains.start(this.#server(server), options)
@@ -216,11 +235,15 @@ export class MirroredPool
   /**
    * Adds a server. It starts as `initial` says: up, down, or, with `adopt`, waiting for its first verdict.
    *
-   * @throws RangeError (rejects) if it is in the pool already, or does not fit every front
+   * @throws TypeError, RangeError (rejects) if it is in the pool already, or does not fit every front
+   * @throws IpvsError (rejects) `ERR_IPVS_CLOSED`, or the kernel does not hold it yet
    */
   async add(
     server: string | PoolServer,
-    options?: { readonly backup?: boolean | undefined },
+    options?: {
+      /** As a backup. Default false. */
+      readonly backup?: boolean | undefined
+    },
   ): Promise<void> {
     this.#checkOpen()
     const { backup = false } = checkOptions(options, 'options', ['backup'])
@@ -231,6 +254,9 @@ export class MirroredPool
   /**
    * Takes a server out of the pool, and its destinations out of the kernel: after what replaces them is there, if
    * something does.
+   *
+   * @throws TypeError, RangeError (rejects) a bad argument
+   * @throws IpvsError (rejects) `ERR_IPVS_NO_SERVER`, `ERR_IPVS_CLOSED`, or the kernel does not hold it yet
    */
   async remove(server: string | PoolServer): Promise<void> {
     const known = this.#server(server)
@@ -245,6 +271,7 @@ export class MirroredPool
    * Backups stay.
    *
    * @throws TypeError, RangeError (rejects) naming the place in the list; nothing was changed
+   * @throws IpvsError (rejects) `ERR_IPVS_CLOSED`, or the kernel does not hold it yet
    */
   async setServers(servers: readonly (string | PoolServer)[]): Promise<void> {
     this.#checkOpen()
@@ -257,6 +284,9 @@ export class MirroredPool
    * ({@link setServers}). A source that fails is asked again, and one with too few servers is refused (event
    * `warning`): the pool keeps what it has. Resolves when the source has ended, the signal is aborted or the pool is
    * closed.
+   *
+   * @throws TypeError, RangeError (rejects) a bad argument
+   * @throws IpvsError (rejects) `ERR_IPVS_CLOSED`
    */
   async follow(
     source: AsyncIterable<readonly (string | PoolServer)[]>,
@@ -279,6 +309,8 @@ export class MirroredPool
   /**
    * Reads the pool's services and puts right what differs; sends nothing if nothing does. Flips go on meanwhile and
    * are not undone. What fails is tried again in the background.
+   *
+   * @throws IpvsError (rejects) `ERR_IPVS_CLOSED`, or the kernel could not be read
    */
   async reconcile(): Promise<ReconcileResult> {
     this.#checkOpen()
@@ -312,9 +344,13 @@ export class MirroredPool
    * Gives the pool up, after what is under way. The kernel goes on with what it holds; `withdraw` removes the pool's
    * services instead. Later calls reject with `ERR_IPVS_CLOSED`. Closing again changes nothing.
    *
+   * @throws TypeError (rejects) bad options
    * @throws IpvsError (rejects) if `withdraw` has failed for a service; the pool is closed all the same
    */
-  async close(options?: { readonly withdraw?: boolean | undefined }): Promise<void> {
+  async close(options?: {
+    /** Removes the services. Default false. */
+    readonly withdraw?: boolean | undefined
+  }): Promise<void> {
     const { withdraw } = checkOptions(options, 'options', ['withdraw'])
     const withdrawn = withdraw !== undefined && checkBoolean(withdraw, 'options.withdraw')
     if (this.#closing === undefined) {
@@ -348,7 +384,11 @@ export class MirroredPool
     await this.#decide(server, healthy ? 'up' : 'down', factor, 'health', reason)
   }
 
-  /** For health checkers: calls `listener` after each change of the member list, until the result is called. */
+  /**
+   * For health checkers: calls `listener` after each change of the member list, until the result is called.
+   *
+   * @throws TypeError what is no function
+   */
   onMembers(listener: () => void): () => void {
     return this.#members.onChange(listener)
   }

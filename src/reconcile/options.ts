@@ -16,7 +16,7 @@ export interface ReconcileOptions extends CallOptions {
   readonly allowEmpty?: boolean
   /** Returns the changes and sends nothing. Default false. */
   readonly dryRun?: boolean
-  /** Withdraws what is not sent yet. */
+  /** Withdraws what is not sent yet. Default: none. */
   readonly signal?: AbortSignal
 }
 

@@ -33,7 +33,7 @@ export interface Listing {
 export interface ListingOptions {
   /**
    * Ticks a second of the kernel that has written `/proc/net/ip_vs` (CONFIG_HZ, often 250 or 1000; 1 to 10,000), in which it shows
-   * how long persistence lasts (ip_vs_ctl.c: ip_vs_info_seq_show).
+   * how long persistence lasts (ip_vs_ctl.c: ip_vs_info_seq_show). Default: unknown, and so is that.
    */
   readonly hz?: number | undefined
 }

@@ -38,7 +38,7 @@ export interface ResolveServersOptions {
   readonly ttl?: boolean | undefined
   /** Default: a new one for each look, with the system's DNS servers, 2 tries and 2 seconds for the first. */
   readonly resolver?: ServerResolver | undefined
-  /** Ends the iterations. */
+  /** Ends the iterations. Default: none. */
   readonly signal?: AbortSignal | undefined
 }
 

@@ -17,7 +17,7 @@ export interface WatchServersOptions {
    * Default 5000. Finds what is not reported: network file systems, a link into another directory.
    */
   readonly intervalMs?: number | undefined
-  /** Ends the iterations. */
+  /** Ends the iterations. Default: none. */
   readonly signal?: AbortSignal | undefined
 }
 

@@ -29,7 +29,7 @@ export interface SyncDaemon {
   readonly group?: string
   /** UDP port, 1 to 65535. Default 8848. */
   readonly port?: number
-  /** 1 to 255. Default 1. */
+  /** Hops that a message may take (IP_MULTICAST_TTL), 1 to 255. Default 1. */
   readonly ttl?: number
 }
 

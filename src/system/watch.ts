@@ -8,7 +8,7 @@ import { checkInteger, checkOptions, checkSignal, DAY_MS } from '../validate.js'
 export interface WatchOptions {
   /** Pause between two looks, in milliseconds, 10 to 86400000. Default 2000, the kernel's own step for counters. */
   readonly intervalMs?: number
-  /** Ends the iteration. */
+  /** Ends the iteration. Default: none. */
   readonly signal?: AbortSignal
 }
 

@@ -8,7 +8,7 @@ import { checkInteger, checkName, readFields } from '../validate.js'
 export interface Fault {
   /** What goes wrong. Default `'change'`; `'read'`: reading services or destinations. */
   readonly of?: 'change' | 'read'
-  /** Which one, counted from this call on over all clients: 1 is the next. Default 1. */
+  /** Which of the changes or reads, counted from this call on over all clients: 1 is the next. Default 1. */
   readonly nth?: number
   /**
    * An errno, as a name (`'ENOMEM'`) or a number of either sign: it is not made, and the kernel says why.

@@ -21,11 +21,11 @@ import { Machine } from './memory-machine.js'
 
 /** Options of {@link MemoryKernel}. */
 export interface MemoryKernelOptions {
-  /** What the table holds at first, as `ipvsadm-save -n` writes it. */
+  /** What the table holds at first, as `ipvsadm-save -n` writes it. Default: nothing. */
   readonly rules?: string
   /**
    * Settings that differ from those of a new namespace, or that one of Linux 6.1 does not have; `run_estimation: 0` stops the
-   * statistics.
+   * statistics. Default: none.
    */
   readonly sysctls?: { readonly [N in SysctlName]?: string | number }
   /** Milliseconds that never go back: statistics and the kernel's timers follow it. Default `performance.now`. */
@@ -36,21 +36,27 @@ export interface MemoryKernelOptions {
   readonly engines?: readonly string[]
 }
 
-/** What passed through a destination; what is left out is 0. */
+/** What passed through a destination. */
 export interface Traffic {
-  /** New connections. */
+  /** New connections. Default 0. */
   readonly connections?: number
+  /** Default 0. */
   readonly packets?: number
+  /** Default 0. */
   readonly bytes?: number
-  /** Replies: with forwarding `masquerade` only, the others' bypass the director. */
+  /** Replies: with forwarding `masquerade` only, the others' bypass the director. Default 0. */
   readonly outPackets?: number
+  /** Of replies. Default 0. */
   readonly outBytes?: number
 }
 
-/** The connections that a destination has now; what is left out stays. */
+/** The connections that a destination has now. */
 export interface OpenConnections {
+  /** Active connections. Default: as many as there were. */
   readonly active?: number
+  /** Inactive connections. Default: as many as there were. */
   readonly inactive?: number
+  /** Entries of persistence. Default: as many as there were. */
   readonly persistent?: number
 }
 
@@ -66,7 +72,10 @@ const MAX = Number.MAX_SAFE_INTEGER
 export class MemoryKernel {
   readonly #machine: Machine
 
-  /** @throws TypeError, RangeError bad options or rules */
+  /**
+   * @throws TypeError, RangeError bad options or rules
+   * @throws IpvsError a rule was refused
+   */
   constructor(options: MemoryKernelOptions = {}) {
     const fields = checkOptions(options, 'options', [
       'rules',
@@ -106,7 +115,11 @@ export class MemoryKernel {
     }
   }
 
-  /** Plans what goes wrong with the n-th change or read from now, over all clients. Every fault happens once. */
+  /**
+   * Plans what goes wrong with the n-th change or read from now, over all clients. Every fault happens once.
+   *
+   * @throws TypeError, RangeError no such fault
+   */
   fail(fault: Fault): void {
     this.#machine.faults.plan(fault)
   }
@@ -115,6 +128,8 @@ export class MemoryKernel {
    * Runs a function between every two changes from now on, before the second, third… of them: another writer's
    * chance, with `load` or with `applySync` of another client. `undefined` ends it. What the function throws, the call
    * that was interfered with rejects with, and the rest of its batch is not made.
+   *
+   * @throws TypeError what is neither
    */
   between(interfere: (() => void) | undefined): void {
     this.#machine.faults.interfere(interfere)

@@ -54,6 +54,7 @@ interface Data extends Record<Text, string>, Record<Bytes, Buffer> {
   NSEC3: {
     readonly algorithm: number
     readonly flags: number
+    /** How many times the hash is taken again. */
     readonly iterations: number
     readonly salt: Buffer
     readonly nextDomain: Buffer
@@ -64,8 +65,11 @@ interface Data extends Record<Text, string>, Record<Bytes, Buffer> {
     readonly typeCovered: string
     readonly algorithm: number
     readonly labels: number
+    /** Seconds. */
     readonly originalTTL: number
+    /** Seconds since the epoch. */
     readonly expiration: number
+    /** Seconds since the epoch. */
     readonly inception: number
     readonly keyTag: number
     readonly signersName: string
@@ -75,9 +79,13 @@ interface Data extends Record<Text, string>, Record<Bytes, Buffer> {
     readonly mname: string
     readonly rname: string
     readonly serial?: number | undefined
+    /** Seconds. */
     readonly refresh?: number | undefined
+    /** Seconds. */
     readonly retry?: number | undefined
+    /** Seconds. */
     readonly expire?: number | undefined
+    /** Seconds. */
     readonly minimum?: number | undefined
   }
   SRV: {

@@ -37,7 +37,7 @@ export interface DnsCheckOptions extends CheckEndpointOptions, DnsQuestionOption
    * here are `RCODE_11` and the like. Default `NOERROR` only.
    */
   readonly rcodes?: readonly DnsRcode[] | ((rcode: string) => boolean) | undefined
-  /** What the reply must contain; by default nothing. */
+  /** What the reply must contain; a number counts records. By default nothing. */
   readonly answer?: DnsAnswerRule | undefined
   /**
    * At least so many records of the type asked for, beside what `answer` says: 0 to 65,535. Default 0. Not with a number as

@@ -42,9 +42,9 @@ export interface CheckConnect {
 
 /** The options that all checks over the network have. */
 export interface CheckEndpointOptions {
-  /** Port to check in place of the member's. Needed for members of a fwmark service with port 0. */
+  /** Port to check, 1 to 65535. Default: the member's. Needed for members of a fwmark service with port 0. */
   readonly port?: number | undefined
-  /** Another place to check on behalf of the member, such as its management address, or the way to it. */
+  /** Another place to check on behalf of the member, such as its management address, or the way to it. Default: the member. */
   readonly connect?: CheckConnect | ((member: HealthMember) => CheckConnect) | undefined
   /** The address of this host to check from, of the same family as what is checked. Default: the kernel chooses. */
   readonly localAddress?: string | undefined

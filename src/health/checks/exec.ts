@@ -14,17 +14,19 @@ import type { Check, CheckSuccess, HealthMember } from '../types.js'
 export interface ExecCheckOptions {
   /** A program: its path, or a name that is looked for in PATH. No shell is involved. */
   readonly command: string
-  /** Its arguments, or a function that returns them: `({ address, port }) => ['-H', address, '-p', String(port)]`. */
+  /** Its arguments, or a function that returns them: `({ address, port }) => ['-H', address, '-p', String(port)]`. Default: none. */
   readonly args?: readonly string[] | ((member: HealthMember) => readonly string[]) | undefined
   /**
    * Added to the environment of this process. `IPVS_ADDRESS`, `IPVS_PORT` and `IPVS_KEY` always are: what is checked,
-   * and the member's key, such as `10.1.0.1:53`.
+   * and the member's key, such as `10.1.0.1:53`. Default: nothing else.
    */
   readonly env?: Readonly<Record<string, string>> | undefined
-  /** Exit codes, 0 to 255, that mean healthy (default 0) and unknown (default none); all others mean failure. */
+  /** Exit codes, 0 to 255, with a meaning; all others mean failure. Default: those of each. */
   readonly exitCodes?:
     | {
+        /** Default `[0]`. */
         readonly healthy?: readonly number[] | undefined
+        /** Those that say nothing about the member. Default `[]`. */
         readonly unknown?: readonly number[] | undefined
       }
     | undefined

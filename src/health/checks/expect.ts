@@ -23,12 +23,12 @@ export type ExpectRule = (received: Buffer) => 'more' | true | (string & {})
 
 /** One step: sends `send`, if there is any, then waits for `expect`, if there is any. */
 export interface ExpectStep {
-  /** Text is sent as UTF-8, as it is: the line's end is yours to give (`'NOOP\r\n'`). */
+  /** Text is sent as UTF-8, as it is: the line's end is yours to give (`'NOOP\r\n'`). Default: nothing. */
   readonly send?: string | Uint8Array | undefined
   /**
    * What must come. An answer is one line, or several (see `last`). A text: the last line begins with it. A regular
    * expression: the last line matches it, or all lines together, joined by `\n`. For anything that does not come in
-   * lines: a function of the bytes.
+   * lines: a function of the bytes. Default: nothing is waited for.
    */
   readonly expect?: string | RegExp | ExpectRule | undefined
   /**

@@ -13,7 +13,7 @@ import { checkHeader } from './http-rules.js'
  * - `body`: what the first group of this expression matches, or all of it without a group.
  */
 export type HttpWeightRule = {
-  /** The number that stands for the whole weight, over 0; larger ones mean the same. Default 1. */
+  /** The number that stands for the whole weight, over 0, of which the answer's is a part of; larger ones mean the same. Default 1. */
   readonly max?: number | undefined
 } & (
   | { readonly header: string; readonly json?: undefined; readonly body?: undefined }

@@ -40,7 +40,7 @@ export interface HttpCheckOptions extends CheckEndpointOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** Statuses of a healthy server. Redirects are answers, they are not followed. Default `'200-399'`. */
   readonly status?: HttpStatusRule | readonly HttpStatusRule[] | undefined
-  /** Headers that the answer must have: the whole value as a text, or what must match it. */
+  /** Headers that the answer must have: the whole value as a text, or what must match it. Default: none. */
   readonly expectHeaders?: Readonly<Record<string, string | RegExp>> | undefined
   /**
    * What the body must be, as sent: chunks joined, compression as it is. A text is looked for as the body arrives, the
@@ -50,6 +50,7 @@ export interface HttpCheckOptions extends CheckEndpointOptions {
   /**
    * What a JSON body must have, by paths: `{ 'db.state': 'up', 'queues.0.full': false }`. A path is made of names of properties,
    * and numbers of items of a list from 0 on, with dots between them; a name with a dot in it has none. The body is read to its end.
+   * Default: nothing.
    */
   readonly expectJson?: Readonly<Record<string, HttpJsonRule>> | undefined
   /** How much of the body is read at most; `body` then judges what was read. 1 to 16,777,216, default 65,536. */

@@ -28,7 +28,7 @@ export interface LdapCheckOptions extends StartTlsOptions {
   readonly base?: string | undefined
   /** Who binds first, with `password`. Default: nobody, the search is anonymous. */
   readonly dn?: string | undefined
-  /** Of `dn`. Never part of a reason; sent in the clear without `tls` or `startTls`. */
+  /** Of `dn`, which needs one; else the default is none. Never part of a reason; sent in the clear without `tls` or `startTls`. */
   readonly password?: string | undefined
 }
 

@@ -8,7 +8,7 @@ import { readLines } from './reply.js'
 
 /** Options of `checks.redis`. */
 export interface RedisCheckOptions extends DialogueOptions {
-  /** Sent with AUTH before PING. Never part of a reason. */
+  /** Sent with AUTH before PING. Never part of a reason. Default: no AUTH. */
   readonly password?: string | undefined
   /** User of an access control list (Redis 6 and later), with `password`. Default: the server's default user. */
   readonly user?: string | undefined

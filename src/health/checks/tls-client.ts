@@ -28,11 +28,11 @@ export interface CheckTlsOptions {
    * given; servers are checked by address, and many of them have a certificate that only their clients trust.
    */
   readonly verify?: boolean | undefined
-  /** Trusted authorities, PEM, in place of those that come with Node.js. */
+  /** Trusted authorities, PEM. Default: those that come with Node.js. */
   readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined
-  /** Our own certificate, PEM, for servers that ask for one; together with `key`. */
+  /** Our own certificate, PEM, for servers that ask for one; together with `key`. Default: none. */
   readonly cert?: string | Uint8Array | undefined
-  /** Private key of `cert`, PEM, not encrypted. */
+  /** Private key of `cert`, PEM, not encrypted. Default: none, as of `cert`. */
   readonly key?: string | Uint8Array | undefined
   /**
    * For servers that OpenSSL refuses by default, though clients of theirs may take them: without secure renegotiation
@@ -46,7 +46,7 @@ export interface CheckTlsOptions {
   readonly minVersion?: CheckTlsVersion | undefined
   /** As in `tls.connect()`, in OpenSSL's words. Default: that of Node.js, with `legacy` all, with `@SECLEVEL=0`. */
   readonly ciphers?: string | undefined
-  /** As in `tls.connect()`: `SSL_OP_...` of `crypto.constants`. Default: none, with `legacy` `SSL_OP_LEGACY_SERVER_CONNECT`. */
+  /** Bits, as in `tls.connect()`: `SSL_OP_...` of `crypto.constants`. Default: none, with `legacy` `SSL_OP_LEGACY_SERVER_CONNECT`. */
   readonly secureOptions?: number | undefined
 }
 
