@@ -7,7 +7,7 @@
 #include <utility>
 
 #include <pthread.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "proc.h"
 
@@ -81,10 +81,10 @@ void Worker::Loop(uint32_t open_id) {
   opened.id = open_id;
   opened.kind = RequestKind::kOpen;
   opened.error = OpenChannels();
-  struct stat self{};
-  if (stat("/proc/thread-self/ns/net", &self) == 0) {
-    opened.text = std::to_string(self.st_dev) + ":" + std::to_string(self.st_ino);
-  }
+  // `net:[4026531840]`. Not stat(): what a binary for old C libraries has of it brings an errno and a thread's storage of its own.
+  char self[64];
+  const ssize_t length = readlink("/proc/thread-self/ns/net", self, sizeof self);
+  if (length > 0) opened.text.assign(self, static_cast<size_t>(length));
 
   std::unique_lock<std::mutex> lock(mutex_);
   const bool usable = opened.error == 0;

@@ -1,4 +1,4 @@
-// Zig's compiler, as npm has it, in .cache/zig. What it makes of C libraries stays there too: the first target of each takes minutes.
+// Zig's compiler, as npm has it, in .cache/zig. What it makes of the C and C++ libraries stays there too: the first target of each takes minutes.
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { cacheDir, checkout, logged, SetupError, step } from './step.mjs'
@@ -22,6 +22,5 @@ export async function fetchZig() {
       }),
     )
   }
-  const cache = path.join(folder, 'cache')
-  return { program, env: { ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache } }
+  return { program, env: { ZIG_GLOBAL_CACHE_DIR: path.join(folder, 'cache') } }
 }
