@@ -1,4 +1,5 @@
-// npm run test:package [-- --only WORD]: the package as npm clients install it, for every Node.js, in other runtimes, for arm64 and for musl.
+// npm run test:package [-- --only WORD]: the package as npm clients install it, for every Node.js, in other runtimes, for arm64 and for musl, and
+// on a kernel with IPVS.
 // Ends with a table. A cell is `yes`, or says what went wrong.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -7,10 +8,10 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { pack } from './pack.mjs'
 import { prebuild, targets } from './prebuilds.mjs'
+import { setup } from './setup.mjs'
 import { upToDate } from './steps/addon.mjs'
 import { clients, commandOf, fetchClients, nodes, runtimes } from './steps/clients.mjs'
-import { fetchEmulation, tryArm64, tryMusl } from './steps/emulation.mjs'
-import { compileTypeScript } from './steps/javascript.mjs'
+import { fetchEmulation, tryArm64, tryCore, tryMusl } from './steps/emulation.mjs'
 import { checkout, SetupError, step } from './steps/step.mjs'
 
 const { only } = parseArgs({ options: { only: { type: 'string' } } }).values
@@ -34,6 +35,20 @@ const programs = {
     await ipvs.close()
     console.log(kernel.rules().trim() === '-A -u 192.0.2.1:53 -s rr' ? 'yes' : kernel.rules())`,
 }
+
+/** On a kernel of the lab: what `ipvsadm` shows of a pool, and which file was loaded. */
+const pool = `import { execFileSync } from 'node:child_process'
+  import { readFileSync } from 'node:fs'
+  import { Ipvs, MirroredPool } from 'ipvs'
+  await using ipvs = await Ipvs.open()
+  const pool = await MirroredPool.open(ipvs, { address: '192.0.2.1', port: 53, scheduler: 'rr', forwarding: 'direct', servers: ['10.1.0.1', '10.1.0.2'] })
+  await pool.down('10.1.0.2')
+  const shown = execFileSync('ipvsadm', ['-Sn'], { encoding: 'utf8' }).trim().split('\\n').sort()
+  const wanted = ['t', 'u'].flatMap((flag) => [\`-A -\${flag} 192.0.2.1:53 -s rr\`, \`-a -\${flag} 192.0.2.1:53 -r 10.1.0.1:53 -g -w 1\`]).sort()
+  const addon = readFileSync('/proc/self/maps', 'utf8').match(/\\S+\\.node$/m)[0]
+  const own = addon.endsWith('/node_modules/ipvs/prebuilds/linux-x64/ipvs.glibc.node')
+  console.log(!own ? addon : shown.join() === wanted.join() ? 'yes' : shown.join())
+  await pool.close()`
 
 const typed = `import { Ipvs, type Service } from 'ipvs'
 import { MemoryKernel } from 'ipvs/testing'
@@ -70,8 +85,8 @@ function say(command, options) {
   return stdout === 'yes' ? 'yes' : `NO: ${out.slice(-300).replaceAll(/\s+/g, ' ')}`
 }
 
-function project(name, tarball) {
-  const cwd = path.join(work, name.replaceAll(/\W+/g, '-'))
+function project(name, tarball, parent = work) {
+  const cwd = path.join(parent, name.replaceAll(/\W+/g, '-'))
   mkdirSync(cwd)
   const manifest = { name: 'user', private: true, dependencies: { ipvs: `file:${tarball}` } }
   writeFileSync(path.join(cwd, 'package.json'), JSON.stringify(manifest))
@@ -136,9 +151,40 @@ function tryRuntime(runtime, tarball) {
   return { ...row, ...programsOf(runtime.command, cwd), types: '-' }
 }
 
+/** In a guest, which sees the checkout and nothing else of this machine. */
+async function tryLab(tarball) {
+  const parent = mkdtempSync(path.join(checkout, 'build/installed-'))
+  try {
+    const cwd = project('user', tarball, parent)
+    const node = nodes.at(-1)
+    const install = installSilently(clients[0], node, cwd)
+    const on = `Node ${node.major}, kernel of the lab`
+    const row = { 'installed by': clients[0].name, on, 'install silent': install }
+    writeFileSync(path.join(cwd, 'pool.mjs'), pool)
+    const script = path.join(checkout, 'build/tools/lab/main.js')
+    const lab = [process.execPath, script, '--', node.program, 'pool.mjs']
+    return { ...row, 'pool in the kernel': say(lab, { cwd, env: { INIT_CWD: cwd } }) }
+  } finally {
+    rmSync(parent, { recursive: true, force: true })
+  }
+}
+
+const columns = [
+  ...[
+    'installed by',
+    'on',
+    'install silent',
+    'import',
+    'require',
+    'addon',
+    'MemoryKernel',
+    'types',
+  ],
+  ...['pool in the kernel', 'core tests'],
+]
+
 /** Lines as wide as what is in them; what went wrong is told below. */
 function print(rows) {
-  const columns = Object.keys(rows[0])
   const problems = []
   const short = rows.map((row) =>
     columns.map((column) => {
@@ -165,7 +211,7 @@ function print(rows) {
 async function main() {
   await fetchClients()
   await fetchEmulation()
-  await compileTypeScript()
+  await setup({ purpose: 'lab' })
   const prebuilds = path.join(checkout, 'prebuilds')
   const file = (target) => target.replace(/^(.*)-(\w+)$/, '$1/ipvs.$2.node')
   const gyp = path.join(checkout, 'native/binding.gyp')
@@ -183,6 +229,8 @@ async function main() {
     ...runtimes.map((runtime) => [runtime.name, () => tryRuntime(runtime, tarball)]),
     ['arm64', () => tryArm64(project('arm64', tarball), programsOf)],
     ['musl', () => tryMusl(work)],
+    ["core's tests", tryCore],
+    ['lab', () => tryLab(tarball)],
   ].filter(([name]) => only === undefined || name.includes(only))
   const rows = []
   for (const [name, attempt] of tries) rows.push(await step(name, attempt))

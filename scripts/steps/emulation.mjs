@@ -5,9 +5,11 @@ import path from 'node:path'
 import { clients, commandOf, nodes } from './clients.mjs'
 import { unpackDebs } from './debs.mjs'
 import { cacheDir, checkout, logged, step } from './step.mjs'
+import { fetchZig } from './zig.mjs'
 
 const folder = path.join(cacheDir, 'emulation')
 const root = path.join(folder, 'root')
+const qemu = path.join(root, 'usr/bin/qemu-aarch64-static')
 const arm64Node = path.join(folder, 'package/bin/node')
 
 const debs = [
@@ -44,10 +46,35 @@ export function tryArm64(cwd, programsOf) {
     const [program, ...rest] = commandOf(words, newest)
     execFileSync(program, rest, { cwd, stdio: 'pipe' })
   }
-  const qemu = path.join(root, 'usr/bin/qemu-aarch64-static')
   const command = [qemu, '-L', path.join(root, 'usr/aarch64-linux-gnu'), arm64Node]
   const row = { 'installed by': 'npm 10', on: 'arm64, Node 22 (qemu)', 'install silent': '-' }
   return { ...row, ...programsOf(command, cwd), types: '-' }
+}
+
+/** The wire core has no Node in it, nor have its tests (native/test): with musl in the program they want nothing else of arm64. */
+export async function tryCore() {
+  const { program, env } = await fetchZig()
+  const build = path.join(checkout, 'build/arm64')
+  const cmake = (...words) =>
+    logged('core-arm64', 'cmake', words, {
+      env: { ...env, CXX: `${program} c++ -target aarch64-linux-musl` },
+      append: words[0] === '--build',
+    })
+  await cmake(
+    ...['-S', checkout, '-B', build],
+    ...['-DCMAKE_SYSTEM_NAME=Linux', '-DCMAKE_SYSTEM_PROCESSOR=aarch64'],
+    '-DCMAKE_EXE_LINKER_FLAGS=-static',
+    `-DCMAKE_CXX_ARCHIVE_CREATE=${program} ar qc <TARGET> <OBJECTS>`,
+    `-DCMAKE_CXX_ARCHIVE_FINISH=${program} ranlib <TARGET>`,
+    `-DCMAKE_CROSSCOMPILING_EMULATOR=${qemu}`,
+  )
+  await cmake('--build', build, '--target', 'native_test', '--parallel')
+  const { status, stdout } = spawnSync(qemu, [path.join(build, 'native_test')], {
+    encoding: 'utf8',
+  })
+  const failed = stdout.split('\n').filter((line) => line.startsWith('FAIL'))
+  const said = status === 0 ? 'yes' : `NO: ${[...failed, `status ${status}`].join('; ')}`
+  return { 'installed by': '-', on: "arm64 (qemu), the core's tests", 'core tests': said }
 }
 
 /** There is no Node.js for musl here: a program that has the names of Node-API takes its place, and musl's own loader runs it. */

@@ -26,6 +26,15 @@ export function dynamicSection(file: string): { needed: string[]; flags: string 
   return { needed, flags: flags.join(' ') }
 }
 
+/**
+ * It has variables of a thread at a place that is fixed when the process starts: musl's dlopen() refuses such a library
+ * ("initial-exec TLS resolves to dynamic definition"), glibc's when the room that it has set aside is used up.
+ */
+export function hasStaticTls(file: string): boolean {
+  const isFixed = /R_X86_64_TPOFF|R_AARCH64_TLS_TPREL/.test(readelf(file, '--relocs'))
+  return isFixed || dynamicSection(file).flags.includes('STATIC_TLS')
+}
+
 export const programHeaders = (file: string): string => readelf(file, '--program-headers')
 
 /** The newest version of glibc that it wants a symbol of: `[2, 17]`. */

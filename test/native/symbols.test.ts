@@ -1,9 +1,21 @@
 // The built addon: it binds to no symbol of other addons, none of them to its, and what hardens it is there.
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
-import { dynamicSection, dynamicSymbols, programHeaders } from './elf.js'
+import { expect, onTestFinished, test } from 'vitest'
+import { dynamicSection, dynamicSymbols, hasStaticTls, programHeaders } from './elf.js'
 
-const built = fileURLToPath(new URL('../../build/Release/ipvs.node', import.meta.url))
+const checkout = fileURLToPath(new URL('../..', import.meta.url))
+const built = path.join(checkout, 'build/Release/ipvs.node')
+/** Those that come with the package, where they have been made (`npm run prebuilds`); a release has all four. */
+const prebuilds = path.join(checkout, 'prebuilds')
+const prebuilt = existsSync(prebuilds)
+  ? readdirSync(prebuilds, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.node'))
+      .map((name) => path.join(prebuilds, name))
+  : []
 
 test('it has two symbols for others: those that Node looks for', () => {
   expect(dynamicSymbols(built).exported).toEqual([
@@ -31,4 +43,18 @@ test('what hardens it is there: canaries, checked copies, no lazy binding, no ex
   const headers = programHeaders(built)
   expect(headers).toMatch(/GNU_RELRO/)
   expect(headers).toMatch(/GNU_STACK\s+\S+ \S+ \S+ \S+ \S+ RW /)
+})
+
+test.each([built, ...prebuilt])('%s has no static thread-local storage', (file) => {
+  expect(hasStaticTls(file)).toBe(false)
+})
+
+test('what is compiled for a place that is fixed at the start would be told', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'ipvs-tls-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const file = path.join(folder, 'fixed.so')
+  const code = '__thread int here; int get(void) { return here; }'
+  const options = ['-shared', '-fPIC', '-ftls-model=initial-exec', '-x', 'c', '-o', file, '-']
+  execFileSync('gcc', options, { input: code })
+  expect(hasStaticTls(file)).toBe(true)
 })

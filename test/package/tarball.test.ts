@@ -6,7 +6,13 @@ import { fileURLToPath } from 'node:url'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { describe, expect, inject, test } from 'vitest'
-import { dynamicSection, dynamicSymbols, newestGlibc } from '../native/elf.js'
+import {
+  dynamicSection,
+  dynamicSymbols,
+  hasStaticTls,
+  newestGlibc,
+  programHeaders,
+} from '../native/elf.js'
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
 const { tarball, files, user } = inject('packed')
@@ -76,8 +82,14 @@ describe.each(binaries)('%s', (name) => {
   test('is hardened, and stays in memory when its thread may still be in it', () => {
     expect(dynamicSection(file).flags).toMatch(/NOW/)
     expect(dynamicSection(file).flags).toMatch(/NODELETE/)
+    expect(programHeaders(file)).toMatch(/GNU_RELRO/)
+    expect(programHeaders(file)).toMatch(/GNU_STACK\s+\S+ \S+ \S+ \S+ \S+ RW /)
     const { imported } = dynamicSymbols(file)
     expect(imported.some((symbol) => symbol.startsWith('__stack_chk_fail'))).toBe(true)
+  })
+
+  test('wants no place in a thread that is fixed when the process starts', () => {
+    expect(hasStaticTls(file)).toBe(false)
   })
 
   test('knows nothing of the folders it was made in', () => {
