@@ -10,6 +10,7 @@ import { fetchZig } from './zig.mjs'
 const folder = path.join(cacheDir, 'emulation')
 const root = path.join(folder, 'root')
 const qemu = path.join(root, 'usr/bin/qemu-aarch64-static')
+const arm64Root = path.join(root, 'usr/aarch64-linux-gnu')
 const arm64Node = path.join(folder, 'package/bin/node')
 
 const debs = [
@@ -46,24 +47,23 @@ export function tryArm64(cwd, programsOf) {
     const [program, ...rest] = commandOf(words, newest)
     execFileSync(program, rest, { cwd, stdio: 'pipe' })
   }
-  const command = [qemu, '-L', path.join(root, 'usr/aarch64-linux-gnu'), arm64Node]
+  const command = [qemu, '-L', arm64Root, arm64Node]
   const row = { 'installed by': 'npm 10', on: 'arm64, Node 22 (qemu)', 'install silent': '-' }
   return { ...row, ...programsOf(command, cwd), types: '-' }
 }
 
-/** The wire core has no Node in it, nor have its tests (native/test): with musl in the program they want nothing else of arm64. */
+/** The wire core has no Node in it, nor have its tests (native/test). Position-independent, as the addon: zig has that C++ library already. */
 export async function tryCore() {
   const { program, env } = await fetchZig()
   const build = path.join(checkout, 'build/arm64')
   const cmake = (...words) =>
     logged('core-arm64', 'cmake', words, {
-      env: { ...env, CXX: `${program} c++ -target aarch64-linux-musl` },
+      env: { ...env, CXX: `${program} c++ -target aarch64-linux-gnu.2.17 -fPIC` },
       append: words[0] === '--build',
     })
   await cmake(
     ...['-S', checkout, '-B', build],
     ...['-DCMAKE_SYSTEM_NAME=Linux', '-DCMAKE_SYSTEM_PROCESSOR=aarch64'],
-    '-DCMAKE_EXE_LINKER_FLAGS=-static',
     `-DCMAKE_CXX_ARCHIVE_CREATE=${program} ar qc <TARGET> <OBJECTS>`,
     `-DCMAKE_CXX_ARCHIVE_FINISH=${program} ranlib <TARGET>`,
     `-DCMAKE_CROSSCOMPILING_EMULATOR=${qemu}`,
@@ -71,6 +71,8 @@ export async function tryCore() {
   await cmake('--build', build, '--target', 'native_test', '--parallel')
   const { status, stdout } = spawnSync(qemu, [path.join(build, 'native_test')], {
     encoding: 'utf8',
+    // For the programs that it starts by qemu, too.
+    env: { ...process.env, QEMU_LD_PREFIX: arm64Root },
   })
   const failed = stdout.split('\n').filter((line) => line.startsWith('FAIL'))
   const said = status === 0 ? 'yes' : `NO: ${[...failed, `status ${status}`].join('; ')}`
