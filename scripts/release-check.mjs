@@ -89,7 +89,8 @@ const checks = {
 
   'no known weakness in what is installed with it': () =>
     step('Asking npm for known weaknesses', () =>
-      logged('npm-audit', 'npm', ['audit', '--omit=dev']),
+      // Else, below `npm run --silent`, it does not say why.
+      logged('npm-audit', 'npm', ['audit', '--omit=dev', '--loglevel=warn']),
     ),
 
   // Symbols, size, licences, what must not be in it, publint, arethetypeswrong, bundles: test/package.

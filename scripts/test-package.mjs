@@ -44,7 +44,9 @@ const pool = `import { execFileSync } from 'node:child_process'
   const pool = await MirroredPool.open(ipvs, { address: '192.0.2.1', port: 53, scheduler: 'rr', forwarding: 'direct', servers: ['10.1.0.1', '10.1.0.2'] })
   await pool.down('10.1.0.2')
   const shown = execFileSync('ipvsadm', ['-Sn'], { encoding: 'utf8' }).trim().split('\\n').sort()
-  const wanted = ['t', 'u'].flatMap((flag) => [\`-A -\${flag} 192.0.2.1:53 -s rr\`, \`-a -\${flag} 192.0.2.1:53 -r 10.1.0.1:53 -g -w 1\`]).sort()
+  const wanted = ['t', 'u'].flatMap((flag) => [
+    \`-A -\${flag} 192.0.2.1:53 -s rr\${flag === 'u' ? ' -o' : ''}\`, \`-a -\${flag} 192.0.2.1:53 -r 10.1.0.1:53 -g -w 1\`,
+  ]).sort()
   const addon = readFileSync('/proc/self/maps', 'utf8').match(/\\S+\\.node$/m)[0]
   const own = addon.endsWith('/node_modules/ipvs/prebuilds/linux-x64/ipvs.glibc.node')
   console.log(!own ? addon : shown.join() === wanted.join() ? 'yes' : shown.join())
