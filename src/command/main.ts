@@ -1,43 +1,66 @@
 #!/usr/bin/env node
 // The command `ipvs`. The library knows nothing of it.
 import { readFileSync } from 'node:fs'
+import { didYouMean } from '../validate/spelling.js'
+import { type CommandName, commands } from './commands.js'
+import { endingOf, usageError } from './errors.js'
+import { print, tell } from './output.js'
+import { exitStatuses, type Run } from './spec.js'
 
-interface Command {
-  /** What it does, in a line. */
-  readonly line: string
-  /** @returns the exit status */
-  run(words: readonly string[]): Promise<number>
-}
-
-const commands: Readonly<Record<string, Command>> = {
-  'build-addon': {
-    line: 'compiles the native part for this machine, where no prebuilt one fits',
-    run: async (words) => (await import('./build-addon.js')).buildAddon(words),
-  },
-}
-
-/** A word of the caller's that means nothing. */
-const USAGE = 2
-
-function help(): string {
-  const lines = Object.entries(commands).map(([name, { line }]) => `  ${name.padEnd(14)}${line}\n`)
-  return `ipvs COMMAND\n\n${lines.join('')}\n  --version     the version of this package\n`
+/** What a command does is loaded when it is called. */
+const runs: Readonly<Record<CommandName, () => Promise<Run>>> = {
+  list: async () => (await import('./list.js')).list,
+  save: async () => (await import('./save.js')).save,
+  restore: async () => (await import('./restore.js')).restore,
+  diff: async () => (await import('./diff.js')).diff,
+  apply: async () => (await import('./apply.js')).apply,
+  watch: async () => (await import('./watch.js')).watch,
+  'build-addon': async () => (await import('./build-addon.js')).buildAddon,
+  completion: async () => (await import('./completion.js')).completion,
 }
 
 async function main([word, ...rest]: readonly string[]): Promise<number> {
   if (word === undefined || word === '--help' || word === '-h' || word === 'help') {
-    process.stdout.write(help())
-    return word === undefined ? USAGE : 0
+    const { helpAll } = await import('./help.js')
+    if (word === undefined) throw usageError(`a command is missing.\n\n${helpAll()}`)
+    print(helpAll())
+    return exitStatuses.done
   }
   if (word === '--version') {
     const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-    process.stdout.write(`${(JSON.parse(manifest) as { version: string }).version}\n`)
-    return 0
+    print(`${(JSON.parse(manifest) as { version: string }).version}\n`)
+    return exitStatuses.done
   }
-  const command = Object.hasOwn(commands, word) ? commands[word] : undefined
-  if (command !== undefined) return command.run(rest)
-  process.stderr.write(`ipvs: there is no command "${word}".\n\n${help()}`)
-  return USAGE
+  if (!Object.hasOwn(commands, word)) {
+    const meant = didYouMean(word, Object.keys(commands))
+    const what = word.startsWith('-') ? 'a command comes first, not' : 'there is no command'
+    throw usageError(`${what} "${word}"${meant}. "ipvs --help" lists what there is.`)
+  }
+  return runCommand(word as CommandName, rest)
 }
 
-process.exitCode = await main(process.argv.slice(2))
+async function runCommand(name: CommandName, args: readonly string[]): Promise<number> {
+  const command = commands[name]
+  const { parse } = await import('./parse.js')
+  const call = parse(name, command, args)
+  if (call.options.help) {
+    print((await import('./help.js')).helpOf(name, command))
+    return exitStatuses.done
+  }
+  const run = await runs[name]()
+  return run(call)
+}
+
+/** The exit status, whatever happens. */
+async function end(args: readonly string[]): Promise<number> {
+  try {
+    return await main(args)
+  } catch (error) {
+    const { message, status } = endingOf(error)
+    const name = Object.hasOwn(commands, args[0] ?? '') ? `ipvs ${args[0]}` : 'ipvs'
+    tell(`${name}: ${message}`)
+    return status
+  }
+}
+
+process.exitCode = await end(process.argv.slice(2))
