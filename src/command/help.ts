@@ -10,15 +10,14 @@ export function helpAll(): string {
     [name, ...(command.words ?? []).map(wordText)].join(' '),
     command.line,
   ])
-  return `ipvs COMMAND: see, compare, change and explain IPVS, the load balancer of the Linux kernel.
+  return `ipvs COMMAND: see, compare, change and explain IPVS, the kernel's load balancer.
 
 ${columns(rows)}
   --version  the version of this package
   --help     "ipvs COMMAND --help" says more of one
 
-Exit status: 0 done; 1 it did not work, or there is something to tell; 2 ${exitLines[2]};
-3 ${exitLines[3]}.
-`
+Exit status:
+${columns(Object.entries({ 0: 'done', 1: 'it did not work, or there is something to tell', ...exitLines }))}`
 }
 
 export function helpOf(name: string, command: Command): string {

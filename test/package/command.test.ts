@@ -10,7 +10,7 @@ const checkout = fileURLToPath(new URL('../..', import.meta.url))
 const nodedir = process.env.npm_config_nodedir ?? path.dirname(path.dirname(process.execPath))
 
 function command(words: readonly string[], PATH: string, user = inject('packed').user) {
-  const file = path.join(user, 'node_modules/ipvs/dist/command/main.js')
+  const file = path.join(user, 'node_modules/ipvs/dist/bin/ipvs.cjs')
   return spawnSync(process.execPath, [file, ...words], {
     cwd: user,
     encoding: 'utf8',

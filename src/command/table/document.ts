@@ -9,6 +9,7 @@ import { didYouMean } from '../../validate/spelling.js'
 import { type Mistake, mistakes } from './mistakes.js'
 
 const KEYS = ['services', '$schema']
+const COUNTERS = ['stats', 'activeConnections', 'inactiveConnections', 'persistentConnections']
 
 /** @throws CommandError with all that is wrong with it */
 export function readDocument(text: string, file: string): ServiceTree[] {
@@ -45,7 +46,23 @@ function problemsOf(value: unknown): Problem[] {
       return { option: key, message }
     })
   if (unknown.length > 0 && !('services' in value)) return unknown
-  return [...unknown, ...findMistakes((value as { services?: unknown }).services)]
+  const { services } = value as { readonly services?: unknown }
+  return [...unknown, ...findMistakes(services), ...countersIn(services, 'services')]
+}
+
+/** The library takes what was seen, and leaves them behind. In a file somebody may think that they say something. */
+function countersIn(list: unknown, option: string): Problem[] {
+  if (!Array.isArray(list)) return []
+  return list.flatMap((one: unknown, index) => {
+    if (typeof one !== 'object' || one === null) return []
+    const at = `${option}[${index}]`
+    const counted = COUNTERS.filter((name) => name in one).map((name) => ({
+      option: `${at}.${name}`,
+      message: `${at}.${name} must be left out: the kernel counts it, and nobody sets it`,
+    }))
+    const { destinations } = one as { readonly destinations?: unknown }
+    return [...counted, ...countersIn(destinations, `${at}.destinations`)]
+  })
 }
 
 function placed(lines: LineCounter, offset: number, text: string): Mistake {

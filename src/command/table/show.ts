@@ -1,5 +1,6 @@
 // Tables of services for people: aligned columns, short units.
 import type { ListedDestination, ListedService, ListedStats } from '../../rules/listed.js'
+import type { Destination } from '../../types.js'
 import type { Paint } from '../paint.js'
 import { endpoint, serviceName } from './seen.js'
 
@@ -52,45 +53,66 @@ export function showTable(
   paint: Paint,
 ): string {
   const figures = [...COUNTS, ...columns.flatMap((column) => FIGURES[column])]
-  const heads = ['SERVICE', 'SCHEDULER', ...figures.map(({ head }) => head)]
-  const rows: Row[] = [{ cells: heads, style: 'dim' }]
+  const lines = new Lines(['SERVICE', 'SCHEDULER', ...figures.map(({ head }) => head)])
   for (const service of services) {
     const own = figures.map(({ ofService }) => ofService?.(service) ?? '')
-    rows.push({ cells: [serviceName(service), settings(service), ...own], style: 'bold' })
+    lines.add('bold', serviceName(service), settings(service), own)
     for (const one of service.destinations) {
-      const figure = figures.map(({ of }) => of(one))
-      const cells = [`  ${endpoint(one)}`, method(one), ...figure]
-      rows.push({ cells, ...(one.weight === 0 && { style: 'yellow' }) })
+      const cells: string[] = []
+      for (let i = 0; i < figures.length; i++) cells.push(figures[i]!.of(one))
+      lines.add(one.weight === 0 ? 'yellow' : undefined, `  ${endpoint(one)}`, method(one), cells)
     }
   }
-  return aligned(rows, paint)
+  return lines.aligned(paint)
 }
 
-interface Row {
-  readonly cells: readonly string[]
-  readonly style?: 'bold' | 'dim' | 'yellow'
-}
+type Style = 'bold' | 'dim' | 'yellow' | undefined
 
-/** The first two columns to the left, figures to the right. */
-function aligned(rows: readonly Row[], paint: Paint): string {
-  const widths: number[] = []
-  for (const { cells } of rows) {
-    for (let i = 0; i < cells.length; i++) {
-      const { length } = cells[i]!
-      if (length > (widths[i] ?? 0)) widths[i] = length
+/** Tens of thousands of them, in a program that has just started: few steps and few objects for each. */
+class Lines {
+  readonly styles: Style[] = []
+  readonly names: string[] = []
+  readonly kinds: string[] = []
+  readonly figures: (readonly string[])[] = []
+  /** Of the columns of figures. */
+  readonly widths: number[]
+  nameWidth = 0
+  kindWidth = 0
+
+  constructor([name, kind, ...heads]: readonly string[]) {
+    this.widths = heads.map(() => 0)
+    this.add('dim', name!, kind!, heads)
+  }
+
+  add(style: Style, name: string, kind: string, figures: readonly string[]): void {
+    this.styles.push(style)
+    this.names.push(name)
+    this.kinds.push(kind)
+    this.figures.push(figures)
+    if (name.length > this.nameWidth) this.nameWidth = name.length
+    if (kind.length > this.kindWidth) this.kindWidth = kind.length
+    const { widths } = this
+    for (let i = 0; i < figures.length; i++) {
+      const { length } = figures[i]!
+      if (length > widths[i]!) widths[i] = length
     }
   }
-  let text = ''
-  for (const { cells, style } of rows) {
-    let line = cells[0]!.padEnd(widths[0]!)
-    for (let i = 1; i < cells.length; i++) {
-      const cell = cells[i]!
-      line += `  ${i === 1 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)}`
+
+  /** Names to the left, figures to the right. */
+  aligned(paint: Paint): string {
+    const { styles, names, kinds, figures, widths, nameWidth, kindWidth } = this
+    const padded = widths.map((width) => width + 2)
+    const lines: string[] = []
+    for (let at = 0; at < names.length; at++) {
+      let line = `${names[at]!.padEnd(nameWidth + 2)}${kinds[at]!.padEnd(kindWidth)}`
+      const row = figures[at]!
+      for (let i = 0; i < row.length; i++) line += row[i]!.padStart(padded[i]!)
+      const style = styles[at]
+      lines.push(style === undefined ? line : paint(style, line.trimEnd()))
     }
-    line = line.trimEnd()
-    text += `${style === undefined ? line : paint(style, line)}\n`
+    lines.push('')
+    return lines.join('\n')
   }
-  return text
 }
 
 /** `wrr`, `sh ops persistent 300 s/24 sip (sh-port)` */
@@ -112,16 +134,16 @@ function settings(service: ListedService): string {
 }
 
 /** `masquerade`, `tunnel gue:6080 csum` */
-function method({ forwarding, ...rest }: ListedDestination): string {
-  const { tunnel } = rest as {
-    readonly tunnel?: { readonly type: string; readonly port?: number; readonly checksum?: string }
-  }
-  if (tunnel === undefined || tunnel.type === 'ipip') return forwarding ?? ''
-  const { type, port, checksum } = tunnel
+function method(one: ListedDestination): string {
+  return one.forwarding === 'tunnel' ? tunnelText(one) : (one.forwarding ?? '')
+}
+
+/** A listing has none. */
+function tunnelText({ tunnel }: ListedDestination & Partial<Pick<Destination, 'tunnel'>>): string {
+  if (tunnel === undefined || tunnel.type === 'ipip') return 'tunnel'
+  const { type, port, checksum = 'none' } = tunnel
   const end = port === undefined ? type : `${type}:${port}`
-  return checksum === undefined || checksum === 'none'
-    ? `tunnel ${end}`
-    : `tunnel ${end} checksum ${checksum}`
+  return checksum === 'none' ? `tunnel ${end}` : `tunnel ${end} checksum ${checksum}`
 }
 
 function exact(number: number | undefined): string {
@@ -133,8 +155,8 @@ const UNITS = ['', 'k', 'M', 'G', 'T', 'P', 'E']
 /** `9999`, `12.3k`, `456M`; `-` for what is not known. */
 export function short(value: number | bigint | undefined): string {
   if (value === undefined) return '-'
+  if (value < 10_000) return String(value)
   let number = Number(value)
-  if (number < 10_000) return String(number)
   let unit = 0
   while (number >= 999.5 && unit < UNITS.length - 1) {
     number /= 1000
