@@ -1,10 +1,17 @@
 // ^C and SIGTERM, for commands that have something to end.
 
-/** Aborted by the first of them, with its name as the reason; a second one ends the process. */
-export function stopSignal(): AbortSignal {
+/** The signal is aborted by the first of them, with its name as the reason; a second one ends the process. */
+export async function untilStopped<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(name, () => controller.abort(name))
+  const names = ['SIGINT', 'SIGTERM'] as const
+  const stop = (name: NodeJS.Signals) => {
+    controller.abort(name)
+    for (const one of names) process.off(one, stop)
   }
-  return controller.signal
+  for (const name of names) process.on(name, stop)
+  try {
+    return await work(controller.signal)
+  } finally {
+    for (const name of names) process.off(name, stop)
+  }
 }

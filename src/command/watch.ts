@@ -3,24 +3,25 @@ import { usageError } from './errors.js'
 import { withKernel } from './kernel.js'
 import { print } from './output.js'
 import { painter } from './paint.js'
-import { stopSignal } from './signals.js'
+import { untilStopped } from './signals.js'
 import { type Call, exitStatuses, type Run } from './spec.js'
 import { changeJson, changeLine } from './table/changes.js'
 
 export const watch: Run = async (call) => {
   const intervalMs = interval(call)
   const paint = painter(call)
-  const signal = stopSignal()
-  return withKernel(call, async (ipvs) => {
-    for await (const event of ipvs.watch({ intervalMs, signal })) {
-      const time = new Date().toISOString()
-      const line = call.options.json
-        ? JSON.stringify({ time, ...changeJson(event) })
-        : `${paint('dim', time)} ${changeLine(event, paint)}`
-      if (!print(`${line}\n`)) break
-    }
-    return exitStatuses.done
-  })
+  return withKernel(call, (ipvs) =>
+    untilStopped(async (signal) => {
+      for await (const event of ipvs.watch({ intervalMs, signal })) {
+        const time = new Date().toISOString()
+        const line = call.options.json
+          ? JSON.stringify({ time, ...changeJson(event) })
+          : `${paint('dim', time)} ${changeLine(event, paint)}`
+        if (!print(`${line}\n`)) break
+      }
+      return exitStatuses.done
+    }),
+  )
 }
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }

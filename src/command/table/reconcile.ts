@@ -6,7 +6,7 @@ import type { Change, ServiceTree } from '../../types.js'
 import { CommandError, usageError } from '../errors.js'
 import { wholeTable, withKernel } from '../kernel.js'
 import { printJson } from '../output.js'
-import { stopSignal } from '../signals.js'
+import { untilStopped } from '../signals.js'
 import { type Call, exitStatuses } from '../spec.js'
 import { changeJson, placeOf } from './changes.js'
 import { compare } from './compare.js'
@@ -40,8 +40,10 @@ export function reconcileTable(
     const seen = { source: KERNEL, services, lacks: [] }
     const digest = digestOf(seen, call)
     const changes = compare(seen, desired, prune)
-    const signal = stopSignal()
-    const result = await ipvs.reconcile(desired, { prune, signal, deadlineMs: DEADLINE_MS })
+    const { result, stopped } = await untilStopped(async (signal) => ({
+      result: await ipvs.reconcile(desired, { prune, signal, deadlineMs: DEADLINE_MS }),
+      stopped: signal.aborted ? ` (stopped by ${signal.reason})` : '',
+    }))
     const failed = new Set(result.errors.map(({ change }) => placeOf(change)))
     const made = changes.filter((change) => !failed.has(placeOf(change)))
     if (call.options.json) {
@@ -56,7 +58,7 @@ export function reconcileTable(
       })
     } else show({ made })
     if (result.failed === 0) return exitStatuses.done
-    throw failure(result, signal)
+    throw failure(result, stopped)
   })
 }
 
@@ -65,14 +67,13 @@ function errorJson(change: Change, error: Error): object {
   return { op: change.op, place: placeOf(change), code, message: error.message }
 }
 
-function failure({ failed, total, errors }: ReconcileResult, signal: AbortSignal): CommandError {
-  const why = signal.aborted ? ` (stopped by ${signal.reason})` : ''
+function failure({ failed, total, errors }: ReconcileResult, stopped: string): CommandError {
   const lines = errors.slice(0, MOST).map(({ error }) => `  ${error.message}`)
   const rest = errors.length > MOST ? [`  … and ${errors.length - MOST} more; --json has all`] : []
   const others = failed === total ? 'The table is as it was.' : 'The others are made.'
   return new CommandError(
     [
-      `${failed} of ${total} changes could not be made${why}. ${others} It can be done again: what is as it should be is not touched.`,
+      `${failed} of ${total} changes could not be made${stopped}. ${others} It can be done again: what is as it should be is not touched.`,
       ...lines,
       ...rest,
     ].join('\n'),
