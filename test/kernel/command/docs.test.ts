@@ -23,8 +23,10 @@ kernelSuite('docs/command.md', () => {
     chmodSync(command, 0o755)
     for (const transcript of transcripts) {
       const commands = [...transcript.matchAll(/^\$ (.*)$/gm)].map(([, words]) => words!)
+      // What is echoed in between does not hide the status of the command before.
       const script = commands.map(
-        (words) => `echo '$ ${words.replaceAll("'", `'\\''`)}'\n${words}\n`,
+        (words) =>
+          `status=$?; echo '$ ${words.replaceAll("'", `'\\''`)}'; (exit $status)\n${words}\n`,
       )
       const file = path.join(ns.folder, 'script')
       writeFileSync(
