@@ -53,14 +53,15 @@ export function showTable(
   paint: Paint,
 ): string {
   const figures = [...COUNTS, ...columns.flatMap((column) => FIGURES[column])]
-  const lines = new Lines(['SERVICE', 'SCHEDULER', ...figures.map(({ head }) => head)])
+  const lines = new Lines(figures.length)
+  lines.add('dim', 'SERVICE', 'SCHEDULER')
+  for (const { head } of figures) lines.addFigure(head)
   for (const service of services) {
-    const own = figures.map(({ ofService }) => ofService?.(service) ?? '')
-    lines.add('bold', serviceName(service), settings(service), own)
+    lines.add('bold', serviceName(service), settings(service))
+    for (const { ofService } of figures) lines.addFigure(ofService?.(service) ?? '')
     for (const one of service.destinations) {
-      const cells: string[] = []
-      for (let i = 0; i < figures.length; i++) cells.push(figures[i]!.of(one))
-      lines.add(one.weight === 0 ? 'yellow' : undefined, `  ${endpoint(one)}`, method(one), cells)
+      lines.add(one.weight === 0 ? 'yellow' : undefined, `  ${endpoint(one)}`, method(one))
+      for (let i = 0; i < figures.length; i++) lines.addFigure(figures[i]!.of(one))
     }
   }
   return lines.aligned(paint)
@@ -73,40 +74,40 @@ class Lines {
   readonly styles: Style[] = []
   readonly names: string[] = []
   readonly kinds: string[] = []
-  readonly figures: (readonly string[])[] = []
-  /** Of the columns of figures. */
+  /** One row behind the other. */
+  readonly figures: string[] = []
   readonly widths: number[]
   nameWidth = 0
   kindWidth = 0
 
-  constructor([name, kind, ...heads]: readonly string[]) {
-    this.widths = heads.map(() => 0)
-    this.add('dim', name!, kind!, heads)
+  constructor(figures: number) {
+    this.widths = Array(figures).fill(0)
   }
 
-  add(style: Style, name: string, kind: string, figures: readonly string[]): void {
+  /** A line, of which the figures come next. */
+  add(style: Style, name: string, kind: string): void {
     this.styles.push(style)
     this.names.push(name)
     this.kinds.push(kind)
-    this.figures.push(figures)
     if (name.length > this.nameWidth) this.nameWidth = name.length
     if (kind.length > this.kindWidth) this.kindWidth = kind.length
-    const { widths } = this
-    for (let i = 0; i < figures.length; i++) {
-      const { length } = figures[i]!
-      if (length > widths[i]!) widths[i] = length
-    }
+  }
+
+  addFigure(text: string): void {
+    const column = this.figures.push(text) % this.widths.length
+    if (text.length > this.widths[column]!) this.widths[column] = text.length
   }
 
   /** Names to the left, figures to the right. */
   aligned(paint: Paint): string {
     const { styles, names, kinds, figures, widths, nameWidth, kindWidth } = this
-    const padded = widths.map((width) => width + 2)
+    // The first figure of a row is counted as 1, the last as 0.
+    const padded = widths.map((_, index) => widths[(index + 1) % widths.length]! + 2)
     const lines: string[] = []
+    let figure = 0
     for (let at = 0; at < names.length; at++) {
-      let line = `${names[at]!.padEnd(nameWidth + 2)}${kinds[at]!.padEnd(kindWidth)}`
-      const row = figures[at]!
-      for (let i = 0; i < row.length; i++) line += row[i]!.padStart(padded[i]!)
+      let line = names[at]!.padEnd(nameWidth + 2) + kinds[at]!.padEnd(kindWidth)
+      for (let i = 0; i < padded.length; i++) line += figures[figure++]!.padStart(padded[i]!)
       const style = styles[at]
       lines.push(style === undefined ? line : paint(style, line.trimEnd()))
     }
