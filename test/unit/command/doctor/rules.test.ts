@@ -409,7 +409,9 @@ const cases: readonly Case[] = [
     severity: 'warning',
     commands: [
       "echo 'options ip_vs conn_tab_bits=15' > /etc/modprobe.d/ip_vs.conf",
-      'ipvsadm-save -n > table && ipvsadm -C && modprobe -r ip_vs && modprobe ip_vs && ipvsadm-restore < table',
+      'ipvsadm-save -n > table && ipvsadm -C',
+        'modprobe -r $(ls /sys/module/ip_vs/holders) ip_vs && modprobe ip_vs',
+        'ipvsadm-restore < table',
     ],
   },
   {
