@@ -110,6 +110,26 @@ export const commands = {
     examples: [{ command: 'ipvs watch --interval 500ms', line: 'twice a second' }],
     exits: { 0: 'it was told to end', 1: 'the table could not be read any more' },
   },
+  doctor: {
+    line: 'what is wrong or will be, with reason and remedy',
+    about: [
+      'Looks at this machine and network namespace, and at the services of FILE as if they were in the table. Changes nothing, unless --fix or --probe is given. Without privilege it reads what everybody may, and says what could not be looked at.',
+    ],
+    words: [{ name: 'FILE', optional: true }],
+    options: {
+      fix: { line: 'make the settings of the kernel that are safe to make; asks before each' },
+      yes: { line: 'with --fix: the answer to all it asks, for scripts' },
+      probe: {
+        line: 'ask each server for the virtual address, by packets through IPVS: services of a firewall mark come and go',
+      },
+    },
+    examples: [
+      { command: 'ipvs doctor', line: 'this machine' },
+      { command: 'ipvs doctor dns.yaml', line: 'what would be wrong with it, before applying it' },
+      { command: 'ipvs doctor --fix --yes --json', line: 'in a script' },
+    ],
+    exits: { 0: 'nothing is wrong', 1: 'there is something to tell' },
+  },
   'build-addon': {
     line: 'compiles the native part for this machine, where no prebuilt one fits',
     about: [

@@ -14,6 +14,7 @@ const runs: Readonly<Record<CommandName, () => Promise<Run>>> = {
   diff: async () => (await import('./diff.js')).diff,
   apply: async () => (await import('./apply.js')).apply,
   watch: async () => (await import('./watch.js')).watch,
+  doctor: async () => (await import('./doctor/doctor.js')).doctor,
   'build-addon': async () => (await import('./build-addon.js')).buildAddon,
   completion: async () => (await import('./completion.js')).completion,
 }

@@ -59,11 +59,13 @@ function showFinding(finding: Finding, paint: Paint, width: number): string {
 
 function notLookedAt({ notLookedAt: all }: Report, paint: Paint, width: number): string {
   if (all.length === 0) return ''
-  const lines = all.flatMap(({ what, because }) =>
-    wrap(`${what}: ${because}`, width - 2).map(
+  const reasons = [...new Set(all.map(({ because }) => because))]
+  const lines = reasons.flatMap((reason) => {
+    const what = all.filter(({ because }) => because === reason).map((one) => one.what)
+    return wrap(`${what.join(', ')}: ${reason}`, width - 4).map(
       (line, index) => (index === 0 ? '  ' : '    ') + line,
-    ),
-  )
+    )
+  })
   return paint('dim', ['Could not be looked at:', ...lines].join('\n'))
 }
 

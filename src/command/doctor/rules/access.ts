@@ -5,32 +5,33 @@ import type { Finding } from '../finding.js'
 export function access({ access, table }: Facts): Finding[] {
   if (access.granted) return []
   const { reason, message } = access
-  const { commands, why } = WAYS[reason]
+  const { what, commands } = WAYS[reason]
   const reads = 'value' in table && table.value.from === '/proc/net/ip_vs'
-  const still = reads ? ' The table was read from /proc/net/ip_vs instead.' : ''
-  return [{ rule: reason, severity: 'error', what: message, about: [], why: why + still, commands }]
+  const still = reads
+    ? ' The table was read from /proc/net/ip_vs, which does not have all of it.'
+    : ''
+  const why = `${message[0]!.toUpperCase()}${message.slice(1).replace(/[.]?$/, '.')}${still}`
+  return [{ rule: reason, severity: 'error', what, about: [], why, commands }]
 }
 
-const REFUSED = 'Nothing can be programmed, and most of what the doctor looks at stays unseen.'
-
-const WAYS: Readonly<Record<Refusal['reason'], Pick<Finding, 'commands' | 'why'>>> = {
-  platform: { why: 'IPVS is part of the Linux kernel.', commands: ['npx ipvs lab -- ipvs doctor'] },
+const WAYS: Readonly<Record<Refusal['reason'], Pick<Finding, 'what' | 'commands'>>> = {
+  platform: { what: 'This is not Linux.', commands: ['npx ipvs lab -- COMMAND'] },
   'no-binary': {
-    why: 'The library cannot speak to the kernel without its native part.',
+    what: 'The native part of this package does not fit this machine.',
     commands: ['npx ipvs build-addon'],
   },
   'addons-disabled': {
-    why: `${REFUSED} Node.js was told to load no addons.`,
-    commands: ['NODE_OPTIONS="--permission --allow-addons --allow-fs-read=*" npx ipvs doctor'],
+    what: 'Node.js may not load the native part of this package.',
+    commands: ["node --permission --allow-addons --allow-fs-read='*' PROGRAM"],
   },
   'no-module': {
-    why: 'Without the module ip_vs there is no table. In a container the kernel is that of the host: load it there.',
+    what: 'There is no IPVS in this kernel.',
     commands: ['modprobe ip_vs', 'echo ip_vs > /etc/modules-load.d/ip_vs.conf'],
   },
   'user-namespace': {
-    why: `${REFUSED} The kernel wants CAP_NET_ADMIN in the initial user namespace, which rootless containers never have.`,
+    what: 'This process is in a user namespace of its own.',
     commands: ['docker run --cap-add NET_ADMIN IMAGE'],
   },
-  permission: { why: REFUSED, commands: ['sudo npx ipvs doctor'] },
-  other: { why: REFUSED, commands: [] },
+  permission: { what: 'This user may not use IPVS.', commands: ['sudo npx ipvs doctor'] },
+  other: { what: 'IPVS could not be opened.', commands: ['ipvs list'] },
 }

@@ -47,7 +47,7 @@ const cases: readonly Case[] = [
     spoilt: [denied('platform')],
     rule: 'platform',
     severity: 'error',
-    commands: ['npx ipvs lab -- ipvs doctor'],
+    commands: ['npx ipvs lab -- COMMAND'],
   },
   {
     wrong: 'no addon fits',
@@ -61,7 +61,7 @@ const cases: readonly Case[] = [
     spoilt: [denied('addons-disabled')],
     rule: 'addons-disabled',
     severity: 'error',
-    commands: ['NODE_OPTIONS="--permission --allow-addons --allow-fs-read=*" npx ipvs doctor'],
+    commands: ["node --permission --allow-addons --allow-fs-read='*' PROGRAM"],
   },
   {
     wrong: 'the kernel has no IPVS',
@@ -410,8 +410,8 @@ const cases: readonly Case[] = [
     commands: [
       "echo 'options ip_vs conn_tab_bits=15' > /etc/modprobe.d/ip_vs.conf",
       'ipvsadm-save -n > table && ipvsadm -C',
-        'modprobe -r $(ls /sys/module/ip_vs/holders) ip_vs && modprobe ip_vs',
-        'ipvsadm-restore < table',
+      'modprobe -r $(ls /sys/module/ip_vs/holders) ip_vs && modprobe ip_vs',
+      'ipvsadm-restore < table',
     ],
   },
   {
