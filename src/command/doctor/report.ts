@@ -1,4 +1,4 @@
-// What the doctor has found, as one value: `--json` prints it (schemas/doctor.schema.json), people get it as text.
+// What the doctor has found, as one value: `--json` prints it (schema/doctor.schema.json), people get it as text.
 import { type Facts, known } from './facts.js'
 import { type Finding, type SysctlChange, severities } from './finding.js'
 import { judge } from './rules/index.js'

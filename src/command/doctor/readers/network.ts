@@ -37,8 +37,12 @@ export async function readRoutes(
 function routeTo(address: string): Promise<Route> {
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
   return new Promise<Route>((resolve) => {
-    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve({ code: code ?? 'unknown' }))
-    socket.connect(9, address, () => resolve({ source: socket.address().address }))
+    const fail = ({ code = 'unknown' }: NodeJS.ErrnoException) => resolve({ code })
+    socket.once('error', fail)
+    // The types do not know that it is called with an error as well.
+    const done = (error?: NodeJS.ErrnoException) =>
+      error ? fail(error) : resolve({ source: socket.address().address })
+    socket.connect(9, address, done)
   }).finally(() => socket.close())
 }
 

@@ -10,7 +10,7 @@ export function access({ access, table }: Facts): Finding[] {
   const still = reads
     ? ' The table was read from /proc/net/ip_vs, which does not have all of it.'
     : ''
-  const why = `${message[0]!.toUpperCase()}${message.slice(1).replace(/[.]?$/, '.')}${still}`
+  const why = `${message.replace(/^(?!ipvs )./, (first) => first.toUpperCase()).replace(/\.?$/, '.')}${still}`
   return [{ rule: reason, severity: 'error', what, about: [], why, commands }]
 }
 

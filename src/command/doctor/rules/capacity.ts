@@ -31,9 +31,9 @@ export function hashTable(facts: Facts): Finding[] {
       why: `Each packet looks through ${Math.round(entries / size)} entries on the average. The size is given when the module is loaded: the table has to be empty for that.`,
       commands: [
         `echo 'options ip_vs conn_tab_bits=${bits}' > /etc/modprobe.d/ip_vs.conf`,
-        'ipvsadm-save -n > table && ipvsadm -C',
+        'ipvsadm -Sn > table && ipvsadm -C',
         'modprobe -r $(ls /sys/module/ip_vs/holders) ip_vs && modprobe ip_vs',
-        'ipvsadm-restore < table',
+        'ipvsadm -R < table',
       ],
     },
   ]

@@ -99,7 +99,7 @@ export function late(facts: Facts): Finding[] {
       what: 'One-packet scheduling was turned on when clients had entries.',
       about: pinned,
       why: 'Their packets follow the entries, and stay with one server for as long as they send, whether it lives or not. The entries go with their servers.',
-      commands: [...commands, 'ipvsadm-save -n > table && ipvsadm -C && ipvsadm-restore < table'],
+      commands: [...commands, 'ipvsadm -Sn > table && ipvsadm -C && ipvsadm -R < table'],
     },
   ]
 }

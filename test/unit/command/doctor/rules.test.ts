@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { Facts } from '../../../../src/command/doctor/facts.js'
+import { report } from '../../../../src/command/doctor/report.js'
 import { judge } from '../../../../src/command/doctor/rules/index.js'
 import { addresses, facts, server, service, settings, table } from './made-up.js'
+import { expectReport } from './schema.js'
 
 test('where all is well there is nothing to tell', () => {
   expect(judge(facts())).toEqual([])
@@ -409,9 +411,9 @@ const cases: readonly Case[] = [
     severity: 'warning',
     commands: [
       "echo 'options ip_vs conn_tab_bits=15' > /etc/modprobe.d/ip_vs.conf",
-      'ipvsadm-save -n > table && ipvsadm -C',
+      'ipvsadm -Sn > table && ipvsadm -C',
       'modprobe -r $(ls /sys/module/ip_vs/holders) ip_vs && modprobe ip_vs',
-      'ipvsadm-restore < table',
+      'ipvsadm -R < table',
     ],
   },
   {
@@ -468,6 +470,7 @@ test.each(cases)('$wrong: $rule', ({ spoilt, rule, severity, about, commands, fi
   expect(finding!.commands.length).toBeGreaterThan(0)
   for (const text of [finding!.what, finding!.why]) expect(text.length).toBeGreaterThan(0)
   expect(finding!.fix !== undefined).toBe(fixes === true)
+  expectReport(JSON.parse(JSON.stringify(report(facts(...spoilt)))))
 })
 
 test('nothing else is said of one thing that is wrong', () => {
