@@ -1,5 +1,5 @@
 // ipvs doctor: each thing that it knows is made wrong on a real kernel, found, and gone once the commands have run that the finding names.
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -446,6 +446,27 @@ labSuite('ipvs doctor', () => {
       `set +e; ${process.execPath} ${main} doctor --netns nowhere 2>&1; echo "exit $?"`,
     )
     expect(nowhere).toMatch(/no network namespace nowhere.*\nexit 2\n$/)
+  })
+
+  test('a machine with ten things wrong is told as docs/doctor.md shows it', () => {
+    const [dns, web, sip, hash] = ['-u 192.0.2.53:53', TCP, `-u ${VIP}:5060`, `-t ${VIP}:443`]
+    const lines = [
+      `ipvsadm -A ${dns} -s wrr; ipvsadm -a ${dns} -r 10.8.2.1 -m; ipvsadm -a ${dns} -r 203.0.113.7 -m`,
+      `ipvsadm -A ${web} -s rr -p 300; ipvsadm -a ${web} -r 10.8.2.1 -m -w 0`,
+      `ipvsadm -A ${sip} -s wlc -o; ipvsadm -a ${sip} -r 10.8.2.1 -m; ipvsadm -a ${sip} -r 10.8.2.2 -m`,
+      `ipvsadm -A ${hash} -s sh; ipvsadm -a ${hash} -r 10.8.2.1 -g; ipvsadm -a ${hash} -r 10.8.2.2 -g -w 0`,
+      'sysctl -qw net.ipv4.ip_forward=0 net.ipv4.vs.expire_nodest_conn=0 net.ipv4.vs.expire_quiescent_template=0',
+    ]
+    sh(director, lines.join(';'))
+    const text = sh(director, `${process.execPath} ${main} doctor || true`)
+      .replace(/^Linux \S+,/, 'Linux 7.2,')
+      // What the machine happens to have.
+      .replace(/Could not be looked at:\n( +.*\n)+\n/, '')
+    const page = readFileSync(new URL('../../docs/doctor.md', import.meta.url), 'utf8')
+    expect(/```text\n([\s\S]*?)```/.exec(page)?.[1]).toBe(text)
+    expect(text.match(/^(error|warning|note) /gm)).toHaveLength(10)
+    for (const line of text.split('\n'))
+      if (!line.includes('$ ')) expect(line.length).toBeLessThanOrEqual(80)
   })
 
   // The last one: it takes the module out of the kernel.
