@@ -2,12 +2,11 @@
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { CommandError } from './errors.js'
 import { print } from './output.js'
+import { packageFolder } from './package-folder.js'
 import { exitStatuses, type Run } from './spec.js'
 
-const packageFolder = fileURLToPath(new URL('../..', import.meta.url))
 const native = path.join(packageFolder, 'native')
 
 interface Need {
