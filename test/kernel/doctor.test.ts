@@ -451,7 +451,7 @@ labSuite('ipvs doctor', () => {
   test('a machine with ten things wrong is told as docs/doctor.md shows it', () => {
     const [dns, web, sip, hash] = ['-u 192.0.2.53:53', TCP, `-u ${VIP}:5060`, `-t ${VIP}:443`]
     const lines = [
-      `ipvsadm -A ${dns} -s wrr; ipvsadm -a ${dns} -r 10.8.2.1 -m; ipvsadm -a ${dns} -r 203.0.113.7 -m`,
+      `ipvsadm -A ${dns} -s wrr; ipvsadm -a ${dns} -r 10.8.2.1 -m; ipvsadm -a ${dns} -r 203.0.113.9 -m`,
       `ipvsadm -A ${web} -s rr -p 300; ipvsadm -a ${web} -r 10.8.2.1 -m -w 0`,
       `ipvsadm -A ${sip} -s wlc -o; ipvsadm -a ${sip} -r 10.8.2.1 -m; ipvsadm -a ${sip} -r 10.8.2.2 -m`,
       `ipvsadm -A ${hash} -s sh; ipvsadm -a ${hash} -r 10.8.2.1 -g; ipvsadm -a ${hash} -r 10.8.2.2 -g -w 0`,
@@ -463,7 +463,7 @@ labSuite('ipvs doctor', () => {
       // What the machine happens to have.
       .replace(/Could not be looked at:\n( +.*\n)+\n/, '')
     const page = readFileSync(new URL('../../docs/doctor.md', import.meta.url), 'utf8')
-    expect(/```text\n([\s\S]*?)```/.exec(page)?.[1]).toBe(text)
+    expect(text).toBe(/```text\n([\s\S]*?)```/.exec(page)?.[1])
     expect(text.match(/^(error|warning|note) /gm)).toHaveLength(10)
     for (const line of text.split('\n'))
       if (!line.includes('$ ')) expect(line.length).toBeLessThanOrEqual(80)
