@@ -130,6 +130,31 @@ export const commands = {
     ],
     exits: { 0: 'nothing is wrong', 1: 'there is something to tell' },
   },
+  lab: {
+    line: 'runs a command on a real kernel with IPVS, as root of it, without root here',
+    about: [
+      'For tests of your own. Linux runs as an ordinary process (User Mode Linux, from Debian) on x86-64: no KVM, no container. The kernel is fetched at the first call, by apt, into $XDG_CACHE_HOME/ipvs/lab.',
+      "Files are the machine's own, and can only be read, apart from the project: the nearest folder with a package.json. /tmp, /run and the home folder are empty. There is no network to the outside.",
+      'The exit status is that of the command. Signals are passed to it; on a terminal it gets the terminal. 124: --timeout.',
+    ],
+    plain: true,
+    words: [{ name: 'COMMAND', rest: true }],
+    options: {
+      kernel: {
+        line: '6.1, 6.12, 7.2 (the default), or a program linux.uml',
+        value: 'RELEASE|PATH',
+      },
+      folder: { line: 'what the command may write, in place of the project', value: 'PATH' },
+      memory: { line: 'of the guest; 2048M is the default', value: 'SIZE' },
+      timeout: { line: 'stop it after so many seconds', value: 'SECONDS' },
+    },
+    examples: [
+      { command: 'npx ipvs lab -- npx vitest run', line: 'tests that use IPVS' },
+      { command: 'npx ipvs lab --kernel 6.12 -- uname -r', line: 'another kernel' },
+      { command: 'npx ipvs lab -- bash', line: 'a look around' },
+    ],
+    exits: { 0: 'the command has ended well', 1: 'the command says so, or there is no lab here' },
+  },
   'build-addon': {
     line: 'compiles the native part for this machine, where no prebuilt one fits',
     about: [

@@ -15,6 +15,7 @@ const runs: Readonly<Record<CommandName, () => Promise<Run>>> = {
   apply: async () => (await import('./apply.js')).apply,
   watch: async () => (await import('./watch.js')).watch,
   doctor: async () => (await import('./doctor/doctor.js')).doctor,
+  lab: async () => (await import('./lab/lab.js')).lab,
   'build-addon': async () => (await import('./build-addon.js')).buildAddon,
   completion: async () => (await import('./completion.js')).completion,
 }
