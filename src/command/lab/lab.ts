@@ -24,8 +24,13 @@ export const lab: Run = async ({ words, options }: Call) => {
   }
 }
 
-function checkMachine(): void {
-  const { platform, arch } = process
+export function checkMachine({
+  platform,
+  arch,
+}: {
+  platform: string
+  arch: string
+} = process): void {
   if (platform === 'linux' && arch === 'x64') return
   throw new CommandError(
     `there is no lab for this machine: its kernel exists for x86-64 Linux only, and this is ${platform} ${arch}. Tests without a kernel have MemoryKernel of "ipvs/testing", which works everywhere.`,

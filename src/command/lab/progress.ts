@@ -5,6 +5,6 @@ export async function step<T>(title: string, work: () => Promise<T>): Promise<T>
   const started = Date.now()
   tell(`${title} ...`)
   const result = await work()
-  tell(`${title} ... done, ${((Date.now() - started) / 1000).toFixed(1)} s`)
+  tell(`  done, ${((Date.now() - started) / 1000).toFixed(1)} s`)
   return result
 }
