@@ -1,6 +1,8 @@
 // ipvs lab, in a project of a user's: what docs/lab.md says of such a project is what is done here.
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -22,6 +24,9 @@ function block(language: string): string {
   const part = page.slice(page.indexOf('\n## In your own project'))
   return new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(part)![1]!
 }
+
+const command = JSON.parse(readFileSync(path.join(checkout, 'package.json'), 'utf8')).bin
+  .ipvs as string
 
 /** Kernels stay for the next time. */
 const cache = path.join(checkout, '.cache/xdg')
@@ -55,7 +60,9 @@ describe.skipIf(!isLabMachine)('a project of a user', () => {
     install('vitest', project)
     const bin = path.join(project, 'node_modules/.bin')
     mkdirSync(bin, { recursive: true })
-    symlinkSync('../ipvs/dist/command/main.js', path.join(bin, 'ipvs'))
+    // As npm does.
+    chmodSync(path.join(project, 'node_modules/ipvs', command), 0o755)
+    symlinkSync(`../ipvs/${command}`, path.join(bin, 'ipvs'))
     symlinkSync('../vitest/vitest.mjs', path.join(bin, 'vitest'))
     writeFileSync(path.join(project, 'package.json'), '{ "type": "module" }\n')
     writeFileSync(path.join(project, 'pool.test.js'), block('js'))
@@ -87,19 +94,20 @@ describe.skipIf(!isLabMachine)('a project of a user', () => {
 
   test('passes a signal to the command, which ends as it wants', async () => {
     const script = 'trap "echo told; exit 9" TERM; echo up; while :; do sleep 0.1; done'
-    const main = path.join(project, 'node_modules/ipvs/dist/command/main.js')
+    const main = path.join(project, 'node_modules/ipvs', command)
     const child = spawn(process.execPath, [main, 'lab', '--', 'sh', '-c', script], options())
+    const closed = once(child, 'close')
     let said = ''
     for await (const chunk of child.stdout) {
       if (said === '') child.kill('SIGTERM')
       said += chunk
     }
     expect(said).toBe('up\ntold\n')
-    await expect.poll(() => child.exitCode).toBe(9)
+    expect(await closed).toEqual([9, null])
   })
 
   test('gives its terminal, with its size', () => {
-    const main = path.join(project, 'node_modules/ipvs/dist/command/main.js')
+    const main = path.join(project, 'node_modules/ipvs', command)
     const inner = `stty rows 31 cols 97; ${process.execPath} ${main} lab -- stty size`
     const { stdout } = spawnSync('script', ['-qec', inner, '/dev/null'], {
       ...options(),

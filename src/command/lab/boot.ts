@@ -187,9 +187,11 @@ export async function bootGuest(
         `Everything it said: ${runDir}/console.log`,
     )
   }
-  if (ending?.say) stderr.write(ending.say)
   rmSync(runDir, { recursive: true, force: true })
-  return ending?.status ?? answer!
+  // It may have ended just before it was to be stopped.
+  if (answer !== undefined) return answer
+  if (ending!.say) stderr.write(ending!.say)
+  return ending!.status
 }
 
 /** For a command to end that was told to. */
