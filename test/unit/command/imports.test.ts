@@ -16,7 +16,9 @@ function exported(file: string, base: URL): string[] {
     list!.split(',').map((name) => name.trim().replace(/^type /, '')),
   )
   const own = [
-    ...text.matchAll(/export (?:const|class|interface|type|function\*?|async function) (\w+)/g),
+    ...text.matchAll(
+      /export (?:const|class|interface|type|function\*?|async function|\* as) (\w+)/g,
+    ),
   ]
   const whole = [...text.matchAll(/export (?:type )?\* from '([^']+)'/g)]
   return [
