@@ -408,6 +408,10 @@ labSuite('ipvs doctor', () => {
   describe('who may not', () => {
     test('is told so, and reads what everybody may', () => {
       sh(director, `${served(`${UDP} -s wlc`)}`)
+      const fake = path.join(director.folder, 'keepalived')
+      sh(director, `cp "$(command -v sleep)" ${fake}`)
+      const keepalived = startIn(director.name, [fake, '1000'])
+      programs.push(keepalived)
       const { status, report, rules } = run('', {
         before: 'setpriv --reuid 65534 --clear-groups',
       })
@@ -416,6 +420,12 @@ labSuite('ipvs doctor', () => {
       expect(report.notLookedAt.map(({ what }) => what)).toEqual(
         expect.arrayContaining(['timeouts', 'thresholds']),
       )
+      // Whose namespace it is in, root alone may see.
+      expect(report.notLookedAt).toContainEqual({
+        what: 'processes',
+        because: `/proc/${keepalived.pid}/ns/net: not permitted`,
+      })
+      endGroup(keepalived)
       expect(status).toBe(1)
     })
 

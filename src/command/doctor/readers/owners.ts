@@ -12,20 +12,22 @@ export function readProcesses(): Owner[] {
   const found = new Map<string, Owner>()
   for (const pid of readdirSync('/proc')) {
     if (!/^\d+$/.test(pid)) continue
-    try {
-      const program = readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
-      if (!PROGRAMS.includes(program) || found.has(program)) continue
-      if (namespaceOf(pid) === ours) found.set(program, { program, trace: `process ${pid}` })
-    } catch (error) {
-      // It has ended meanwhile, or is not for us to see.
-      const { code = '' } = error as NodeJS.ErrnoException
-      if (!['ENOENT', 'ESRCH', 'EACCES'].includes(code)) throw error
-    }
+    const program = unlessGone(() => readFileSync(`/proc/${pid}/comm`, 'utf8').trim())
+    if (program === undefined || !PROGRAMS.includes(program) || found.has(program)) continue
+    if (unlessGone(() => readlinkSync(`/proc/${pid}/ns/net`)) === ours)
+      found.set(program, { program, trace: `process ${pid}` })
   }
   return [...found.values()]
 }
 
-const namespaceOf = (pid: string) => readlinkSync(`/proc/${pid}/ns/net`)
+function unlessGone(read: () => string): string | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
+  }
+}
 
 const SETS = [
   { program: 'kube-proxy', pattern: /^KUBE-(CLUSTER-IP|LOOP-BACK|NODE-PORT\S*)$/ },
