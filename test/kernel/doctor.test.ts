@@ -302,7 +302,7 @@ labSuite('ipvs doctor', () => {
     test('finds a server that has lost the virtual address, and one where nobody listens', async () => {
       sh(
         director,
-        `${served(`${TCP} -s rr`, '', '-g')}; ${served(`-t ${VIP}:5399 -s rr`, '', '-g')}; sysctl -qw net.ipv4.conf.all.accept_local=1`,
+        `${served(`${TCP} -s rr`, '', '-g')}; ${served(`-t ${VIP}:5399 -s rr`, '', '-g')}; ${served(`-u ${VIP}:53 -s rr`, '', '-g')}; sysctl -qw net.ipv4.conf.all.accept_local=1`,
       )
       // Without --probe nobody is asked.
       expect((await examine()).rules).toEqual([])
@@ -310,12 +310,16 @@ labSuite('ipvs doctor', () => {
       expect([...silent!.about].sort()).toEqual([
         `tcp ${VIP}:5300 -> 10.8.2.1:5300`,
         `tcp ${VIP}:5399 -> 10.8.2.1:5399`,
+        `udp ${VIP}:53 -> 10.8.2.1:53`,
       ])
       const [line] = silent!.commands
       sh(server, line!.replace('ssh 10.8.2.1 ', ''))
       const { rules, report } = await examine('probe')
       expect(rules).toEqual(['server-refuses'])
-      expect(report.findings[0]!.about).toEqual([`tcp ${VIP}:5399 -> 10.8.2.1:5399`])
+      expect([...report.findings[0]!.about].sort()).toEqual([
+        `tcp ${VIP}:5399 -> 10.8.2.1:5399`,
+        `udp ${VIP}:53 -> 10.8.2.1:53`,
+      ])
       // What it has programmed is gone.
       expect(director.rules().filter((rule) => rule.includes('-f '))).toEqual([])
       sh(server, `ip addr del ${VIP}/32 dev lo`)
