@@ -67,7 +67,7 @@ async function fetchKernel(
   mkdirSync(cache, { recursive: true })
   const fresh = mkdtempSync(path.join(cache, 'fetching-'))
   try {
-    await unpackPackages(fresh, path.join(fresh, 'root'), { packages, suite, depends: false })
+    await unpackPackages(fresh, path.join(fresh, 'unpacked'), { packages, suite, depends: false })
     link(fresh)
     const version = versionOf(fresh)
     if (version === undefined)
@@ -159,22 +159,22 @@ const loader = '/lib64/ld-linux-x86-64.so.2'
  * its argument does not work: UML computes its memory from where the system put its heap.)
  */
 function link(fresh: string): void {
-  const bytes = readFileSync(path.join(fresh, 'root/usr/bin/linux.uml'))
+  const bytes = readFileSync(path.join(fresh, 'unpacked/usr/bin/linux.uml'))
   const at = bytes.indexOf(`${loader}\0`)
   if (at === -1) throw new CommandError(`the kernel's program in ${fresh} does not use ${loader}.`)
   bytes.fill(0, at, at + loader.length)
   bytes.write('ld.so', at)
   writeFileSync(program(fresh), bytes)
   chmodSync(program(fresh), 0o755)
-  const libraries = ['root/usr/lib/x86_64-linux-gnu', 'root/lib/x86_64-linux-gnu'].find((folder) =>
-    existsSync(path.join(fresh, folder, path.basename(loader))),
+  const libraries = ['unpacked/usr/lib/x86_64-linux-gnu', 'unpacked/lib/x86_64-linux-gnu'].find(
+    (folder) => existsSync(path.join(fresh, folder, path.basename(loader))),
   )
   if (libraries === undefined)
     throw new CommandError(`there is no ${path.basename(loader)} among the packages in ${fresh}.`)
   symlinkSync(libraries, path.join(fresh, 'lib'))
   symlinkSync(path.basename(loader), path.join(fresh, libraries, 'ld.so'))
   mkdirSync(path.join(fresh, 'modules/lib'), { recursive: true })
-  symlinkSync('../../root/usr/lib/uml/modules', path.join(fresh, 'modules/lib/modules'))
+  symlinkSync('../../unpacked/usr/lib/uml/modules', path.join(fresh, 'modules/lib/modules'))
 }
 
 /** What the kernel calls itself; undefined if it does not start or has no modules. */
