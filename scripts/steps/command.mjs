@@ -1,5 +1,5 @@
-// The command as it ships, in dist/bin: one file in place of a hundred, because a command starts anew each time; and its man page.
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+// The command as it ships, in dist/bin: one file in place of a hundred, because a command starts anew each time; its man page, and what `ipvs lab` boots with.
+import { copyFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { checkout, step } from './step.mjs'
@@ -32,6 +32,7 @@ export async function makeCommand() {
     const page = pathToFileURL(path.join(checkout, 'dist/command/man.js'))
     const { manPage } = await import(page)
     const { version } = JSON.parse(readFileSync(path.join(checkout, 'package.json'), 'utf8'))
+    copyFileSync(path.join(checkout, 'src/command/lab/init.sh'), path.join(bin, 'init.sh'))
     writeFileSync(made, manPage(version))
   })
 }

@@ -107,7 +107,7 @@ test('has what it needs, the sources to compile elsewhere, and nothing of the wo
     expect(files).toContain(file)
   }
   const known =
-    /^((dist\/.*\.(js|d\.ts|d\.ts\.map)|src\/.*\.ts|src\/command\/lab\/init\.sh|native\/\w+\.(cc|h)|native\/(binding\.gyp|exports\.map)|dist\/bin\/ipvs\.(cjs|1)|schema\/\w+\.schema\.json|prebuilds\/.*\.node|[A-Z-]+\.md|LICENSE|package\.json))$/
+    /^((dist\/.*\.(js|d\.ts|d\.ts\.map)|src\/.*\.ts|native\/\w+\.(cc|h)|native\/(binding\.gyp|exports\.map)|dist\/bin\/(ipvs\.(cjs|1)|init\.sh)|schema\/\w+\.schema\.json|prebuilds\/.*\.node|[A-Z-]+\.md|LICENSE|package\.json))$/
   expect(files.filter((file) => !known.test(file))).toEqual([])
   // The command is one file, dist/bin/ipvs.cjs, and nothing else leads into its folder.
   expect(files.filter((file) => /^(dist|src)\/command\//.test(file))).toEqual([])

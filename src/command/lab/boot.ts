@@ -90,7 +90,7 @@ export async function bootGuest(
       kernel,
       ...[`mem=${memory}`, 'rootfstype=hostfs', 'rootflags=/', 'rw', 'quiet', 'noreboot'],
       ...[
-        `init="${packageFolder}src/command/lab/init.sh"`,
+        `init="${initFile()}"`,
         `LAB_RUN="${runDir}"`,
         'uml_dir=./',
         'umid=guest',
@@ -192,6 +192,12 @@ export async function bootGuest(
   if (answer !== undefined) return answer
   if (ending!.say) stderr.write(ending!.say)
   return ending!.status
+}
+
+/** In the checkout, or as it ships. */
+function initFile(): string {
+  const files = ['src/command/lab/init.sh', 'dist/bin/init.sh'].map((file) => packageFolder + file)
+  return files.find((file) => existsSync(file))!
 }
 
 /** For a command to end that was told to. */
