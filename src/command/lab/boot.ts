@@ -89,12 +89,7 @@ export async function bootGuest(
       ...ownLibraries(folders.kernel, runDir),
       kernel,
       ...[`mem=${memory}`, 'rootfstype=hostfs', 'rootflags=/', 'rw', 'quiet', 'noreboot'],
-      ...[
-        `init="${initFile()}"`,
-        `LAB_RUN="${runDir}"`,
-        'uml_dir=./',
-        'umid=guest',
-      ],
+      ...[`init="${initFile()}"`, `LAB_RUN="${runDir}"`, 'uml_dir=./', 'umid=guest'],
       ...['con=null', 'con0=null,fd:1', 'con1=fd:3,fd:3', 'con2=fd:4,fd:4', 'con3=fd:5,fd:5'],
       'ssl=null',
       // A cheaper way to run the guest's programs, where kernel (7.2) and host have it.
