@@ -115,6 +115,7 @@ export default defineConfig({
           globalSetup: 'test/package/pack.ts',
           include: ['test/package/**/*.test.ts'],
           testTimeout: LIMIT_MS,
+          hookTimeout: LIMIT_MS,
         },
       },
     ],

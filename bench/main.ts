@@ -1,5 +1,5 @@
 // npm run bench: boots a kernel with IPVS once, runs every driver of every case in it, and prints, plots and saves what came out.
-// `npm run bench -- checks`, `detection`, `failover` and `pools` are programs of their own, with their own options.
+// `npm run bench -- checks`, `command`, `detection`, `failover` and `pools` are programs of their own, with their own options.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import path from 'node:path'
@@ -32,6 +32,7 @@ import { caseTexts, keepReport } from './churn/report.js'
 import type { Report } from './churn/results.js'
 import { summarise } from './churn/summary.js'
 import { formatReport } from './churn/table.js'
+import { benchCommand } from './command/main.js'
 import { benchDetection } from './detection/main.js'
 import { failover } from './failover/main.js'
 import { type Counter, pickCounter } from './host/instructions.js'
@@ -41,6 +42,7 @@ const usage = `What the library costs beside C, libnl, ipvsadm and others, on a 
 
     npm run bench -- [CASE [DRIVER]] [--rounds N] [--memory 1500M] [--out FOLDER] [--json] [--list] [--sabotage]
     npm run bench -- checks [...]      what health checks cost; --help
+    npm run bench -- command [...]     the command beside ipvsadm; --help
     npm run bench -- detection [...]   how soon fast checks find a dead server; --help
     npm run bench -- failover [...]    beside keepalived, under the same failures; --help
     npm run bench -- pools [...]       bad news of all servers at once; --help
@@ -68,6 +70,7 @@ type Options = Values<typeof options>
 
 const others: Readonly<Record<string, (words: readonly string[]) => Promise<void>>> = {
   checks: benchChecks,
+  command: benchCommand,
   detection: benchDetection,
   failover,
   pools: benchPools,
@@ -83,6 +86,7 @@ async function compare(options: Options, words: readonly string[]): Promise<numb
     }
     process.stdout.write(
       `${'checks'.padEnd(21)}What health checks cost: npm run bench -- checks\n` +
+        `${'command'.padEnd(21)}The command beside ipvsadm: npm run bench -- command --help\n` +
         `${'detection'.padEnd(21)}How soon fast checks find a dead server: npm run bench -- detection --help\n` +
         `${'failover'.padEnd(21)}Beside keepalived: npm run bench -- failover --help\n` +
         `${'pools'.padEnd(21)}Bad news of all servers at once: npm run bench -- pools --help\n`,

@@ -55,7 +55,8 @@ export const gates = [
   {
     name: 'package',
     commands: [['vitest', 'run', '--project', 'package']],
-    concerns: /^(src|native|test\/package|package|scripts\/(prebuilds|pack|zig))/,
+    concerns:
+      /^(src|schema|native|test\/package|package|scripts\/(prebuilds|pack|zig|steps\/command))/,
   },
   {
     name: 'typecheck',

@@ -11,7 +11,8 @@ const lines = {
   'udp-failover': 'counts what clients lose at each flip',
   chaos: "kills a pool's controller again and again while others break its table",
   memory: 'what is left of checks, in each of their endings, after 20,000 of each',
-  bench: 'times it beside C, libnl, ipvsadm; -- checks; -- pools; -- failover: beside keepalived',
+  bench:
+    'times it beside C, libnl, ipvsadm; -- checks; -- pools; -- command; -- failover: beside keepalived',
   fuzz: 'feeds the wire core with hostile input',
   servers: 'a command among real servers to check, such as one of their tests',
   typecheck: 'the TypeScript of everything',

@@ -13,7 +13,7 @@ export async function pack({ out, prebuilds }) {
   const copy = mkdtempSync(path.join(tmpdir(), 'ipvs-pack-'))
   try {
     const pages = readdirSync(checkout).filter((name) => /^(.*\.md|LICENSE)$/.test(name))
-    for (const part of ['package.json', 'native', 'src', 'dist', ...pages]) {
+    for (const part of ['package.json', 'native', 'src', 'schema', 'dist', ...pages]) {
       cpSync(path.join(checkout, part), path.join(copy, part), { recursive: true })
     }
     if (prebuilds === undefined) await prebuild({ out: copy, names: ['here'] })

@@ -1,6 +1,7 @@
 // npm's packages, and the TypeScript build.
 import { existsSync, statSync } from 'node:fs'
 import path from 'node:path'
+import { makeCommand } from './command.mjs'
 import { checkout, logged, step } from './step.mjs'
 
 export async function installPackages() {
@@ -31,4 +32,5 @@ export async function compileTypeScript() {
   await step('Compiling TypeScript', () =>
     logged('tsc', process.execPath, [path.join(checkout, 'node_modules/typescript/bin/tsc'), '-b']),
   )
+  await makeCommand()
 }

@@ -2,15 +2,11 @@
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { CommandError } from './errors.js'
+import { print } from './output.js'
+import { packageFolder } from './package-folder.js'
+import { exitStatuses, type Run } from './spec.js'
 
-const HELP = `ipvs build-addon
-
-Compiles the native part of ipvs in the package's own folder, by node-gyp. Wants Python 3, make, a C++17 compiler, the
-headers of Linux and of Node.js. Where Node.js came without headers, node-gyp fetches them.
-`
-
-const packageFolder = fileURLToPath(new URL('../..', import.meta.url))
 const native = path.join(packageFolder, 'native')
 
 interface Need {
@@ -65,50 +61,41 @@ const needs: readonly Need[] = [
   },
 ]
 
-export function buildAddon(words: readonly string[]): number {
-  if (words.length > 0) {
-    const help = words.includes('--help') || words.includes('-h')
-    if (help) process.stdout.write(HELP)
-    else process.stderr.write(`ipvs build-addon takes no arguments.\n`)
-    return help ? 0 : 2
-  }
+export const buildAddon: Run = async () => {
   if (process.platform !== 'linux') {
-    return fail(
+    throw new CommandError(
       `IPVS is part of the Linux kernel; there is nothing to compile on ${process.platform}.`,
     )
   }
   const missing = needs.filter(({ found }) => !found())
-  if (missing.length > 0) return fail(tell(missing))
+  if (missing.length > 0) throw new CommandError(tellMissing(missing))
   const [command, ...first] = nodeGyp()!
   const { status, error } = spawnSync(command!, [...first, 'rebuild', '--directory', native], {
     stdio: 'inherit',
     env: { ...env, ...headers() },
   })
-  if (status !== 0)
-    return fail(`The native part could not be compiled: ${error?.message ?? 'see above'}.`)
+  if (status !== 0) {
+    throw new CommandError(
+      `the native part could not be compiled: ${error?.message ?? 'what the compiler says is above'}.`,
+    )
+  }
   const built = path.join(packageFolder, 'build/Release/ipvs.node')
   mkdirSync(path.dirname(built), { recursive: true })
   copyFileSync(path.join(native, 'build/Release/ipvs.node'), built)
   rmSync(path.join(native, 'build'), { recursive: true })
   process.dlopen({ exports: {} }, built)
-  process.stdout.write(`${built} is compiled, and loads.\n`)
-  return 0
-}
-
-function fail(message: string): number {
-  process.stderr.write(`${message}\n`)
-  return 1
+  print(`${built} is compiled, and loads.\n`)
+  return exitStatuses.done
 }
 
 /** What is missing, and what brings all of it. */
-function tell(missing: readonly Need[]): string {
+function tellMissing(missing: readonly Need[]): string {
   const all = (key: 'debian' | 'fedora' | 'alpine') => missing.map((need) => need[key]).join(' ')
-  return `The native part of ipvs cannot be compiled; not found: ${missing.map(({ name }) => name).join(', ')}.
+  return `the native part of ipvs cannot be compiled; not found: ${missing.map(({ name }) => name).join(', ')}.
 
   Debian, Ubuntu  apt-get install ${all('debian')}
   Fedora, RHEL    dnf install ${all('fedora')}
-  Alpine          apk add ${all('alpine')}
-`
+  Alpine          apk add ${all('alpine')}`
 }
 
 function program(name: string): string | undefined {

@@ -14,8 +14,8 @@ export function splitWords(line: string): string[] {
   const words = line.split(/[ \t\r]+/).filter((word) => word !== '')
   const comment = words.findIndex((word) => word.startsWith('#'))
   if (comment >= 0) words.length = comment
-  // As in the lines of a shell script.
-  if (words[0] === 'ipvsadm') words.shift()
+  // As in the lines of a shell script, with or without its folder.
+  if (/^(.*\/)?ipvsadm$/.test(words[0] ?? '')) words.shift()
   return words
 }
 

@@ -1,6 +1,6 @@
 // The command `ipvs`, from the package as it is installed.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, inject, test } from 'vitest'
@@ -10,7 +10,7 @@ const checkout = fileURLToPath(new URL('../..', import.meta.url))
 const nodedir = process.env.npm_config_nodedir ?? path.dirname(path.dirname(process.execPath))
 
 function command(words: readonly string[], PATH: string, user = inject('packed').user) {
-  const file = path.join(user, 'node_modules/ipvs/dist/command/main.js')
+  const file = path.join(user, 'node_modules/ipvs/dist/bin/ipvs.cjs')
   return spawnSync(process.execPath, [file, ...words], {
     cwd: user,
     encoding: 'utf8',
@@ -20,7 +20,7 @@ function command(words: readonly string[], PATH: string, user = inject('packed')
 
 test('lists what it can, and knows no other word', () => {
   const help = command(['--help'], '')
-  expect(help.stdout).toMatch(/build-addon {3}compiles/)
+  expect(help.stdout).toMatch(/^ {2}build-addon +compiles/m)
   expect([help.status, command([], '').status]).toEqual([0, 2])
   const other = command(['frobnicate'], '')
   expect([other.status, other.stderr]).toEqual([
@@ -28,6 +28,27 @@ test('lists what it can, and knows no other word', () => {
     expect.stringMatching(/no command "frobnicate"/),
   ])
   expect(command(['--version'], '').stdout).toMatch(/^\d+\.\d+\.\d+/)
+})
+
+test('reads a table in YAML, by what is installed with the package', () => {
+  const user = ownUser()
+  writeFileSync(path.join(user, 'dns.yaml'), 'service: []\n')
+  const { status, stderr } = command(['diff', 'dns.yaml'], '', user)
+  expect([status, stderr]).toEqual([
+    2,
+    expect.stringMatching(/\ndns\.yaml:1:1: service .*did you mean "services"/),
+  ])
+})
+
+test('what it adds to an installation weighs less than a megabyte', () => {
+  const modules = path.join(inject('packed').user, 'node_modules')
+  const sizes = ['yaml', 'ipvs/dist/bin', 'ipvs/schema'].flatMap((folder) =>
+    readdirSync(path.join(modules, folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => statSync(path.join(entry.parentPath, entry.name)).size),
+  )
+  expect(sizes.length).toBeGreaterThan(100)
+  expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(2 ** 20)
 })
 
 test('build-addon names each missing tool and the packages that bring them', () => {

@@ -58,12 +58,13 @@ test('and it brings nothing of the rest along but what a check needs', () => {
   ).toEqual([])
 })
 
-test('no import brings another along, nor the command', () => {
+test('no import brings another along, nor the command, nor what that alone uses', () => {
   const files = entries.map(([, file]) => path.join(checkout, file))
   for (const file of files) {
     const reached = [...graph(file).files]
     expect(reached.filter((other) => other !== file && files.includes(other))).toEqual([])
-    expect(reached.filter((other) => /\/dist\/command\//.test(other))).toEqual([])
+    const ofCommand = /\/dist\/(command|bin)\/|\/node_modules\/yaml\//
+    expect(reached.filter((other) => ofCommand.test(other))).toEqual([])
   }
 })
 

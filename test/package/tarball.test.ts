@@ -103,6 +103,9 @@ test('has what it needs, the sources to compile elsewhere, and nothing of the wo
   for (const file of [
     'dist/index.js',
     'dist/index.d.ts',
+    'dist/bin/ipvs.cjs',
+    'dist/bin/ipvs.1',
+    'schema/table.schema.json',
     'native/addon.cc',
     'native/binding.gyp',
     'native/exports.map',
@@ -116,8 +119,11 @@ test('has what it needs, the sources to compile elsewhere, and nothing of the wo
     expect(files).toContain(file)
   }
   const known =
-    /^((dist\/.*\.(js|d\.ts|d\.ts\.map)|src\/.*\.ts|native\/\w+\.(cc|h)|native\/(binding\.gyp|exports\.map)|prebuilds\/.*\.node|[A-Z-]+\.md|LICENSE|package\.json))$/
+    /^((dist\/.*\.(js|d\.ts|d\.ts\.map)|src\/.*\.ts|native\/\w+\.(cc|h)|native\/(binding\.gyp|exports\.map)|dist\/bin\/(ipvs\.(cjs|1)|init\.sh)|schema\/\w+\.schema\.json|prebuilds\/.*\.node|[A-Z-]+\.md|LICENSE|package\.json))$/
   expect(files.filter((file) => !known.test(file))).toEqual([])
+  // The command is one file, dist/bin/ipvs.cjs, and nothing else leads into its folder.
+  expect(files.filter((file) => /^(dist|src)\/command\//.test(file))).toEqual([])
+  expect(files).toContain(path.posix.normalize(manifest.man))
 })
 
 test('has nothing that a client would run at install, or take for such a thing', () => {
@@ -162,6 +168,7 @@ test('depends on little, and all that is shipped or installed with it may be use
     'dns-packet',
     'node-addon-api',
     'node-gyp-build',
+    'yaml',
   ])
   const names = [...Object.keys(manifest.dependencies), '@leichtgewicht/ip-codec']
   const licences = names.map(
@@ -169,7 +176,7 @@ test('depends on little, and all that is shipped or installed with it may be use
       JSON.parse(readFileSync(path.join(user, 'node_modules', name, 'package.json'), 'utf8'))
         .license,
   )
-  expect(licences).toEqual(names.map(() => 'MIT'))
+  expect(licences.filter((licence) => !['MIT', 'ISC'].includes(licence))).toEqual([])
   expect(manifest.license).toBe('MIT')
   // Compiled into the binaries.
   for (const name of ['node-addon-api', 'libc++', 'zig']) {

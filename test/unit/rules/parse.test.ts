@@ -59,6 +59,7 @@ describe('services', () => {
     ],
     ['-A -t 192.0.2.1:80 -s mh -b flag-2', { ...rr, scheduler: 'mh', schedulerFlags: ['mh-port'] }],
     [`ipvsadm ${SERVICE}`, rr],
+    [`/sbin/ipvsadm ${SERVICE}`, rr],
     [`  \t ${SERVICE.replaceAll(' ', ' \t ')}  \r`, rr],
     [`${SERVICE} # the web`, rr],
   ])('%s', (line, service) => {

@@ -1,8 +1,8 @@
 #!/bin/bash
 # pid 1 of the lab's guest. boot.ts started the kernel with LAB_RUN=<folder of this run>; the file
-# `start` in it holds, NUL-separated: the checkout, the folder to run in, Node's own folder, the
-# folder that holds modules/, the terminal's rows and columns (0 0 = no terminal), how many
-# NAME=value words follow, those words, and the command.
+# `start` in it holds, NUL-separated: the folder to run in, the folder that holds modules/, the terminal's
+# rows and columns (0 0 = no terminal), how many folders of the host stay, those folders (r/path to
+# read, w/path to write), how many NAME=value words follow, those words, and the command.
 #   tty0 kernel log   tty1 stdout (or the terminal)   tty2 stderr   tty3 what the host tells us
 
 # perl is in every Debian, `halt` is not. 169 = reboot(2), the last number = power off.
@@ -11,10 +11,11 @@ trap 'echo "lab/init.sh: line $LINENO failed: $BASH_COMMAND"; poweroff' ERR
 
 mount -t proc proc /proc
 mapfile -d '' start <"$LAB_RUN/start"
-checkout=${start[0]} cwd=${start[1]} node=${start[2]} modules=${start[3]}
-rows=${start[4]} cols=${start[5]}
-env=("${start[@]:7:start[6]}")
-command=("${start[@]:7+start[6]}")
+cwd=${start[0]} modules=${start[1]} rows=${start[2]} cols=${start[3]}
+keep=("${start[@]:5:start[4]}")
+rest=("${start[@]:5+start[4]}")
+env=("${rest[@]:1:rest[0]}")
+command=("${rest[@]:1+rest[0]}")
 
 mount -t sysfs sys /sys
 mkdir -p /dev/shm /dev/pts /dev/keep
@@ -25,20 +26,19 @@ ln -s fd/0 /dev/stdin
 ln -s fd/1 /dev/stdout
 ln -s fd/2 /dev/stderr
 
-# The root is the host's own disk. Only the checkout and the folder the command runs in stay
-# writable; scratch folders are the guest's own, even when the checkout lies inside one of them.
-keep=("$checkout")
-[[ $cwd/ == "$checkout"/* ]] || keep+=("$cwd")
-case $node in /tmp/* | /var/tmp/* | /run/*) keep+=("$node") ;; esac
+# The root is the host's own disk. Only some folders stay writable; scratch folders are the guest's
+# own, even when one of those lies inside.
 for i in "${!keep[@]}"; do
   mkdir "/dev/keep/$i"
-  mount --bind "${keep[i]}" "/dev/keep/$i"
+  mount --bind "${keep[i]:1}" "/dev/keep/$i"
 done
 mount -o remount,bind,ro /
 for scratch in /tmp /var/tmp /run; do mount -t tmpfs tmp "$scratch"; done
 for i in "${!keep[@]}"; do
-  [[ -d ${keep[i]} ]] || mkdir -p "${keep[i]}"
-  mount --bind "/dev/keep/$i" "${keep[i]}"
+  folder=${keep[i]:1}
+  [[ -d $folder ]] || mkdir -p "$folder"
+  mount --bind "/dev/keep/$i" "$folder"
+  [[ ${keep[i]} == w* ]] || mount -o remount,bind,ro "$folder"
 done
 chmod 1777 /tmp /var/tmp /dev/shm
 mkdir -p /run/lab/home /run/lock
@@ -58,10 +58,16 @@ echo ipvs-lab >/proc/sys/kernel/hostname
 modprobe ip_vs
 ip link set lo up
 
-# The host tells us the terminal's new size, or closes the line because it is gone or wants an end.
+# The host tells us the terminal's new size or a signal for the command, or closes the line because it is
+# gone or wants an end.
 stty -F /dev/tty3 raw -echo
 {
-  while read -r rows cols; do stty -F /dev/tty1 rows "$rows" cols "$cols"; done </dev/tty3
+  while read -r word first second; do
+    case $word in
+    size) stty -F /dev/tty1 rows "$first" cols "$second" ;;
+    signal) kill -s "$first" -- "-$(</run/lab/command)" ;;
+    esac
+  done </dev/tty3
   poweroff
 } &
 disown
@@ -83,7 +89,12 @@ else
   cats=$!
   exec 6> >(exec cat >/dev/tty2)
   cats="$cats $!"
-  env -i "${env[@]}" "${command[@]}" </dev/null >&5 2>&6 5>&- 6>&- 7>&-
+  # A process group of its own, so that a signal reaches all of it.
+  set -m
+  env -i "${env[@]}" "${command[@]}" </dev/null >&5 2>&6 5>&- 6>&- 7>&- &
+  echo $! >/run/lab/command
+  set +m
+  wait $!
   status=$?
   exec 5>&- 6>&-
   # A daemon left behind would hold the pipes open for ever.

@@ -1,0 +1,40 @@
+// The command as it ships, in dist/bin: one file in place of a hundred, because a command starts anew each time; its man page, and what `ipvs lab` boots with.
+import { copyFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { checkout, step } from './step.mjs'
+
+const bin = path.join(checkout, 'dist/bin')
+
+/** After the TypeScript was compiled, if that has changed anything. */
+export async function makeCommand() {
+  const made = path.join(bin, 'ipvs.1')
+  const compiled = path.join(checkout, 'build/src.tsbuildinfo')
+  if (existsSync(made) && statSync(made).mtimeMs >= statSync(compiled).mtimeMs) return
+  await step('Making the command', async () => {
+    const { build } = await import('esbuild')
+    rmSync(bin, { recursive: true, force: true })
+    await build({
+      entryPoints: [path.join(checkout, 'dist/command/main.js')],
+      outfile: path.join(bin, 'ipvs.cjs'),
+      bundle: true,
+      packages: 'external',
+      platform: 'node',
+      // One file, of which each part and each module of Node.js is run when it is asked for: of ES modules all would be loaded first.
+      format: 'cjs',
+      target: 'node20',
+      define: { 'import.meta.url': 'importMetaUrl' },
+      banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href" },
+      minifySyntax: true,
+      minifyWhitespace: true,
+      logLevel: 'warning',
+    })
+    const page = pathToFileURL(path.join(checkout, 'dist/command/man.js'))
+    const { manPage } = await import(page)
+    const { version } = JSON.parse(readFileSync(path.join(checkout, 'package.json'), 'utf8'))
+    copyFileSync(path.join(checkout, 'src/command/lab/init.sh'), path.join(bin, 'init.sh'))
+    writeFileSync(made, manPage(version))
+  })
+}
+
+if (process.argv[1] === path.join(checkout, 'scripts/steps/command.mjs')) await makeCommand()

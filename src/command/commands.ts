@@ -1,0 +1,180 @@
+// The table of commands: what help, completions, the man page and parsing are made of. What each of them does is in the file that has its name.
+import type { Command } from './spec.js'
+
+const table =
+  `A file has either the rules of ipvsadm-save, or a table in YAML or JSON in the library's words (its JSON schema is
+"ipvs/table.schema.json"). Every mistake in it is told with line and column, and then nothing is done.`.replaceAll(
+    '\n',
+    ' ',
+  )
+
+const prune = {
+  line: 'remove the services that FILE does not have; without it they stay as they are',
+} as const
+
+export const commands = {
+  list: {
+    line: 'services and destinations with weights, connections and rates',
+    about: [
+      'SERVICE picks some: 192.0.2.53, 192.0.2.53:53, udp/192.0.2.53:53, [2001:db8::53]:53 or fwmark/7.',
+      'Without privilege it reads /proc/net/ip_vs, and says on stderr what that lacks.',
+    ],
+    words: [{ name: 'SERVICE', optional: true }],
+    options: {
+      stats: { line: 'counters: connections, packets and bytes' },
+      rates: { line: 'the same a second, as the kernel estimates them' },
+      thresholds: { line: 'upper and lower thresholds' },
+      connections: { line: 'the connections themselves, a line each' },
+      from: {
+        line: 'what somebody saved: rules, what "ipvsadm -Ln" prints, /proc/net/ip_vs, YAML or JSON; "-": stdin',
+        value: 'FILE',
+      },
+    },
+    examples: [
+      { command: 'ipvs list', line: 'the whole table' },
+      { command: 'ipvs list udp/192.0.2.53:53 --rates', line: 'one service, with its rates' },
+      {
+        command: 'ssh director ipvsadm -Ln | ipvs list --from -',
+        line: 'what another machine shows',
+      },
+    ],
+    exits: { 0: 'it is shown', 1: 'there is no such service' },
+  },
+  save: {
+    line: 'the table in the format of ipvsadm-save, on stdout',
+    about: ['With --json it is a table that "ipvs apply" reads.'],
+    examples: [
+      { command: 'ipvs save > /etc/ipvsadm.rules', line: 'keep the table over a restart' },
+    ],
+    exits: { 0: 'all of it is written', 1: 'it could not be read or written as a whole' },
+  },
+  restore: {
+    line: 'makes the table what rules of ipvsadm-save say',
+    about: [
+      'Reads FILE, or stdin. What is in the table already is not touched, so that it can be done twice. Services that the rules name get exactly the destinations that the rules have.',
+    ],
+    words: [{ name: 'FILE', optional: true }],
+    options: { prune },
+    examples: [{ command: 'ipvs restore /etc/ipvsadm.rules', line: 'as at boot' }],
+    exits: { 0: 'the table is as the rules say', 1: 'some of it could not be done' },
+  },
+  diff: {
+    line: 'what would have to change to make the table what FILE says',
+    about: [
+      table,
+      'Lines begin with + for what is missing, - for what has to go, ~ for what differs. The last line is a digest of the table that was read: "ipvs apply --if DIGEST".',
+    ],
+    words: [{ name: 'FILE' }],
+    options: { prune },
+    examples: [
+      { command: 'ipvs diff dns.yaml', line: 'before applying it' },
+      { command: 'ipvs save | ipvs diff - --netns director', line: 'two namespaces' },
+    ],
+    exits: { 0: 'there is no difference', 1: 'there are differences' },
+  },
+  apply: {
+    line: 'makes the table what FILE says, with the fewest changes',
+    about: [
+      table,
+      'Nothing is taken away before what replaces it is there; what is as it should be is not touched. A service that FILE has gets exactly the destinations that FILE gives it.',
+    ],
+    words: [{ name: 'FILE' }],
+    options: {
+      prune,
+      'dry-run': { line: 'only say what would change, as "ipvs diff" does' },
+      if: { line: 'only if the table is still the one that "ipvs diff" saw', value: 'DIGEST' },
+    },
+    examples: [
+      { command: 'ipvs apply dns.yaml', line: 'do it' },
+      {
+        command: 'ipvs apply dns.yaml --if 4f1c9a2b7d3e8a60',
+        line: 'do what was looked at, or nothing',
+      },
+    ],
+    exits: {
+      0: 'the table is as FILE says',
+      1: 'some of it could not be done, the table is another one than that of --if, or a dry run found differences',
+    },
+  },
+  watch: {
+    line: 'what changes in the table, a line each',
+    about: [
+      'The kernel has no notifications: this looks again and again. What comes and goes between two looks is not seen. It ends with ^C.',
+    ],
+    options: {
+      interval: {
+        line: 'time between two looks: 500ms, 2s (which is the default), 1m',
+        value: 'TIME',
+      },
+    },
+    examples: [{ command: 'ipvs watch --interval 500ms', line: 'twice a second' }],
+    exits: { 0: 'it was told to end', 1: 'the table could not be read any more' },
+  },
+  doctor: {
+    line: 'what is wrong or will be, with reason and remedy',
+    about: [
+      'Looks at this machine and network namespace, and at the services of FILE as if they were in the table. Changes nothing, unless --fix or --probe is given. Without privilege it reads what everybody may, and says what could not be looked at.',
+    ],
+    words: [{ name: 'FILE', optional: true }],
+    options: {
+      fix: { line: 'make the settings of the kernel that are safe to make; asks before each' },
+      yes: { line: 'with --fix: the answer to all it asks, for scripts' },
+      probe: {
+        line: 'ask each server for the virtual address, by packets through IPVS: services of a firewall mark come and go',
+      },
+    },
+    examples: [
+      { command: 'ipvs doctor', line: 'this machine' },
+      { command: 'ipvs doctor dns.yaml', line: 'what would be wrong with it, before applying it' },
+      { command: 'ipvs doctor --fix --yes --json', line: 'in a script' },
+    ],
+    exits: { 0: 'nothing is wrong', 1: 'there is something to tell' },
+  },
+  lab: {
+    line: 'runs a command on a real kernel with IPVS, as root of it, without root here',
+    about: [
+      'For tests of your own. Linux runs as an ordinary process (User Mode Linux, from Debian) on x86-64: no KVM, no container. The kernel is fetched at the first call, by apt, into $XDG_CACHE_HOME/ipvs/lab.',
+      "Files are the machine's own, and can only be read, apart from the project: the nearest folder with a package.json. /tmp, /run and the home folder are empty. There is no network to the outside.",
+      'The exit status is that of the command. Signals are passed to it; on a terminal it gets the terminal. 124: --timeout.',
+    ],
+    plain: true,
+    words: [{ name: 'COMMAND', rest: true }],
+    options: {
+      kernel: {
+        line: '6.1, 6.12, 7.2 (the default), or a program linux.uml',
+        value: 'RELEASE|PATH',
+      },
+      folder: { line: 'what the command may write, in place of the project', value: 'PATH' },
+      memory: { line: 'of the guest; 2048M is the default', value: 'SIZE' },
+      timeout: { line: 'stop it after so many seconds', value: 'SECONDS' },
+    },
+    examples: [
+      { command: 'npx ipvs lab -- npx vitest run', line: 'tests that use IPVS' },
+      { command: 'npx ipvs lab --kernel 6.12 -- uname -r', line: 'another kernel' },
+      { command: 'npx ipvs lab -- bash', line: 'a look around' },
+    ],
+    exits: { 0: 'the command has ended well', 1: 'the command says so, or there is no lab here' },
+  },
+  'build-addon': {
+    line: 'compiles the native part for this machine, where no prebuilt one fits',
+    about: [
+      "Compiles in the package's own folder, by node-gyp. Wants Python 3, make, a C++17 compiler, the headers of Linux and of Node.js. Where Node.js came without headers, node-gyp fetches them.",
+    ],
+    plain: true,
+    examples: [{ command: 'npx ipvs build-addon', line: 'in a Dockerfile, after npm install' }],
+    exits: { 0: 'it is compiled, and loads', 1: 'it is not; what is missing is named' },
+  },
+  completion: {
+    line: 'what a shell needs to complete the words of this command',
+    words: [{ name: 'SHELL', values: ['bash', 'zsh', 'fish'] }],
+    plain: true,
+    examples: [
+      { command: 'source <(ipvs completion bash)', line: 'in ~/.bashrc' },
+      { command: 'source <(ipvs completion zsh)', line: 'in ~/.zshrc, behind compinit' },
+      { command: 'ipvs completion fish | source', line: 'in ~/.config/fish/config.fish' },
+    ],
+    exits: { 0: 'it is printed', 1: 'it could not be written' },
+  },
+} as const satisfies Readonly<Record<string, Command>>
+
+export type CommandName = keyof typeof commands

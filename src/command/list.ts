@@ -1,0 +1,87 @@
+// ipvs list: the table, as the kernel has it or as somebody saved it.
+import type { Connection } from '../system/connections.js'
+import { CommandError } from './errors.js'
+import { readKernel, withKernel } from './kernel.js'
+import { print } from './output.js'
+import { painter } from './paint.js'
+import { type Call, exitStatuses, type Run } from './spec.js'
+import { endpoint, type SeenTable, selector } from './table/seen.js'
+import { type Column, showTable } from './table/show.js'
+
+const COLUMNS: readonly Column[] = ['thresholds', 'stats', 'rates']
+
+export const list: Run = async (call) => {
+  const { words, options } = call
+  const [word] = words
+  if (options.connections) return listConnections(call)
+  const isMeant = word === undefined ? undefined : selector(word)
+  const table = await read(call)
+  const services = isMeant ? table.services.filter(isMeant) : table.services
+  if (isMeant && services.length === 0) {
+    throw new CommandError(
+      `there is no service ${word}; "ipvs list" shows the ${table.services.length} that there are.`,
+    )
+  }
+  if (options.json) print(`${JSON.stringify({ ...table, services }, withoutBigints)}\n`)
+  else print(showTable(services, columnsOf(call), painter(call)))
+  return exitStatuses.done
+}
+
+async function read(call: Call): Promise<SeenTable> {
+  const { from } = call.options
+  if (from === undefined) return readKernel('ipvs list', call)
+  const { loadSeen } = await import('./table/load.js')
+  return loadSeen(String(from))
+}
+
+function columnsOf({ options }: Call): Column[] {
+  return COLUMNS.filter((name) => options[name])
+}
+
+/** Of a listing; those of the kernel do it by themselves. */
+function withoutBigints(_: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value
+}
+
+/** One by one as they are read: they may be millions. */
+function listConnections(call: Call): Promise<number> {
+  const { words, options } = call
+  const [word] = words
+  const isMeant = word === undefined ? undefined : selector(word)
+  const lineOf = options.json ? JSON.stringify : connectionLine
+  return withKernel(call, async (ipvs) => {
+    let text = options.json ? '' : CONNECTION_HEAD
+    for await (const connection of ipvs.connections()) {
+      const { protocol, service } = connection
+      if (isMeant && !isMeant({ protocol: protocol as 'tcp', ...service, destinations: [] })) {
+        continue
+      }
+      text += `${lineOf(connection)}\n`
+      if (text.length < CHUNK) continue
+      if (!print(text)) return exitStatuses.done
+      text = ''
+    }
+    print(text)
+    return exitStatuses.done
+  })
+}
+
+const CHUNK = 65_536
+const CONNECTION_HEAD = `${cells('PROTO', 'EXPIRES', 'STATE', 'CLIENT', 'SERVICE', 'DESTINATION')}\n`
+
+function connectionLine({
+  protocol,
+  expiresSeconds,
+  state,
+  client,
+  service,
+  destination,
+}: Connection): string {
+  const ends = [client, service, destination].map(endpoint)
+  return cells(protocol, `${expiresSeconds}s`, state, ...ends)
+}
+
+function cells(...[protocol, expires, state, client, service, destination]: string[]): string {
+  const first = `${protocol!.padEnd(5)}  ${expires!.padStart(7)}  ${state!.padEnd(11)}`
+  return `${first}  ${client!.padEnd(21)}  ${service!.padEnd(21)}  ${destination}`
+}

@@ -1,0 +1,86 @@
+// What `--json` of each command prints. Programs rest on it.
+import { readFileSync } from 'node:fs'
+import { Ajv } from 'ajv'
+import { expect } from 'vitest'
+
+const table = JSON.parse(
+  readFileSync(new URL('../../../schema/table.schema.json', import.meta.url), 'utf8'),
+)
+const { service, destination } = table.definitions
+
+const object = (properties: object, optional: object = {}) => ({
+  type: 'object',
+  properties: { ...properties, ...optional },
+  required: Object.keys(properties),
+  additionalProperties: false,
+})
+const count = { type: 'integer', minimum: 0 }
+const text = { type: 'string', minLength: 1 }
+const counter = { type: 'string', pattern: '^\\d+$' }
+const list = (items: object) => ({ type: 'array', items })
+
+/** A listing has the one half or the other. */
+const stats = object(
+  {},
+  {
+    ...{ connections: counter, inPackets: counter, outPackets: counter },
+    ...{ inBytes: counter, outBytes: counter },
+    ...{ connectionRate: count, inPacketRate: count, outPacketRate: count },
+    ...{ inByteRate: count, outByteRate: count },
+  },
+)
+const seenDestination = object(
+  { address: destination.properties.address, port: destination.properties.port },
+  {
+    ...destination.properties,
+    ...{ activeConnections: count, inactiveConnections: count, persistentConnections: count },
+    stats,
+  },
+)
+const { destinations: _, ...settings } = service.properties
+const bareService = object({ scheduler: text }, settings)
+const seenService = object({ destinations: list(seenDestination) }, { ...settings, stats })
+const difference = object({ field: text }, { before: {}, after: {} })
+const change = object(
+  { type: { type: 'string', pattern: '^(service|destination)-(added|removed|changed)$' } },
+  {
+    service: bareService,
+    destination,
+    differences: { ...list(difference), minItems: 1 },
+  },
+)
+const digest = { type: 'string', pattern: '^[0-9a-f]{16}$' }
+const lacks = list(text)
+const end = object({ address: text, port: count })
+
+const schemas = {
+  list: object({ source: text, services: list(seenService), lacks }),
+  connection: object(
+    {
+      ...{ protocol: text, state: text, expiresSeconds: count },
+      ...{ client: end, service: end, destination: end },
+    },
+    { persistenceEngine: {} },
+  ),
+  save: table,
+  diff: object({
+    ...{ source: text, lacks, changes: list(change) },
+    digest: { anyOf: [digest, { type: 'null' }] },
+  }),
+  apply: object({
+    ...{ digest, total: count, applied: count, failed: count, changes: list(change) },
+    errors: list(object({ op: text, place: text, message: text }, { code: text })),
+  }),
+  watch: { ...change, properties: { ...change.properties, time: text } },
+} as const
+
+/** Parses one document, and holds it against the schema. */
+export function json(name: keyof typeof schemas, output: string) {
+  const value = JSON.parse(output)
+  const ajv = new Ajv({ strictRequired: false, allErrors: true })
+  const isValid = ajv.compile({ ...schemas[name], definitions: table.definitions })
+  isValid(value)
+  expect(isValid.errors, output.slice(0, 2000)).toBe(null)
+  expect(output).toBe(`${JSON.stringify(value)}\n`)
+  return value
+}
