@@ -1,6 +1,13 @@
 // IPVS itself: whether it lets us in, its table, and what it is set to.
 import { readFileSync } from 'node:fs'
-import { Ipvs, IpvsError, parseListing, type ServiceTreeStatus } from '../../../index.js'
+import {
+  Ipvs,
+  IpvsError,
+  type ListedService,
+  parseListing,
+  type ServiceTreeStatus,
+} from '../../../index.js'
+import { serviceName } from '../../table/seen.js'
 import type { Facts, Refusal, Table } from '../facts.js'
 import { look } from './look.js'
 
@@ -9,6 +16,11 @@ export type TableFacts = Pick<
   Facts,
   'access' | 'table' | 'timeouts' | 'syncRoles' | 'hash' | 'idleTcp'
 >
+
+/** The kernel shows them by a hash that is another one at each boot. */
+function byName(a: ListedService, b: ListedService): number {
+  return serviceName(a).localeCompare(serviceName(b), 'en', { numeric: true })
+}
 
 /** @param ipvs a client, or why there is none */
 export function readTable(ipvs: Ipvs | Error): Promise<TableFacts> {
@@ -19,7 +31,7 @@ async function readBy(ipvs: Ipvs): Promise<TableFacts> {
   const table = await look(async (): Promise<Table> => {
     const { services, verified } = await ipvs.snapshot()
     const lacks = verified ? [] : ['what changed while it was read']
-    return { from: 'netlink', services, lacks }
+    return { from: 'netlink', services: services.toSorted(byName), lacks }
   })
   const timeouts = await look(() => ipvs.timeouts())
   const services = 'value' in table ? (table.value.services as readonly ServiceTreeStatus[]) : []
@@ -76,7 +88,7 @@ async function readWithout(access: Refusal): Promise<TableFacts> {
     table: await look((): Table => {
       if ('because' in text) throw new Error(text.because)
       const { services, lacks } = parseListing(text.value)
-      return { from: '/proc/net/ip_vs', services, lacks }
+      return { from: '/proc/net/ip_vs', services: services.toSorted(byName), lacks }
     }),
     timeouts: { because },
     syncRoles: { because },
