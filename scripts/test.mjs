@@ -110,8 +110,8 @@ function runHere([program, ...args], out) {
 }
 
 async function runInLab(command, slot, out) {
-  const lab = (name) => import(path.join(checkout, 'build/tools/lab/guest', name))
-  const [{ runInLab }, { allowedCpus }] = [await lab('host.js'), await lab('cpu.js')]
+  const { runInLab } = await import(path.join(checkout, 'build/tools/lab/guest/host.js'))
+  const { allowedCpus } = await import(path.join(checkout, 'dist/command/lab/cpu.js'))
   return runInLab(command, {
     cwd: checkout,
     timeout: guestTimeout,

@@ -5,13 +5,18 @@ import path from 'node:path'
 import { clients, commandOf, nodes } from './clients.mjs'
 import { unpackDebs } from './debs.mjs'
 import { cacheDir, checkout, logged, step } from './step.mjs'
-import { fetchZig } from './zig.mjs'
+import { needTools } from './tools.mjs'
 
 const folder = path.join(cacheDir, 'emulation')
 const root = path.join(folder, 'root')
 const qemu = path.join(root, 'usr/bin/qemu-aarch64-static')
 const arm64Root = path.join(root, 'usr/aarch64-linux-gnu')
 const arm64Node = path.join(folder, 'package/bin/node')
+
+const crossTools = [
+  { program: 'cmake', debian: 'cmake' },
+  { program: 'aarch64-linux-gnu-g++', debian: 'g++-aarch64-linux-gnu' },
+]
 
 const debs = [
   'qemu-user-static',
@@ -52,20 +57,19 @@ export function tryArm64(cwd, programsOf) {
   return { ...row, ...programsOf(command, cwd), types: '-' }
 }
 
-/** The wire core has no Node in it, nor have its tests (native/test). Position-independent, as the addon: zig has that C++ library already. */
+/** The wire core has no Node in it, nor have its tests (native/test). By Debian's compiler: zig's linker knows no --wrap. */
 export async function tryCore() {
-  const { program, env } = await fetchZig()
+  await needTools("The core's tests cannot be compiled for arm64", crossTools, true)
   const build = path.join(checkout, 'build/arm64')
   const cmake = (...words) =>
     logged('core-arm64', 'cmake', words, {
-      env: { ...env, CXX: `${program} c++ -target aarch64-linux-gnu.2.17 -fPIC` },
+      env: { CXX: 'aarch64-linux-gnu-g++' },
       append: words[0] === '--build',
     })
   await cmake(
     ...['-S', checkout, '-B', build],
     ...['-DCMAKE_SYSTEM_NAME=Linux', '-DCMAKE_SYSTEM_PROCESSOR=aarch64'],
-    `-DCMAKE_CXX_ARCHIVE_CREATE=${program} ar qc <TARGET> <OBJECTS>`,
-    `-DCMAKE_CXX_ARCHIVE_FINISH=${program} ranlib <TARGET>`,
+    '-DCMAKE_EXE_LINKER_FLAGS=-static',
     `-DCMAKE_CROSSCOMPILING_EMULATOR=${qemu}`,
   )
   await cmake('--build', build, '--target', 'native_test', '--parallel')
