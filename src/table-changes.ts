@@ -42,8 +42,8 @@ type Tree<S extends Service, D extends Destination> = S & { readonly destination
  * no difference, nor are order and spelling. Nothing is checked. What `reconcile` would do about them comes in another order.
  */
 export function* tableChanges<S extends Service, D extends Destination>(
-  before: readonly Tree<S, D>[],
-  after: readonly Tree<S, D>[],
+  before: readonly (S & { readonly destinations: readonly D[] })[],
+  after: readonly (S & { readonly destinations: readonly D[] })[],
 ): Generator<TableChange<S, D>, void, void> {
   const old = new Map(before.map((service) => [serviceId(service), service]))
   const now = new Map(after.map((service) => [serviceId(service), service]))

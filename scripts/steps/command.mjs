@@ -27,6 +27,7 @@ export async function makeCommand() {
       banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href" },
       minifySyntax: true,
       minifyWhitespace: true,
+      minifyIdentifiers: true,
       logLevel: 'warning',
     })
     const page = pathToFileURL(path.join(checkout, 'dist/command/man.js'))
