@@ -1,8 +1,9 @@
 // What the rules judge. Every fact may be missing by itself, and says then why.
 import { serviceKey } from '../../identity.js'
-import type { ListedDestination, ListedService } from '../../rules/index.js'
+import type { ListedService } from '../../rules/index.js'
 import type { SyncRole } from '../../system/sync-daemon.js'
 import type { Timeouts } from '../../system/timeouts.js'
+import { endpoint } from '../table/seen.js'
 
 /** Something looked at; `because` says why it could not be. */
 export type Fact<T> = { readonly value: T } | { readonly because: string }
@@ -100,12 +101,12 @@ export function servicesOf({ table, file = [] }: Pick<Facts, 'table' | 'file'>):
   const all = new Map(inTable.map((service) => [nameOf(service), service]))
   for (const service of file) {
     const seen = new Map(
-      all.get(nameOf(service))?.destinations.map((server) => [serverName(server), server]),
+      all.get(nameOf(service))?.destinations.map((server) => [endpoint(server), server]),
     )
     all.set(nameOf(service), {
       ...service,
       destinations: service.destinations.map((server) => ({
-        ...seen.get(serverName(server)),
+        ...seen.get(endpoint(server)),
         ...server,
       })),
     })
@@ -121,11 +122,6 @@ export function nameOf(service: ListedService): string {
     // What others have put into the kernel need not be one of ours.
     return `${service.protocol ?? 'fwmark'} ${service.address ?? service.fwmark}:${service.port ?? 0}`
   }
-}
-
-/** `10.1.0.1:53` */
-export function serverName({ address, port }: ListedDestination): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }
 
 export function setting({ settings }: Pick<Facts, 'settings'>, name: string): number | undefined {

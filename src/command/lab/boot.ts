@@ -203,7 +203,7 @@ const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
  * A kernel fetched from another Debian comes with its own C library, for itself alone: `taskset`, which
- * starts it, uses the machine's. Its loader is `ld.so` in the folder it starts in (fetch-kernel.ts says why).
+ * starts it, uses the machine's. Its loader is `ld.so` in the folder it starts in (kernel.ts says why).
  */
 function ownLibraries(kernelFolder: string, runDir: string): string[] {
   const libraries = path.join(kernelFolder, 'lib')

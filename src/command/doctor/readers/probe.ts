@@ -8,7 +8,8 @@ import {
   type Ipvs,
 } from '../../../index.js'
 import type { ListedDestination, ListedService } from '../../../rules/index.js'
-import { nameOf, type Probed, type Route, serverName } from '../facts.js'
+import { endpoint } from '../../table/seen.js'
+import { nameOf, type Probed, type Route } from '../facts.js'
 
 /** A mark for the whole walk: one server is asked at a time. Those in use are left alone. */
 const FIRST_MARK = 0x7d0c7000
@@ -41,7 +42,7 @@ export async function probeServers(
       if (route === undefined || 'code' in route || route.source === address) continue
       probed.push({
         service: nameOf(service),
-        server: serverName(server),
+        server: endpoint(server),
         address,
         virtual: service.address!,
         forwarding,

@@ -7,8 +7,7 @@ import {
   parseListing,
   type ServiceTreeStatus,
 } from '../../../index.js'
-import { serviceName } from '../../table/seen.js'
-import type { Facts, Refusal, Table } from '../facts.js'
+import { type Facts, nameOf, type Refusal, type Table } from '../facts.js'
 import { look } from './look.js'
 
 /** What a client tells; without one, what everybody may read. */
@@ -19,7 +18,7 @@ export type TableFacts = Pick<
 
 /** The kernel shows them by a hash that is another one at each boot. */
 function byName(a: ListedService, b: ListedService): number {
-  return serviceName(a).localeCompare(serviceName(b), 'en', { numeric: true })
+  return nameOf(a).localeCompare(nameOf(b), 'en', { numeric: true })
 }
 
 /** @param ipvs a client, or why there is none */

@@ -1,5 +1,7 @@
 // One-packet scheduling: each datagram by itself, without an entry. Good for DNS, and a trap elsewhere.
-import { type Facts, nameOf, serverName, servicesOf } from '../facts.js'
+
+import { endpoint } from '../../table/seen.js'
+import { type Facts, nameOf, servicesOf } from '../facts.js'
 import { bySysctl, type Finding } from '../finding.js'
 import { editService, names } from './words.js'
 
@@ -88,7 +90,7 @@ export function late(facts: Facts): Finding[] {
   const pinned = ofOnePacket(facts).flatMap((service) =>
     service.destinations
       .filter(({ inactiveConnections = 0 }) => inactiveConnections > 0)
-      .map((server) => `${nameOf(service)} -> ${serverName(server)}`),
+      .map((server) => `${nameOf(service)} -> ${endpoint(server)}`),
   )
   if (pinned.length === 0) return []
   const { commands } = bySysctl({ name: 'net.ipv4.vs.expire_nodest_conn', value: 1 })

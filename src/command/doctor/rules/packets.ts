@@ -1,6 +1,7 @@
 // The way of a packet to the server and back, outside of IPVS.
 import { isIPv6 } from 'node:net'
 import type { ListedService } from '../../../rules/index.js'
+import { endpoint } from '../../table/seen.js'
 import {
   type Facts,
   hasPeer,
@@ -8,7 +9,6 @@ import {
   isStandby,
   known,
   nameOf,
-  serverName,
   servicesOf,
   setting,
 } from '../facts.js'
@@ -178,7 +178,7 @@ export function noRoute(facts: Facts): Finding[] {
       severity: 'error',
       what: `There is no route to ${addresses.length === 1 ? 'a server' : `${addresses.length} servers`}.`,
       about: lost.map(
-        ({ service, server, code }) => `${nameOf(service)} -> ${serverName(server)} (${code})`,
+        ({ service, server, code }) => `${nameOf(service)} -> ${endpoint(server)} (${code})`,
       ),
       why: 'Connections that are given to it are dropped here, for as long as it has weight.',
       commands: addresses.map((address) => `ip route add ${address} via GATEWAY`),

@@ -1,5 +1,7 @@
 // What UDP clients lose when a server goes, and why (docs/udp-failover.md).
-import { type Facts, known, nameOf, serverName, servicesOf, setting } from '../facts.js'
+
+import { endpoint } from '../../table/seen.js'
+import { type Facts, known, nameOf, servicesOf, setting } from '../facts.js'
 import { bySysctl, type Finding } from '../finding.js'
 import { names, serviceWords } from './words.js'
 
@@ -49,7 +51,7 @@ export function weightZero(facts: Facts): Finding[] {
   const stuck = withEntries(facts).flatMap((service) =>
     service.destinations
       .filter(({ weight, inactiveConnections = 0 }) => weight === 0 && inactiveConnections > 0)
-      .map((server) => ({ service, server: serverName(server) })),
+      .map((server) => ({ service, server: endpoint(server) })),
   )
   if (stuck.length === 0) return []
   return [
