@@ -12,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
@@ -54,8 +55,8 @@ describe.skipIf(!isLabMachine)('a project of a user', () => {
   let project: string
 
   beforeAll(() => {
-    mkdirSync(path.join(checkout, 'build'), { recursive: true })
-    project = mkdtempSync(path.join(checkout, 'build/project-'))
+    // Outside the checkout: vitest would take a vitest.config.ts of a folder above.
+    project = mkdtempSync(path.join(tmpdir(), 'project-'))
     cpSync(inject('packed').user, project, { recursive: true })
     install('vitest', project)
     const bin = path.join(project, 'node_modules/.bin')
