@@ -126,7 +126,9 @@ export const dialects: Readonly<Record<'ipvsadm' | 'kernel', Dialect>> = {
   ipvsadm: {
     endpoint(text, of) {
       const { address, port } = readEndpoint(text, of)
-      if (port === undefined) throw rangeError(of, 'an address and a port in numbers', text)
+      if (port === undefined || port > 65_535) {
+        throw rangeError(of, 'an address and a port in numbers', text)
+      }
       return { address, port }
     },
     fwmark: (text) => readFwmark(text, 'a firewall mark'),
@@ -150,11 +152,15 @@ export const dialects: Readonly<Record<'ipvsadm' | 'kernel', Dialect>> = {
   // ip_vs_ctl.c: ip_vs_info_seq_show. IPv4 and ports are hexadecimal, IPv6 is written out in full.
   kernel: {
     endpoint(text, of) {
-      const [, v4, v6, port] =
-        /^(?:([0-9A-F]{8})|\[([0-9a-f:]{39})\]):([0-9A-F]{4})$/.exec(text) ?? []
-      if (port === undefined) throw rangeError(of, 'an address and a port in hexadecimal', text)
-      const address = v4 === undefined ? parseAddress(v6, of).text : dotted(v4)
-      return { address, port: Number.parseInt(port, 16) }
+      if (!/^(?:[0-9A-F]{8}|\[[0-9a-f:]{39}\]):[0-9A-F]{4}$/.test(text)) {
+        throw rangeError(of, 'an address and a port in hexadecimal', text)
+      }
+      const port = Number.parseInt(text.slice(-4), 16)
+      const address =
+        text[0] === '['
+          ? parseAddress(text.slice(1, -6), of).text
+          : formatNetmask(Number.parseInt(text, 16))
+      return { address, port }
     },
     fwmark(text) {
       if (/^[0-9A-F]{8}$/.test(text)) return Number.parseInt(text, 16)
@@ -185,10 +191,6 @@ export const dialects: Readonly<Record<'ipvsadm' | 'kernel', Dialect>> = {
       'the family of firewall marks',
     ],
   },
-}
-
-function dotted(hex: string): string {
-  return formatNetmask(Number.parseInt(hex, 16))
 }
 
 /** IPv4: the mask itself. IPv6: the length of a prefix, its four bytes turned around (ntohl of a plain number). */

@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net'
 import { rangeError } from '../errors.js'
 import type { ForwardingMethod, Protocol, SchedulerFlag, ServiceId } from '../types.js'
 import { checkModuleName } from '../validate.js'
-import type { ListedColumns, ListedSettings } from './listed.js'
+import type { ListedColumns, ListedSettings, ListedStats } from './listed.js'
 import { type Column, type Dialect, type Heading, isCounter } from './listing-dialects.js'
 
 const PROTOCOLS: ReadonlyMap<string, Protocol> = new Map([
@@ -30,7 +30,7 @@ export function readService(
   hz: number | undefined,
 ): { readonly id: ServiceId; readonly settings: ListedSettings } {
   const { id, rest } = readIdentity(words, dialect)
-  if (heading.areStats) return { id, settings: readColumns(rest, heading) }
+  if (heading.areStats) return { id, settings: readColumns({}, rest, 0, heading) }
   return { id, settings: readSettings(rest, dialect, isOfIPv6(id), hz) }
 }
 
@@ -88,18 +88,23 @@ function readSettings(
   return settings
 }
 
-/** The columns of a server, or of a service that has them. @throws RangeError */
-export function readColumns(
+/** Puts the columns of a server, or of a service that has them, into `target`; they are the words from `first` on. @throws RangeError */
+export function readColumns<T extends object>(
+  target: T,
   words: readonly string[],
+  first: number,
   { columns, areStats }: Heading,
-): ListedColumns {
-  if (words.length !== columns.length) {
-    throw rangeError('a line', `with ${columns.length} columns behind the address`, words.join(' '))
+): T & ListedColumns {
+  if (words.length !== first + columns.length) {
+    const found = words.slice(first).join(' ')
+    throw rangeError('a line', `with ${columns.length} columns behind the address`, found)
   }
-  const read = Object.fromEntries(
-    columns.map((column, index) => [column, readColumn(column, words[index]!, areStats)]),
-  )
-  return areStats ? { stats: read } : read
+  const read: Partial<Record<Column, ForwardingMethod | number | bigint>> = areStats ? {} : target
+  for (let index = 0; index < columns.length; index++) {
+    const column = columns[index]!
+    read[column] = readColumn(column, words[first + index]!, areStats)
+  }
+  return areStats ? { ...target, stats: read as ListedStats } : (target as T & ListedColumns)
 }
 
 function readColumn(

@@ -2,11 +2,10 @@
 // without privilege, or come from somebody else's screen.
 import { isIPv6 } from 'node:net'
 import { isArgumentError, rangeError, typeError } from '../errors.js'
-import { checkedDestinationKey, checkedServiceKey } from '../identity.js'
+import { checkedServiceKey } from '../identity.js'
 import type { ServiceId } from '../types.js'
 import {
   type CheckedServiceId,
-  checkDestinationId,
   checkInteger,
   checkOptions,
   checkService,
@@ -51,7 +50,7 @@ export function parseListing(text: string, options?: ListingOptions): Listing {
     throw typeError('text', 'what "ipvsadm -Ln" prints or /proc/net/ip_vs holds, as a string', text)
   }
   const hz = readHz(options)
-  const lines = text.split('\n').map((line) => line.trimEnd())
+  const lines = text.split('\n')
   const first = lines.findIndex((line) => headings.has(headingOf(line)))
   if (first < 0) {
     const rule =
@@ -59,7 +58,7 @@ export function parseListing(text: string, options?: ListingOptions): Listing {
     throw rangeError('text', rule, text.slice(0, 80))
   }
   const heading = headings.get(headingOf(lines[first]!))!
-  const { dialect, writer } = dialectOf(lines[first + 1] ?? '')
+  const { dialect, writer } = dialectOf(lines[first + 1]?.trimEnd() ?? '')
   const table = new Table(heading, dialect, hz)
   for (let index = first + 2; index < lines.length; index++) {
     try {
@@ -116,9 +115,9 @@ class Table {
   }
 
   add(line: string): void {
-    const words = line.trim().split(/\s+/)
-    if (words[0] === '') return
-    if (words[0] === '->') this.#addDestination(words.slice(1))
+    const words = line.match(/\S+/g)
+    if (words === null) return
+    if (words[0] === '->') this.#addDestination(words)
     else this.#addService(words)
   }
 
@@ -143,14 +142,16 @@ class Table {
     return checkService({ ...id, ...rest, ...whole }, 'service', undefined, 'seen')
   }
 
-  #addDestination([endpoint, ...columns]: readonly string[]): void {
+  /** Tens of thousands of them, in a program that has just started: few steps and few objects for each. */
+  #addDestination(words: readonly string[]): void {
+    const endpoint = words[1]
     if (this.#destinations === undefined) {
       throw rangeError('the service of a server', 'listed in a line above', endpoint)
     }
-    const id = this.#dialect.endpoint(endpoint ?? '', 'a server')
-    const key = checkedDestinationKey(checkDestinationId(id, 'destination'))
-    if (this.#servers.has(key)) throw rangeError('server', 'listed once', key)
+    const destination = this.#dialect.endpoint(endpoint ?? '', 'a server')
+    const key = `${destination.address} ${destination.port}`
+    if (this.#servers.has(key)) throw rangeError('server', 'listed once', endpoint)
     this.#servers.add(key)
-    this.#destinations.push({ ...id, ...readColumns(columns, this.#heading) })
+    this.#destinations.push(readColumns(destination, words, 2, this.#heading))
   }
 }

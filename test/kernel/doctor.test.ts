@@ -1,4 +1,6 @@
 // ipvs doctor: each thing that it knows is made wrong on a real kernel, found, and gone once the commands have run that the finding names.
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -45,7 +47,7 @@ function examined(text: string, status = 0): Examined {
   return { status, report, rules: report.findings.map(({ rule }) => rule) }
 }
 
-let resident: ReturnType<typeof startIn>
+let resident: ChildProcess
 let answers: AsyncIterator<string>
 
 /** By one that stays, which is quicker. */
@@ -53,6 +55,23 @@ async function examine(how = ''): Promise<Examined> {
   resident.stdin!.write(`${how}\n`)
   const { value } = await answers.next()
   return examined(value)
+}
+
+/** A process that is called keepalived, as far as anybody sees. */
+async function keepalivedIn(ns: Namespace): Promise<ChildProcess> {
+  const fake = path.join(director.folder, 'keepalived')
+  if (!existsSync(fake)) sh(director, `cp "$(command -v sleep)" ${fake}`)
+  const child = startIn(ns.name, [fake, '1000'])
+  const name = () => readFileSync(`/proc/${child.pid}/comm`, 'utf8')
+  await expect.poll(name).toBe('keepalived\n')
+  return child
+}
+
+/** Nobody sees it any more then. */
+async function end(child: ChildProcess): Promise<void> {
+  const closed = once(child, 'close')
+  endGroup(child)
+  await closed
 }
 
 /** The director routes between the client and the server, and has the virtual address. */
@@ -210,7 +229,7 @@ const permission = process.allowedNodeEnvironmentFlags.has('--permission')
   : '--experimental-permission'
 
 labSuite('ipvs doctor', () => {
-  const programs: ReturnType<typeof startIn>[] = []
+  const programs: ChildProcess[] = []
 
   beforeAll(async () => {
     director = namespace()
@@ -275,27 +294,25 @@ labSuite('ipvs doctor', () => {
     expect(finding).toMatchObject({ severity: 'note', about: [`tcp ${VIP}:5300`] })
     for (const line of finding!.commands) sh(director, line)
     expect((await examine()).rules).not.toContain('tcp-timeout')
-    endGroup(holder)
+    await end(holder)
   })
 
   test('another owner leaves an interface, and a process', async () => {
     director.run(['ip', 'link', 'add', 'kube-ipvs0', 'type', 'dummy'])
-    const fake = path.join(director.folder, 'keepalived')
-    sh(director, `cp "$(command -v sleep)" ${fake}`)
-    const keepalived = startIn(director.name, [fake, '1000'])
-    programs.push(keepalived)
-    const elsewhere = startIn(client.name, [fake, '1000'])
-    programs.push(elsewhere)
-    expect((await examine()).report.findings).toMatchObject([
+    const keepalived = await keepalivedIn(director)
+    const elsewhere = await keepalivedIn(client)
+    const { report } = await examine()
+    director.run(['ip', 'link', 'del', 'kube-ipvs0'])
+    await end(keepalived)
+    expect(report.findings).toMatchObject([
       {
         rule: 'other-owner',
         about: [`keepalived (process ${keepalived.pid})`, 'kube-proxy (interface kube-ipvs0)'],
       },
     ])
-    endGroup(keepalived)
-    director.run(['ip', 'link', 'del', 'kube-ipvs0'])
-    expect((await examine()).rules).toEqual([])
-    endGroup(elsewhere)
+    const after = await examine()
+    await end(elsewhere)
+    expect(after.rules).toEqual([])
   })
 
   describe('--probe', () => {
@@ -400,25 +417,29 @@ labSuite('ipvs doctor', () => {
         director,
         `${served(`${UDP} -s rr -p 60`)}; sysctl -qw net.ipv4.vs.expire_nodest_conn=0 net.ipv4.vs.expire_quiescent_template=0`,
       )
-      const said = sh(
-        director,
-        `(sleep 3; echo y; sleep 1; echo n; sleep 1) | script -qec '${process.execPath} ${main} doctor --fix' /dev/null || true`,
-      )
+      const line = `${process.execPath} ${main} doctor --fix`
+      const terminal = startIn(director.name, ['script', '-qec', line, '/dev/null'])
+      programs.push(terminal)
+      let said = ''
+      const words = ['y\n', 'n\n']
+      for await (const chunk of terminal.stdout!) {
+        said += chunk
+        const asked = said.split('[y/N]').length - 1
+        if (asked + words.length > 2) terminal.stdin!.write(words.shift()!)
+      }
       expect(said).toContain('sysctl -w net.ipv4.vs.expire_nodest_conn=1   Do it? [y/N]')
       expect((await examine()).rules).toEqual(['expire-quiescent-template'])
     })
   })
 
   describe('who may not', () => {
-    test('is told so, and reads what everybody may', () => {
+    test('is told so, and reads what everybody may', async () => {
       sh(director, `${served(`${UDP} -s wlc`)}`)
-      const fake = path.join(director.folder, 'keepalived')
-      sh(director, `cp "$(command -v sleep)" ${fake}`)
-      const keepalived = startIn(director.name, [fake, '1000'])
-      programs.push(keepalived)
+      const keepalived = await keepalivedIn(director)
       const { status, report, rules } = run('', {
         before: 'setpriv --reuid 65534 --clear-groups',
       })
+      await end(keepalived)
       expect(rules).toEqual(['permission'])
       expect(report.table).toMatchObject({ from: '/proc/net/ip_vs', services: 1 })
       expect(report.notLookedAt.map(({ what }) => what)).toEqual(
@@ -429,7 +450,6 @@ labSuite('ipvs doctor', () => {
         what: 'processes',
         because: `/proc/${keepalived.pid}/ns/net: not permitted`,
       })
-      endGroup(keepalived)
       expect(status).toBe(1)
     })
 
