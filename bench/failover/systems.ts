@@ -1,10 +1,15 @@
-// What is compared: three ways to keep the same three servers behind one address, on TCP and on UDP. All are programs that
+// What is compared: four ways to keep the same three servers behind one address, on TCP and on UDP. All are programs that
 // run in the director's namespace, as their files in `bench/failover/systems/` say; docs/keepalived.md explains them line by line.
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkout } from '../../lab/checkout.js'
 
-export const systemNames = ['keepalived, notify script', 'keepalived, native udp', 'ipvs'] as const
+export const systemNames = [
+  'keepalived, notify script',
+  'keepalived, native udp',
+  'ipvs',
+  'ipvs, fast checks',
+] as const
 export type SystemName = (typeof systemNames)[number]
 
 /** Those that have promised something. */
@@ -53,4 +58,5 @@ export const systems: readonly System[] = [
   },
   { name: 'keepalived, native udp', command: keepalived('native.conf') },
   { name: 'ipvs', command: ours() },
+  { name: 'ipvs, fast checks', command: ours(JSON.stringify(fastChecks(guestSlowness))) },
 ]

@@ -17,7 +17,7 @@ export const commands = {
     line: 'services and destinations with weights, connections and rates',
     about: [
       'SERVICE picks some: 192.0.2.53, 192.0.2.53:53, udp/192.0.2.53:53, [2001:db8::53]:53 or fwmark/7.',
-      'Without privilege it reads /proc/net/ip_vs, and says on stderr what that lacks.',
+      'Where /proc/net/ip_vs says all that is shown, it reads that, which wants no privilege. Without privilege it always does, and says on stderr what that lacks.',
     ],
     words: [{ name: 'SERVICE', optional: true }],
     options: {

@@ -1,11 +1,10 @@
 // The kernel's table: over netlink, or, where that is not permitted, as /proc/net/ip_vs shows it.
-import { readFileSync } from 'node:fs'
 import type { Ipvs } from '../client.js'
 import type { Netns } from '../netns.js'
-import type { Listing } from '../rules/listing.js'
 import { CommandError } from './errors.js'
 import { tell } from './output.js'
 import type { Call } from './spec.js'
+import { listingFile, listingIn } from './table/proc.js'
 import { KERNEL, type SeenTable } from './table/seen.js'
 
 /** Large tables, and kernels that are busy with somebody else's. */
@@ -53,8 +52,8 @@ export async function readKernel(name: string, call: Call): Promise<SeenTable> {
       return { source: KERNEL, services: snapshot.services, lacks: [] }
     })
   } catch (error) {
-    const file = procFile(call.options.netns)
-    const listing = isRefusal(error) && file !== undefined ? await listingOf(file) : undefined
+    const file = listingFile(call.options.netns)
+    const listing = isRefusal(error) && file !== undefined ? await listingIn(file) : undefined
     if (listing === undefined) throw error
     const { message } = error as Error
     tell(
@@ -70,27 +69,9 @@ function netnsOf(netns: Call['options'][string]): Netns | undefined {
   return /^\d+$/.test(String(netns)) ? { pid: Number(netns) } : String(netns)
 }
 
-/** Other namespaces show theirs through their processes only. */
-function procFile(netns: Call['options'][string]): string | undefined {
-  if (netns === undefined) return '/proc/net/ip_vs'
-  const [, pid] = /^(?:\/proc\/)?(\d+)(?:\/ns\/net)?$/.exec(String(netns)) ?? []
-  return pid === undefined ? undefined : `/proc/${pid}/net/ip_vs`
-}
-
 /** Netlink is not to be had; the kernel may well have IPVS. */
 function isRefusal(error: unknown): boolean {
   const { code, reason } = error as { readonly code?: string; readonly reason?: string }
   if (code === 'ERR_IPVS_PERMISSION') return true
   return code === 'ERR_IPVS_UNAVAILABLE' && reason !== 'no-module' && reason !== 'platform'
-}
-
-async function listingOf(file: string): Promise<Listing | undefined> {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch {
-    return undefined
-  }
-  const { parseListing } = await import('../rules/listing.js')
-  return parseListing(text)
 }

@@ -5,7 +5,8 @@ import { readKernel, withKernel } from './kernel.js'
 import { print } from './output.js'
 import { painter } from './paint.js'
 import { type Call, exitStatuses, type Run } from './spec.js'
-import { endpoint, type SeenTable, selector } from './table/seen.js'
+import { listingFile, wholeListing } from './table/proc.js'
+import { endpoint, KERNEL, type SeenTable, selector } from './table/seen.js'
 import { type Column, showTable } from './table/show.js'
 
 const COLUMNS: readonly Column[] = ['thresholds', 'stats', 'rates']
@@ -22,25 +23,46 @@ export const list: Run = async (call) => {
       `there is no service ${word}; "ipvs list" shows the ${table.services.length} that there are.`,
     )
   }
-  if (options.json) print(`${JSON.stringify({ ...table, services }, withoutBigints)}\n`)
+  if (options.json) print(`${JSON.stringify({ ...table, services }, jsonOf(call))}\n`)
   else print(showTable(services, columnsOf(call), painter(call)))
   return exitStatuses.done
 }
 
 async function read(call: Call): Promise<SeenTable> {
-  const { from } = call.options
-  if (from === undefined) return readKernel('ipvs list', call)
-  const { loadSeen } = await import('./table/load.js')
-  return loadSeen(String(from))
+  const { from, netns } = call.options
+  if (from !== undefined) {
+    const { loadSeen } = await import('./table/load.js')
+    return loadSeen(String(from))
+  }
+  const file = columnsOf(call).length === 0 ? listingFile(netns) : undefined
+  const services = file && (await wholeListing(file))
+  return services ? { source: KERNEL, services, lacks: [] } : readKernel('ipvs list', call)
 }
 
 function columnsOf({ options }: Call): Column[] {
   return COLUMNS.filter((name) => options[name])
 }
 
-/** Of a listing; those of the kernel do it by themselves. */
-function withoutBigints(_: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? String(value) : value
+/** What columns show. */
+const FIELDS: Readonly<Record<Column, readonly string[]>> = {
+  thresholds: ['upperThreshold', 'lowerThreshold'],
+  stats: ['stats', 'persistentConnections'],
+  rates: ['stats', 'persistentConnections'],
+}
+
+/** JSON has what is shown; of what somebody saved, all. */
+function jsonOf(call: Call): (key: string, value: unknown) => unknown {
+  const shown = call.options.from === undefined ? columnsOf(call) : COLUMNS
+  const fields = shown.flatMap((column) => FIELDS[column])
+  const hidden = new Set(
+    Object.values(FIELDS)
+      .flat()
+      .filter((field) => !fields.includes(field)),
+  )
+  return (key, value) => {
+    if (hidden.has(key)) return undefined
+    return typeof value === 'bigint' ? String(value) : value
+  }
 }
 
 /** One by one as they are read: they may be millions. */

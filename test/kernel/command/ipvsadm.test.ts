@@ -35,9 +35,13 @@ kernelSuite('beside ipvsadm', () => {
 
   /** What it prints, if all is well. */
   async function command(...words: string[]): Promise<string> {
+    return commandIn(ns.name, ...words)
+  }
+
+  async function commandIn(netns: string, ...words: string[]): Promise<string> {
     said.out = ''
     said.err = ''
-    const status = await run([...words, '--netns', ns.name])
+    const status = await run([...words, '--netns', netns])
     expect([status, said.err]).toEqual([0, ''])
     return said.out
   }
@@ -70,8 +74,11 @@ kernelSuite('beside ipvsadm', () => {
         await ipvs.apply(additions(table), { onError: 'throw' })
         const saved = ns.ipvsadm('-Sn')
 
+        const all = await command('list')
+        // Of a process there is the kernel's own listing, which is taken where it says all.
+        expect(shown(await commandIn(String(ns.pid), 'list'))).toEqual(shown(all))
         // What a listing of ipvsadm has no room for: ours has it behind the name of the scheduler or the method.
-        const listed = shown(await command('list')).map((line) =>
+        const listed = shown(all).map((line) =>
           /^(tcp|udp|sctp|fwmark) /.test(line)
             ? line.replace(/ {2,}.*/, '')
             : line.replace(/ (gue|gre)\S*( checksum \w+)?/, '').replaceAll(/ +/g, ' '),

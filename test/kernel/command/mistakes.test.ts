@@ -208,20 +208,20 @@ UDP  192.0.2.53:53 rr
   })
 
   test('a pipe that is full is waited for, and all of it arrives', async () => {
-    const many = Array.from({ length: 3000 }, (_, i) => `-A -f ${i + 1} -s rr\n`).join('')
+    const many = Array.from({ length: 6000 }, (_, i) => `-A -f ${i + 1} -s rr\n`).join('')
     await client.apply(additions(parseRules(many)), { onError: 'throw' })
     const child = spawn(process.execPath, [bin, 'save', '--json', '--netns', ns.name], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
+    const ended = once(child, 'exit')
     let text = ''
-    // The pipe fills up meanwhile.
-    await new Promise((resolve) => setTimeout(resolve, 1000))
-    child.stdout.setEncoding('utf8').on('data', (chunk) => {
+    // A reader that is slower than who writes several times what the pipe holds.
+    for await (const chunk of child.stdout.setEncoding('utf8')) {
       text += chunk
-    })
-    const [status] = await once(child, 'close')
-    expect(status).toBe(0)
-    expect(JSON.parse(text).services).toHaveLength(3000)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    expect(JSON.parse(text).services).toHaveLength(6000)
+    expect(await ended).toEqual([0, null])
   })
 
   test('apply that is interrupted says what was not done, and can be done again', async () => {

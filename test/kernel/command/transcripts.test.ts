@@ -73,12 +73,24 @@ kernelSuite('the command', () => {
       }
     })
 
-    test('--json is what a snapshot has', async () => {
+    test('--json is what a snapshot has in the columns that are shown', async () => {
       await make()
-      const { services, ...rest } = json('list', here('list', '--json').stdout)
-      expect(rest).toEqual({ source: 'kernel', lacks: [] })
+      const listed = (...words: string[]) => {
+        const { services, ...rest } = json('list', here('list', '--json', ...words).stdout)
+        expect(rest).toEqual({ source: 'kernel', lacks: [] })
+        return services
+      }
+      const hidden: string[] = []
       const snapshot = await client.snapshot()
-      expect(services).toEqual(JSON.parse(JSON.stringify(snapshot.services)))
+      const wanted = () =>
+        JSON.parse(JSON.stringify(snapshot.services), (key, value) =>
+          hidden.includes(key) ? undefined : value,
+        )
+      expect(listed('--stats', '--thresholds')).toEqual(wanted())
+      hidden.push('upperThreshold', 'lowerThreshold')
+      expect(listed('--rates')).toEqual(wanted())
+      hidden.push('stats', 'persistentConnections')
+      expect(listed()).toEqual(wanted())
     })
 
     test('an empty table is a heading', () => {

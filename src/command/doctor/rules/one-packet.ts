@@ -101,7 +101,11 @@ export function late(facts: Facts): Finding[] {
       what: 'One-packet scheduling was turned on when clients had entries.',
       about: pinned,
       why: 'Their packets follow the entries, and stay with one server for as long as they send, whether it lives or not. The entries go with their servers.',
-      commands: [...commands, 'ipvsadm -Sn > table && ipvsadm -C && ipvsadm -R < table'],
+      // Entries go a tick after their servers (ip_vs_ctl.c: __ip_vs_del_dest), and stay with one that has come back by then.
+      commands: [
+        ...commands,
+        'ipvsadm -Sn > table && ipvsadm -C && sleep 0.1 && ipvsadm -R < table',
+      ],
     },
   ]
 }
