@@ -1,5 +1,4 @@
 // One line of a listing: a service with its settings or columns, or the columns of a server.
-import { isIPv6 } from 'node:net'
 import { rangeError } from '../errors.js'
 import type { ForwardingMethod, Protocol, SchedulerFlag, ServiceId } from '../types.js'
 import { checkModuleName } from '../validate.js'
@@ -36,7 +35,7 @@ export function readService(
 
 /** `undefined`: the listing does not say. */
 function isOfIPv6(id: ServiceId): boolean | undefined {
-  if (id.fwmark === undefined) return isIPv6(id.address)
+  if (id.fwmark === undefined) return id.address.includes(':')
   return id.family === undefined ? undefined : id.family === 'ipv6'
 }
 

@@ -1,6 +1,5 @@
 // What `ipvsadm -Ln` prints and the kernel shows in /proc/net/ip_vs, to services with their destinations. Both can be read
 // without privilege, or come from somebody else's screen.
-import { isIPv6 } from 'node:net'
 import { isArgumentError, rangeError, typeError } from '../errors.js'
 import { checkedServiceKey } from '../identity.js'
 import type { ServiceId } from '../types.js'
@@ -76,7 +75,7 @@ function withFamily(service: ListedService): ListedService {
   if (service.fwmark === undefined || service.family !== undefined) return service
   const plain = service.destinations.find(({ forwarding }) => forwarding !== 'tunnel')
   if (plain === undefined) return service
-  return { ...service, family: isIPv6(plain.address) ? 'ipv6' : 'ipv4' }
+  return { ...service, family: plain.address.includes(':') ? 'ipv6' : 'ipv4' }
 }
 
 function readHz(options: ListingOptions | undefined): number | undefined {
@@ -106,7 +105,7 @@ class Table {
   readonly #keys = new Set<string>()
   /** Of the service whose servers come now. */
   #destinations: ListedDestination[] | undefined
-  #servers = new Set<string>()
+  readonly #servers = new Set<string>()
 
   constructor(heading: Heading, dialect: Dialect, hz: number | undefined) {
     this.#heading = heading
@@ -130,7 +129,7 @@ class Table {
       this.#keys.add(key)
     }
     this.#destinations = []
-    this.#servers = new Set()
+    this.#servers.clear()
     this.services.push({ ...id, ...settings, destinations: this.#destinations })
   }
 

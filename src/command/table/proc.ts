@@ -1,5 +1,5 @@
 // The kernel's own listing, /proc/net/ip_vs: less than netlink says, for everybody, and in a tenth of the time.
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
 import type { ListedService } from '../../rules/listed.js'
 import type { Listing } from '../../rules/listing.js'
 import type { Call } from '../spec.js'
@@ -29,6 +29,8 @@ export async function wholeListing(file: string): Promise<readonly ListedService
   return services.every(isWhole) ? services : undefined
 }
 
+/** The kernel gives so much at a time (seq_file.c). */
+const PAGE = 4096
 /** Schedulers that have flags, which a listing leaves out. */
 const WITH_FLAGS = ['sh', 'mh']
 
@@ -53,10 +55,23 @@ async function listingOf(text: string): Promise<Listing> {
   return parseListing(text)
 }
 
+/** By one buffer: of a file whose size nobody knows, Node.js would make one for each of the kernel's pages. */
 function textIn(file: string): string | undefined {
+  let fd: number
   try {
-    return readFileSync(file, 'latin1')
+    fd = openSync(file, 'r')
   } catch {
     return undefined
+  }
+  try {
+    let buffer = Buffer.allocUnsafe(1 << 16)
+    let end = 0
+    for (let read = -1; read !== 0; end += read) {
+      if (buffer.length - end < PAGE) buffer = Buffer.concat([buffer], 2 * buffer.length)
+      read = readSync(fd, buffer, end, buffer.length - end, null)
+    }
+    return buffer.toString('latin1', 0, end)
+  } finally {
+    closeSync(fd)
   }
 }
