@@ -526,6 +526,10 @@ labSuite('ipvs doctor', () => {
     expect(existsSync('/sys/module/ip_vs')).toBe(false)
     const { status, rules, report } = run()
     expect([status, rules]).toEqual([3, ['no-module']])
+    const others = `for word in list save watch; do ${process.execPath} ${main} $word 2>&1; echo "exit $?"; done`
+    expect(sh(director, `set +e; ${others}`)).toMatch(
+      /^(ipvs \w+: .*modprobe ip_vs.*\nexit 3\n){3}$/,
+    )
     sh(director, 'cat loader > /proc/sys/kernel/modprobe')
     command(['sh', '-c', report.findings[0]!.commands[0]!])
     sh(director, WELL)
