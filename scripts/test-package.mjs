@@ -230,7 +230,8 @@ async function main() {
     ),
     ...runtimes.map((runtime) => [runtime.name, () => tryRuntime(runtime, tarball)]),
     ['arm64', () => tryArm64(project('arm64', tarball), programsOf)],
-    ['musl', () => tryMusl(work)],
+    ['musl', () => tryMusl(work, 'x64')],
+    ['musl on arm64', () => tryMusl(work, 'arm64')],
     ["core's tests", tryCore],
     ['lab', () => tryLab(tarball)],
   ].filter(([name]) => only === undefined || name.includes(only))

