@@ -1,21 +1,29 @@
 // Inside the kernel that has IPVS: makes a table, and times programs that show it, from their start to their last line.
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { type Change, Ipvs } from 'ipvs'
 import { checkout } from '../../lab/checkout.js'
+import { makeTable } from './table.js'
+import { type TopCost, topCost } from './top.js'
 
 export interface CommandPlan {
   readonly file: string
   readonly rounds: number
   readonly services: number
   readonly destinations: number
+  /** How long `ipvs top` is watched; 0: not at all. */
+  readonly seconds: number
 }
 
 /** What each round took, in milliseconds, and at most of memory, in kilobytes (0: nobody looked). */
 export type CommandTimes = Record<string, { readonly ms: number[]; readonly peakKb: number }>
 
+export interface CommandReport {
+  readonly times: CommandTimes
+  readonly top?: TopCost
+}
+
 const plan: CommandPlan = JSON.parse(process.argv[2]!)
-await makeTable(plan)
+await makeTable(plan.services, plan.destinations)
 const bin = `${checkout}/dist/bin/ipvs.cjs`
 const node = [process.execPath, '--require', `${checkout}/bench/command/peak.cjs`]
 const programs: Readonly<Record<string, readonly string[]>> = {
@@ -44,21 +52,8 @@ for (let round = 0; round < plan.rounds; round++) {
     }
   }
 }
-writeFileSync(plan.file, JSON.stringify(times))
-
-async function makeTable({ services, destinations }: CommandPlan): Promise<void> {
-  spawnSync('ip', ['link', 'set', 'lo', 'up'])
-  const changes: Change[] = []
-  for (let n = 0; n < services; n++) {
-    const place = `${n >> 8}.${n & 255}`
-    const service = { protocol: 'udp', address: `192.0.${place}`, port: 53 } as const
-    changes.push({ op: 'add-service', service: { ...service, scheduler: 'wrr' } })
-    for (let d = 1; d <= destinations; d++) {
-      const destination = { address: `10.${place}.${d}`, port: 53, forwarding: 'direct' } as const
-      changes.push({ op: 'add-destination', service, destination })
-    }
-  }
-  const ipvs = await Ipvs.open({ deadlineMs: 120_000 })
-  await ipvs.apply(changes, { onError: 'throw' })
-  await ipvs.close()
+const report: CommandReport = {
+  times,
+  ...(plan.seconds > 0 && { top: await topCost(bin, plan.services, plan.seconds) }),
 }
+writeFileSync(plan.file, JSON.stringify(report))

@@ -15,6 +15,7 @@ const packages = {
   'dnsmasq-base': 'dnsmasq',
   strace: 'strace',
   procps: 'ps',
+  tmux: 'tmux',
 }
 
 const lab = path.join(cacheDir, 'lab')

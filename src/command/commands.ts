@@ -12,6 +12,24 @@ const prune = {
   line: 'remove the services that FILE does not have; without it they stay as they are',
 } as const
 
+/** What `ipvs top` sorts by. */
+export const sortKeys = [
+  'name',
+  'connections',
+  'in-packets',
+  'out-packets',
+  'in-bytes',
+  'out-bytes',
+  'weight',
+  'active',
+  'inactive',
+] as const
+
+const interval = {
+  line: 'time between two looks: 500ms, 2s (which is the default), 1m',
+  value: 'TIME',
+} as const
+
 export const commands = {
   list: {
     line: 'services and destinations with weights, connections and rates',
@@ -39,6 +57,30 @@ export const commands = {
       },
     ],
     exits: { 0: 'it is shown', 1: 'there is no such service' },
+  },
+  top: {
+    line: 'services with their rates, live; enter shows the destinations of one',
+    about: [
+      'On a terminal, the keys are shown in the last line, and all of them by "?". Elsewhere, and with --json, it prints each look. SERVICE picks some, as of "ipvs list", and then their destinations are read too.',
+      "Rates are differences of the kernel's counters over the time between two looks. The kernel adds them up every two seconds: they are over the last four, or over --interval where that is longer.",
+      'Without privilege it reads /proc/net/ip_vs, which has no counters, so that there are no rates.',
+    ],
+    words: [{ name: 'SERVICE', optional: true }],
+    options: {
+      interval,
+      once: { line: 'two looks, and then what has come out, for scripts' },
+      sort: {
+        line: `what comes first: ${sortKeys.join(', ')}; the last three are of destinations. in-packets is the default`,
+        value: 'KEY',
+        values: sortKeys,
+      },
+    },
+    examples: [
+      { command: 'ipvs top', line: 'all services, those with most packets first' },
+      { command: 'ipvs top udp/192.0.2.53:53 --sort weight', line: 'the destinations of one' },
+      { command: 'ipvs top --once --json --interval 10s', line: 'the rates over ten seconds' },
+    ],
+    exits: { 0: 'it was told to end', 1: 'there is no such service, or it could not go on' },
   },
   save: {
     line: 'the table in the format of ipvsadm-save, on stdout',
@@ -102,10 +144,7 @@ export const commands = {
       'The kernel has no notifications: this looks again and again. What comes and goes between two looks is not seen. It ends with ^C.',
     ],
     options: {
-      interval: {
-        line: 'time between two looks: 500ms, 2s (which is the default), 1m',
-        value: 'TIME',
-      },
+      interval,
     },
     examples: [{ command: 'ipvs watch --interval 500ms', line: 'twice a second' }],
     exits: { 0: 'it was told to end', 1: 'the table could not be read any more' },

@@ -21,7 +21,7 @@ export function usageError(message: string, cause?: unknown): CommandError {
 const more: Partial<Record<IpvsErrorCode, { readonly status?: number; readonly text: string }>> = {
   ERR_IPVS_PERMISSION: {
     status: exitStatuses.refused,
-    text: 'Nothing was changed, and traffic goes on. "ipvs list" and "ipvs diff" also read without privilege, where /proc/net/ip_vs can be read.',
+    text: 'Nothing was changed, and traffic goes on. "ipvs list", "ipvs top" and "ipvs diff" also read without privilege, where /proc/net/ip_vs can be read.',
   },
   ERR_IPVS_UNAVAILABLE: { status: exitStatuses.refused, text: 'Nothing was changed.' },
   ERR_IPVS_NO_NAMESPACE: { status: exitStatuses.usage, text: 'Nothing was read or changed.' },

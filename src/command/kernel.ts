@@ -52,15 +52,24 @@ export async function readKernel(name: string, call: Call): Promise<SeenTable> {
       return { source: KERNEL, services: snapshot.services, lacks: [] }
     })
   } catch (error) {
-    const file = listingFile(call.options.netns)
-    const listing = isRefusal(error) && file !== undefined ? await listingIn(file) : undefined
-    if (listing === undefined) throw error
-    const { message } = error as Error
-    tell(
-      `${name}: this is what ${file} shows, which lacks ${listing.lacks.join(', ')}. For those: ${message}`,
-    )
-    return { source: file!, services: listing.services, lacks: listing.lacks }
+    return readProc(name, call, error)
   }
+}
+
+/**
+ * The table as /proc shows it, where that is why netlink did not do. What is missing then is said on stderr.
+ *
+ * @throws what netlink has thrown, where /proc does not do either
+ */
+export async function readProc(name: string, call: Call, refused: unknown): Promise<SeenTable> {
+  const file = listingFile(call.options.netns)
+  const listing = isRefusal(refused) && file !== undefined ? await listingIn(file) : undefined
+  if (listing === undefined) throw refused
+  const { message } = refused as Error
+  tell(
+    `${name}: this is what ${file} shows, which lacks ${listing.lacks.join(', ')}. For those: ${message}`,
+  )
+  return { source: file!, services: listing.services, lacks: listing.lacks }
 }
 
 /** Digits are a process; a namespace whose name is a number has a path. */

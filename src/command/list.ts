@@ -75,7 +75,7 @@ function listConnections(call: Call): Promise<number> {
     let text = options.json ? '' : CONNECTION_HEAD
     for await (const connection of ipvs.connections()) {
       const { protocol, service } = connection
-      if (isMeant && !isMeant({ protocol: protocol as 'tcp', ...service, destinations: [] })) {
+      if (isMeant && !isMeant({ protocol: protocol as 'tcp', ...service })) {
         continue
       }
       text += `${lineOf(connection)}\n`

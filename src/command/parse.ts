@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { didYouMean } from '../validate/spelling.js'
 import { usageError } from './errors.js'
-import { type Call, type Command, optionsOf, wordText } from './spec.js'
+import { type Call, type Command, type Option, optionsOf, wordText } from './spec.js'
 
 /** @throws CommandError that says what is wrong with it */
 export function parse(name: string, command: Command, args: readonly string[]): Call {
@@ -28,7 +28,7 @@ export function parse(name: string, command: Command, args: readonly string[]): 
     const option = rawName === '-h' ? 'help' : token.name
     if (!rawName.startsWith('--') && rawName !== '-h') throw unknown(name, rawName, known)
     if (!Object.hasOwn(known, option)) throw unknown(name, rawName, known)
-    options[option] = readValue(name, option, known[option]!.value, value, inlineValue)
+    options[option] = readValue(name, option, known[option]!, value, inlineValue)
   }
   if (options.help === undefined) checkWords(name, command, words)
   return { words, options }
@@ -37,7 +37,7 @@ export function parse(name: string, command: Command, args: readonly string[]): 
 function readValue(
   name: string,
   option: string,
-  placeholder: string | undefined,
+  { value: placeholder, values }: Option,
   value: string | undefined,
   inline: boolean | undefined,
 ): string | true {
@@ -49,7 +49,10 @@ function readValue(
   if (value === undefined || value === '' || (!inline && /^-./.test(value))) {
     throw usageError(`--${option} needs its value: --${option} ${placeholder}. ${seeHelp(name)}`)
   }
-  return value
+  if (values === undefined || values.includes(value)) return value
+  throw usageError(
+    `--${option} ${value}: it can be ${values.join(', ')}${didYouMean(value, values)}. ${seeHelp(name)}`,
+  )
 }
 
 function unknown(name: string, typed: string, known: object): Error {

@@ -9,6 +9,7 @@ import { exitStatuses, type Run } from './spec.js'
 /** What a command does is loaded when it is called. */
 const runs: Readonly<Record<CommandName, () => Promise<Run>>> = {
   list: async () => (await import('./list.js')).list,
+  top: async () => (await import('./top/top.js')).top,
   save: async () => (await import('./save.js')).save,
   restore: async () => (await import('./restore.js')).restore,
   diff: async () => (await import('./diff.js')).diff,

@@ -1,9 +1,11 @@
 // ^C and SIGTERM, for commands that have something to end.
 
 /** The signal is aborted by the first of them, with its name as the reason; a second one ends the process. */
-export async function untilStopped<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function untilStopped<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  names: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'],
+): Promise<T> {
   const controller = new AbortController()
-  const names = ['SIGINT', 'SIGTERM'] as const
   const stop = (name: NodeJS.Signals) => {
     controller.abort(name)
     for (const one of names) process.off(one, stop)

@@ -34,7 +34,7 @@ const FORMS = '192.0.2.53, 192.0.2.53:53, udp/192.0.2.53:53, [2001:db8::53]:53, 
  *
  * @throws CommandError
  */
-export function selector(word: string): (service: ListedService) => boolean {
+export function selector(word: string): (service: ServiceId) => boolean {
   const [, mark, markFamily] = /^fwmark[/ ](\d+)(?:[/ ](ipv[46]))?$/.exec(word) ?? []
   if (mark !== undefined) {
     return ({ fwmark, family }) =>

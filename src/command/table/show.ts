@@ -70,7 +70,7 @@ export function showTable(
 type Style = 'bold' | 'dim' | 'yellow' | undefined
 
 /** Tens of thousands of them, in a program that has just started: few steps and few objects for each. */
-class Lines {
+export class Lines {
   readonly styles: Style[] = []
   readonly names: string[] = []
   readonly kinds: string[] = []
@@ -117,7 +117,7 @@ class Lines {
 }
 
 /** `wrr`, `sh ops persistent 300 s/24 sip (sh-port)` */
-function settings(service: ListedService): string {
+export function settings(service: Omit<ListedService, 'destinations'>): string {
   const { scheduler, onePacket, persistence, persistenceEngine, schedulerFlags } = service
   let text = scheduler ?? ''
   if (onePacket) text += ' ops'
@@ -135,7 +135,7 @@ function settings(service: ListedService): string {
 }
 
 /** `masquerade`, `tunnel gue:6080 csum` */
-function method(one: ListedDestination): string {
+export function method(one: ListedDestination): string {
   return one.forwarding === 'tunnel' ? tunnelText(one) : (one.forwarding ?? '')
 }
 

@@ -103,6 +103,30 @@ UDP  192.0.2.53:53 rr
       2,
       /--interval 5: write a time .* such as 500ms/,
     ],
+    [
+      'no sort key',
+      () => ['top', '--sort', 'in-byte'],
+      2,
+      /--sort in-byte: it can be name, .* \(did you mean "in-bytes"\?\)/,
+    ],
+    [
+      'looks without a pause',
+      () => ['top', '--interval', '50ms'],
+      2,
+      /--interval 50ms: write a time from 100ms/,
+    ],
+    [
+      'rates of no time',
+      () => ['top', '--once', '--interval', '1s'],
+      2,
+      /--interval 1s: with --once it is 2s at least/,
+    ],
+    [
+      'a service that is not there, live',
+      () => ['top', '--once', '192.0.2.99'],
+      1,
+      /no service 192\.0\.2\.99; "ipvs list" shows the \d+/,
+    ],
     ['no shell', () => ['completion', 'tcsh'], 2, /"tcsh" is no SHELL: bash, zsh, fish/],
   ]
 
@@ -138,6 +162,16 @@ UDP  192.0.2.53:53 rr
       changes: [{ differences: [{ field: 'weight', before: 1, after: 2 }] }],
     })
     expect(ipvs(['diff', '-'], { under, input: RULES })).toMatchObject({ status: 0, stdout: '' })
+    const top = ipvs(['top', '--once'], { under })
+    expect(top.stderr).toMatch(
+      /^ipvs top: this is what \/proc\/net\/ip_vs shows, which lacks .*counters/,
+    )
+    expect(top).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(
+        /^SERVICE +SCHEDULER +ACTIVE +INACTIVE\nudp 192\.0\.2\.53:53 +rr +0 +0\n$/,
+      ),
+    })
     // Of another namespace, by its process.
     const other = ipvs(['list', '--netns', String(ns.pid)], { under: asNobody })
     expect(other).toMatchObject({ status: 0, stdout: list.stdout })
@@ -159,8 +193,8 @@ UDP  192.0.2.53:53 rr
     expect(ns.rules()).toEqual([])
   })
 
-  test('another namespace by its name wants root', () => {
-    const ended = ipvs(['list', '--netns', ns.name], { under: asNobody })
+  test.each(['list', 'top'])('another namespace by its name wants root: %s', (name) => {
+    const ended = ipvs([name, '--netns', ns.name], { under: asNobody })
     expect(ended).toMatchObject({ status: 3, stdout: '' })
     expect(ended.stderr).toMatch(/needs root/)
   })
@@ -179,6 +213,7 @@ UDP  192.0.2.53:53 rr
   test.each([
     ['list'],
     ['list --json'],
+    ['top --json'],
     ['save'],
     ['completion bash'],
     ['--help'],
@@ -207,6 +242,7 @@ UDP  192.0.2.53:53 rr
       ns.run(['bash', '-c', script, process.execPath, bin, path.join(ns.folder, 'err'), ...words])
     expect(piped('list')).toBe('0\n')
     expect(piped('save')).toBe('0\n')
+    expect(piped('top', '--interval', '100ms')).toBe('0\n')
     expect(piped('diff', file('one', RULES), '--prune')).toBe('1\n')
   })
 

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { Ajv } from 'ajv'
 import { expect } from 'vitest'
 
-const table = JSON.parse(
-  readFileSync(new URL('../../../schema/table.schema.json', import.meta.url), 'utf8'),
-)
+const published = (name: string) =>
+  JSON.parse(readFileSync(new URL(`../../../schema/${name}.schema.json`, import.meta.url), 'utf8'))
+const table = published('table')
 const { service, destination } = table.definitions
 
 const object = (properties: object, optional: object = {}) => ({
@@ -71,6 +71,7 @@ const schemas = {
     ...{ digest, total: count, applied: count, failed: count, changes: list(change) },
     errors: list(object({ op: text, place: text, message: text }, { code: text })),
   }),
+  top: published('top'),
   watch: { ...change, properties: { ...change.properties, time: text } },
 } as const
 
@@ -78,7 +79,7 @@ const schemas = {
 export function json(name: keyof typeof schemas, output: string) {
   const value = JSON.parse(output)
   const ajv = new Ajv({ strictRequired: false, allErrors: true })
-  const isValid = ajv.compile({ ...schemas[name], definitions: table.definitions })
+  const isValid = ajv.compile({ definitions: table.definitions, ...schemas[name] })
   isValid(value)
   expect(isValid.errors, output.slice(0, 2000)).toBe(null)
   expect(output).toBe(`${JSON.stringify(value)}\n`)
