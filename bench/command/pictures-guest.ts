@@ -26,7 +26,7 @@ async function take({ services, destinations, packets, window, words, keys }: Sc
   try {
     const program = [process.execPath, path.join(checkout, 'dist/bin/ipvs.cjs')]
     using tmux = new Tmux(folder, { ipvs: program }, window)
-    await tmux.shows(/^\$ /)
+    await tmux.shows(/^\$/m)
     tmux.line(`ipvs top ${words}`)
     await tmux.shows(/\n\d[^\n]* conn\/s/)
     for (const key of keys) tmux.keys(key)

@@ -22,7 +22,7 @@ export async function topCost(bin: string, services: number, seconds: number): P
   const traffic = startTraffic(services, PACKETS)
   try {
     using tmux = new Tmux(folder, { ipvs: [process.execPath, bin] })
-    await tmux.shows(/^\$ /)
+    await tmux.shows(/^\$/m)
     tmux.line('exec ipvs top')
     // Rates, and so the second look.
     await tmux.shows(/\n\d[^\n]* conn\/s/)

@@ -10,7 +10,7 @@ export interface Window {
 }
 
 /** Against hanging only. */
-const PATIENCE_MS = 300_000
+const PATIENCE_MS = 120_000
 
 export class Tmux implements Disposable {
   readonly #socket: string
@@ -64,8 +64,8 @@ export class Tmux implements Disposable {
 
   readonly text = (): string => this.run('capture-pane', '-p')
 
-  /** With its colours. */
-  readonly styled = (): string => this.run('capture-pane', '-p', '-e')
+  /** With its colours, those behind the letters left out. */
+  readonly styled = (): string => this.run('capture-pane', '-p', '-e').replaceAll('\x1b[49m', '')
 
   resize({ columns, rows }: Window): void {
     this.run('resize-window', '-x', String(columns), '-y', String(rows))

@@ -168,7 +168,7 @@ function layOut({ state, rows, size }: Picture): Layout {
   const sorted = all.filter((column) => column === sort.key)
   const ranked = [...sorted, ...ranks.filter((one) => all.includes(one) && one !== sort.key)]
   // Some figures always have their place.
-  const least = ranked.slice(0, 3).reduce((sum, column) => sum + widthOf(column), 0)
+  const least = ranked.slice(0, 2).reduce((sum, column) => sum + widthOf(column), 0)
   const name = Math.min(
     widest(headOf(state).name.length + 1, (row) => row.name),
     Math.max(size.columns - least, 10),

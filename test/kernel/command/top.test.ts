@@ -133,7 +133,7 @@ kernelSuite('ipvs top', () => {
     async function onTerminal(work: (tmux: Tmux) => Promise<void>, ...words: string[]) {
       await make(table)
       using tmux = new Tmux(ns.folder, { ipvs: [process.execPath, bin] })
-      await tmux.shows(/^\$ /)
+      await tmux.shows(/^\$/m)
       const settings = (name: string) => path.join(ns.folder, name)
       tmux.line(`stty -a > ${settings('before')}; echo ready`)
       await tmux.shows(/^ready$/m)
@@ -177,7 +177,7 @@ kernelSuite('ipvs top', () => {
         tmux.keys('Right')
         await tmux.shows(/^udp 192\.0\.2\.10:53 {2}2 destinations/m)
         await tmux.shows(/^10\.1\.0\.11:53 +0 +0 +0 /m)
-        expect(tmux.styled()).toContain('\x1b[33m10.1.0.11:53')
+        await tmux.shows('\x1b[33m10.1.0.11:53', tmux.styled)
         tmux.keys('Left')
         await tmux.shows(/60 services/)
         tmux.keys('?')
