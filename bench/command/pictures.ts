@@ -40,10 +40,10 @@ const scenes: readonly Scene[] = [
   },
   {
     ...{ name: 'top-1000', services: 1000, destinations: 10, packets: 600, window: wide },
-    ...{ words: '', keys: ['/', '3', '.', '1', 'Enter', 'Down', 'Down', 'Down'] },
+    ...{ words: '', keys: ['/', '0', '.', '2', 'Enter', 'Down', 'Down', 'Down'] },
     title: 'ipvs top with 1,000 services',
     description:
-      'Those of a thousand services that have 3.1 in their name, in a window of 120 columns with schedulers and longer sparklines.',
+      'Those of a thousand services that have 0.2 in their name, in a window of 120 columns with schedulers and longer sparklines.',
   },
 ]
 

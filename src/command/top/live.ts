@@ -5,7 +5,7 @@ import type { Paint } from '../paint.js'
 import { serviceName } from '../table/seen.js'
 import { arrange, type SortKey } from './columns.js'
 import { begin, listOf, press, type State, settle } from './keys.js'
-import { type Known, learn, NOTHING, type Source } from './looks.js'
+import { type Known, learn, NOTHING, printable, type Source } from './looks.js'
 import { type Row, sumOf } from './model.js'
 import { type Events, Screen } from './screen.js'
 import { draw, type Glyphs, pageOf } from './view.js'
@@ -212,5 +212,5 @@ class Live {
 function reasonOf(error: unknown): string {
   const { code, name } = error as { readonly code?: string; readonly name?: string }
   if (!code?.startsWith('ERR_IPVS_') && name !== 'CommandError') throw error
-  return endingOf(error).message
+  return printable(endingOf(error).message)
 }

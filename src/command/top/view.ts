@@ -178,7 +178,8 @@ function layOut({ state, rows, size }: Picture): Layout {
   const kept = new Set<ColumnName>()
   for (const column of ranked) {
     // The bars come before the last of them.
-    const others = column === 'out-bytes' || column === 'out-packets' ? bars : 0
+    const isLast = column === 'out-bytes' || column === 'out-packets'
+    const others = isLast && column !== sort.key ? bars : 0
     if (room - others < widthOf(column)) continue
     kept.add(column)
     room -= widthOf(column)
