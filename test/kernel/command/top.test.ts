@@ -102,7 +102,7 @@ kernelSuite('ipvs top', () => {
           }
           seen.push(last)
           if (isZeroed && last.rate === undefined) break
-          const from = seen.findLast(({ atMs }) => last.atMs - atMs >= 3900)
+          const from = seen.findLast(({ atMs }) => last.atMs - atMs >= 3600)
           if (from === undefined || from.count === 0) continue
           const rate = (1000 * (last.count - from.count)) / (last.atMs - from.atMs)
           // The times that are shown are not those that were measured.
