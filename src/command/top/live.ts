@@ -162,7 +162,7 @@ class Live {
       rates: service === undefined ? sumOf(services.values()) : services.get(service)?.rates,
       time: this.#time,
       problem: this.#problem(),
-      note: `${source.name} lacks ${source.lacks.join(', ')}`,
+      note: `${source.name} has no counters, so that there are no rates.`,
     }
     if (!this.#screen.draw(draw(picture, paint))) this.#end()
   }

@@ -204,6 +204,25 @@ kernelSuite('ipvs top', () => {
       )
     })
 
+    test('without privilege it shows what /proc has, and says what that lacks', async () => {
+      await onTerminal(async (tmux) => {
+        tmux.keys('q')
+        await tmux.shows(/^ready$/m)
+        const nobody = 'setpriv --reuid=65534 --regid=65534 --clear-groups'
+        const command = `${process.execPath} ${bin} top --sort name 192.0.2.7`
+        tmux.line(`ip netns exec ${ns.name} ${nobody} ${command}`)
+        await tmux.shows(/^\/proc\/net\/ip_vs has no counters, so that there are no rates\.$/m)
+        await tmux.shows(/^DESTINATION▼ +METHOD +WEIGHT +ACTIVE +INACTIVE$/m)
+        await tmux.shows(/^10\.1\.0\.8:53 +direct +0 +0 +0$/m)
+        tmux.keys('Left')
+        await tmux.shows(/^udp 192\.0\.2\.7:53 +rr +0 +0$/m)
+        tmux.keys('q')
+        await tmux.shows(/^ipvs top: this is what \/proc/m)
+        tmux.line('clear; echo ready')
+        await tmux.shows(/^ready$/m)
+      })
+    })
+
     test('it follows the size of its window, down to nothing', async () => {
       await onTerminal(async (tmux) => {
         tmux.resize({ columns: 120, rows: 40 })

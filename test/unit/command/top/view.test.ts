@@ -25,7 +25,7 @@ function picture(change: Partial<Picture> = {}): Picture {
   const { size = SMALL, state = begin(true, 'connections') } = change
   return {
     ...{ total: rows.length, rates: sumOf(rows), about: 'every 2s', time: '03:12:07' },
-    ...{ problem: undefined, note: '/proc lacks rates', glyphs: blocks },
+    ...{ problem: undefined, note: '/proc has no counters', glyphs: blocks },
     ...change,
     ...{ rows, size, state: settle(state, { rows, page: pageOf(size) }) },
   }
@@ -72,7 +72,7 @@ test('a problem takes the place of the sums', () => {
   expect(line).toBe('<yellow>As of 03:12:07: no answer.</>')
 })
 
-test('without counters there are connections, and what is lacking is said', () => {
+test('without counters there are connections, and that is said', () => {
   const rows = [
     {
       ...seen('udp 192.0.2.53:53', undefined, { active: 3, inactive: 4 }),
@@ -82,7 +82,7 @@ test('without counters there are connections, and what is lacking is said', () =
     },
   ]
   const [, note, head, row] = lines({ rows, state: begin(false, undefined) })
-  expect(note).toBe('/proc lacks rates')
+  expect(note).toBe('/proc has no counters')
   expect(head).toMatch(/^SERVICE +SCHEDULER +▼ACTIVE +INACTIVE$/)
   expect(bare(row!)).toMatch(/^udp 192\.0\.2\.53:53 +wrr +3 +4 *$/)
 })
