@@ -71,10 +71,8 @@ export class Tmux implements Disposable {
     this.run('resize-window', '-x', String(columns), '-y', String(rows))
   }
 
-  /** The cursor is shown, and the screen is the one that a shell has. */
-  isShells(): boolean {
-    return this.run('display-message', '-p', '#{cursor_flag} #{alternate_on}') === '1 0\n'
-  }
+  /** Whether the cursor is shown and whether the screen is the other one: `1 0` is what a shell has. */
+  readonly flags = (): string => this.run('display-message', '-p', '#{cursor_flag} #{alternate_on}')
 
   /** Waits until it is there. @throws Error with what is shown instead */
   async shows(what: RegExp | string, look = this.text): Promise<void> {

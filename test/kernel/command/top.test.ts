@@ -140,7 +140,7 @@ kernelSuite('ipvs top', () => {
       tmux.line(['ipvs', 'top', '--netns', ns.name, '--sort', 'name', ...words].join(' '))
       await tmux.shows(/^ipvs top {2}|^udp /)
       await work(tmux)
-      await expect.poll(() => tmux.isShells()).toBe(true)
+      await tmux.shows(/^1 0$/m, tmux.flags)
       tmux.line(`echo status $?; stty -a > ${settings('after')}; echo again`)
       await tmux.shows(/^again$/m)
       expect(readFileSync(settings('after'), 'utf8')).toBe(readFileSync(settings('before'), 'utf8'))
@@ -157,7 +157,7 @@ kernelSuite('ipvs top', () => {
       await onTerminal(async (tmux) => {
         await tmux.shows(/^ipvs top {2}1-20 of 60 services .*\d\d:\d\d:\d\d$/m)
         await tmux.shows(/^enter destinations .* q quit$/m)
-        expect(tmux.run('display-message', '-p', '#{cursor_flag} #{alternate_on}')).toBe('0 1\n')
+        expect(tmux.flags()).toBe('0 1\n')
         tmux.keys('End')
         await tmux.shows(/41-60 of 60 services/)
         await tmux.shows(/^udp 192\.0\.2\.60:53 /m)
@@ -272,7 +272,7 @@ kernelSuite('ipvs top', () => {
       await onTerminal(async (tmux) => {
         tmux.keys('C-z')
         await tmux.shows(/Stopped +ipvs top/)
-        expect(tmux.isShells()).toBe(true)
+        expect(tmux.flags()).toBe('1 0\n')
         tmux.line('fg')
         await tmux.shows(/1-20 of 60 services/)
         tmux.keys('j')
