@@ -1,5 +1,5 @@
-// TCP connections of health checks: each is made, and reset at once. On a near network most are there, or refused, when the system
-// call returns; a thread waits for the others, with one epoll for all, and says when some are ready.
+// TCP connections of health checks: each is made, and reset at once. On this host they are there, or refused, when the system call
+// returns; a thread waits for the others, with one epoll for all, and says when some are ready.
 //
 // Threads: the public methods are called on the JavaScript thread, whose the sockets are; the thread only names those to look at.
 #pragma once
