@@ -1,4 +1,4 @@
-// The Node-API surface: a Client object over a Worker, and sockets for checks. Nothing else.
+// The Node-API surface: a Client object over a Worker, and sockets for checks (connector_object.h). Nothing else.
 #include <fcntl.h>
 #include <napi.h>
 #include <netinet/in.h>
@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "check_socket.h"
+#include "connector_object.h"
 #include "layout.h"
 #include "worker.h"
 
@@ -342,6 +343,7 @@ void Replace(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["layout"] = Layout(env);
   exports["Client"] = Client::Define(env);
+  exports["Connector"] = DefineConnector(env);
   exports["openSocket"] = Napi::Function::New<OpenSocket>(env, "openSocket");
   exports["replace"] = Napi::Function::New<Replace>(env, "replace");
   return exports;

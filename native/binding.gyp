@@ -11,8 +11,8 @@
     {
       "target_name": "ipvs",
       "sources": [
-        "addon.cc", "channel.cc", "check_socket.cc", "genl.cc", "ipvs_codec.cc", "lanes.cc", "layout.cc", "net_namespace.cc",
-        "netlink_socket.cc", "proc.cc", "table_reader.cc", "worker.cc"
+        "addon.cc", "channel.cc", "check_socket.cc", "connector.cc", "connector_object.cc", "genl.cc", "ipvs_codec.cc", "lanes.cc",
+        "layout.cc", "net_namespace.cc", "netlink_socket.cc", "proc.cc", "socket_address.cc", "table_reader.cc", "worker.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],

@@ -1,4 +1,4 @@
-// A socket for a health check, with what Node.js cannot give it. It connects nothing: that and all else is Node's.
+// A socket for a health check, with what Node.js cannot give it. It connects nothing: that is connector.h's or Node's.
 #pragma once
 
 #include <cstdint>

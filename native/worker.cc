@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <utility>
 
-#include <pthread.h>
 #include <unistd.h>
 
 #include "proc.h"
+#include "thread.h"
 
 namespace ipvs {
 namespace {
@@ -40,25 +39,17 @@ int Worker::Start(uint32_t id) {
     uint32_t id;
   };
   auto start = std::make_unique<Start>(Start{shared_from_this(), id});
-  // Signals belong to the JavaScript side: one taken here would only interrupt system calls.
-  sigset_t all;
-  sigset_t old;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
+  const auto run = [](void* data) -> void* {
+    std::unique_ptr<Start> given(static_cast<Start*>(data));
+    const std::shared_ptr<Worker> self = std::move(given->self);
+    const uint32_t open_id = given->id;
+    given.reset();
+    pthread_setname_np(pthread_self(), "ipvs");
+    self->Loop(open_id);
+    return nullptr;
+  };
   pthread_t thread;
-  const int error = pthread_create(
-      &thread, nullptr,
-      [](void* data) -> void* {
-        std::unique_ptr<Start> given(static_cast<Start*>(data));
-        const std::shared_ptr<Worker> self = std::move(given->self);
-        const uint32_t open_id = given->id;
-        given.reset();
-        pthread_setname_np(pthread_self(), "ipvs");
-        self->Loop(open_id);
-        return nullptr;
-      },
-      start.get());
-  pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  const int error = StartThread(&thread, run, start.get());
   if (error != 0) return error;
   (void)start.release();
   pthread_detach(thread);

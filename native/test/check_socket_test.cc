@@ -12,19 +12,12 @@
 
 #include "../check_socket.h"
 #include "check.h"
+#include "open_files.h"
 #include "system_calls.h"
 
 using namespace ipvs;
 
 namespace {
-
-int Open() {
-  int count = 0;
-  DIR* folder = opendir("/proc/self/fd");
-  while (readdir(folder) != nullptr) count++;
-  closedir(folder);
-  return count;
-}
 
 SocketPlan Plan(int family = AF_INET, const std::string& local = "127.0.0.1") {
   SocketPlan plan;
@@ -37,10 +30,10 @@ SocketPlan Plan(int family = AF_INET, const std::string& local = "127.0.0.1") {
 }
 
 std::string Refused(SocketPlan plan, int error) {
-  const int before = Open();
+  const int before = OpenFiles();
   const CheckSocket opened = OpenCheckSocket(std::move(plan));
   CHECK(opened.error == error && opened.file.get() < 0);
-  CHECK(Open() == before);
+  CHECK(OpenFiles() == before);
   return opened.refused;
 }
 

@@ -1,8 +1,9 @@
 // One run of a check: a hard time limit of our own, and one of the possible results.
+import type { Begin, Cancel, CheckEnd } from './begin.js'
 import type { LoopLag } from './loop-lag.js'
 import { CheckTimeoutError, classify, describe, type Fault, isSystemError } from './outcome.js'
 import { readSuccess } from './success.js'
-import type { Check, HealthMember } from './types.js'
+import type { HealthMember } from './types.js'
 
 export interface AttemptResult {
   readonly outcome: 'success' | Fault
@@ -27,14 +28,10 @@ interface MemberTime {
   readonly isFair: boolean
 }
 
-type Settled = { readonly value: unknown } | { readonly error: unknown }
-
 /** What our own event loop has taken of its time a check gets back, up to so many times its limit in all. */
 const MOST_LIMITS = 4
 
-/** Starts the check at once. */
 export class Attempt {
-  readonly #controller: AbortController
   readonly #timeoutMs: number
   readonly #lag: LoopLag
   readonly #listener: AttemptListener
@@ -43,33 +40,38 @@ export class Attempt {
   /** By how much the time limit has been moved, for what our own event loop had taken. */
   #givenBackMs = 0
   /** The time limit, then the grace after it. */
-  #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout | undefined
   #turn: NodeJS.Immediate | undefined
-  /** Why it was aborted. */
-  #aborted: Error | undefined
+  #cancel: Cancel | undefined
+  /** Why it was stopped. */
+  #stopped: Error | undefined
+  /** The check was told to end and did not at once. */
+  #late = false
   #resultGiven = false
   #over = false
 
-  /** `controller`: not aborted, and of this attempt alone until it has ended. */
-  constructor(
-    check: Check,
-    member: HealthMember,
-    controller: AbortController,
-    timeoutMs: number,
-    lag: LoopLag,
-    listener: AttemptListener,
-  ) {
-    this.#controller = controller
+  constructor(timeoutMs: number, lag: LoopLag, listener: AttemptListener) {
     this.#timeoutMs = timeoutMs
     this.#lag = lag
     this.#listener = listener
     lag.enter()
     this.#blockedBefore = lag.blockedMs()
-    this.#timer = this.#expireIn(timeoutMs)
-    callCheck(check, member, controller.signal).then(
-      (value) => this.#settled({ value }),
-      (error: unknown) => this.#settled({ error }),
-    )
+  }
+
+  /** Once. The listener may hear of the end before this returns. */
+  run(begin: Begin, member: HealthMember): void {
+    try {
+      this.#cancel = begin(member, (end) => this.#settled(end))
+    } catch (error) {
+      this.#settled({ error })
+    }
+    if (this.#over) return
+    if (this.#stopped !== undefined) {
+      this.#end(this.#stopped)
+      return
+    }
+    const beganMs = performance.now() - this.#started
+    this.#timer = this.#expireIn(Math.ceil(this.#timeoutMs - beganMs))
   }
 
   /** The turn in between reads what has arrived already: after a block of the loop, timers run before sockets. */
@@ -101,28 +103,35 @@ export class Attempt {
     return { blockedMs, missingMs, isFair: missingMs <= Math.max(10, this.#timeoutMs / 2) }
   }
 
-  /** Aborts the check; that and the result follow as at its time limit. */
+  /** Has the check end; that and the result follow as at its time limit. */
   stop(reason: Error): void {
-    if (this.#resultGiven || this.#aborted !== undefined) return
-    this.#aborted = reason
+    if (this.#resultGiven || this.#stopped !== undefined) return
+    this.#stopped = reason
     clearTimeout(this.#timer)
     clearImmediate(this.#turn)
-    this.#controller.abort(reason)
+    // A check that stops its checker has not begun yet.
+    if (this.#cancel !== undefined) this.#end(reason)
+  }
+
+  #end(reason: Error): void {
+    this.#cancel?.(reason)
+    if (this.#over) return
+    this.#late = true
     // A check that obeys its signal rejects in the turn of its abort and may say more than we know.
     this.#turn = setImmediate(() => {
       this.#giveResult(undefined)
-      this.#timer = setTimeout(() => this.#end(false), this.#timeoutMs)
+      this.#timer = setTimeout(() => this.#finish(false), this.#timeoutMs)
     })
   }
 
-  #settled(end: Settled): void {
+  #settled(end: CheckEnd): void {
     // Given up already.
     if (this.#over) return
     if (!this.#resultGiven) this.#giveResult(end)
-    this.#end(true)
+    this.#finish(true)
   }
 
-  #giveResult(end: Settled | undefined): void {
+  #giveResult(end: CheckEnd | undefined): void {
     this.#resultGiven = true
     clearTimeout(this.#timer)
     clearImmediate(this.#turn)
@@ -130,29 +139,18 @@ export class Attempt {
     const time = this.#timeOf(durationMs)
     this.#lag.leave()
     this.#listener.result(
-      this.#aborted === undefined
-        ? inTime(end, durationMs, time)
-        : late(end, this.#aborted, durationMs, time),
+      this.#late ? late(end, this.#stopped, durationMs, time) : inTime(end, durationMs, time),
     )
   }
 
-  #end(settled: boolean): void {
+  #finish(settled: boolean): void {
     this.#over = true
     clearTimeout(this.#timer)
     this.#listener.ended(settled)
   }
 }
 
-// A check may throw before it returns a promise, or return none.
-async function callCheck(
-  check: Check,
-  member: HealthMember,
-  signal: AbortSignal,
-): Promise<unknown> {
-  return check(member, { signal })
-}
-
-function inTime(end: Settled | undefined, durationMs: number, time: MemberTime): AttemptResult {
+function inTime(end: CheckEnd | undefined, durationMs: number, time: MemberTime): AttemptResult {
   if (end !== undefined && 'error' in end) {
     // What the kernel has said is true however slow we were; a check's own timers are as late as we are.
     return isSystemError(end.error)
@@ -168,13 +166,13 @@ function inTime(end: Settled | undefined, durationMs: number, time: MemberTime):
 }
 
 function late(
-  end: Settled | undefined,
-  abortReason: unknown,
+  end: CheckEnd | undefined,
+  reason: unknown,
   durationMs: number,
   time: MemberTime,
 ): AttemptResult {
   // A success after the deadline is none.
-  const error = end !== undefined && 'error' in end ? end.error : abortReason
+  const error = end !== undefined && 'error' in end ? end.error : reason
   return { ...excuse(error, time), durationMs }
 }
 

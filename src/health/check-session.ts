@@ -1,6 +1,7 @@
 // What happens between start and stop: members come and go, and each is checked when it is due.
 import type { Announce } from './announce.js'
 import { Attempt } from './attempt.js'
+import { beginOf } from './begin.js'
 import { DueQueue } from './due-queue.js'
 import { FirstRound } from './first-round.js'
 import { LoopLag } from './loop-lag.js'
@@ -24,8 +25,8 @@ export class CheckSession {
   readonly #firstRound: FirstRound
   readonly #monitors = new Map<string, MemberMonitor>()
   readonly #uplink = new Uplink()
-  /** Those with a check under way, removed ones included. */
-  readonly #running = new Set<MemberMonitor>()
+  /** Checks under way, of removed members too. */
+  #running = 0
   readonly #unsubscribe: (() => void)[] = []
   #added = 0
   #resyncDue = false
@@ -73,8 +74,11 @@ export class CheckSession {
       monitor.attempt?.stop(new Error('the checker was stopped'))
     }
     return new Promise((resolve) => {
-      this.#stopped = resolve
-      if (this.#running.size === 0) resolve()
+      this.#stopped = () => {
+        this.#lag.stop()
+        resolve()
+      }
+      if (this.#running === 0) this.#stopped()
     })
   }
 
@@ -141,10 +145,20 @@ export class CheckSession {
   }
 
   #add({ member, presumed }: Listed): MemberMonitor {
-    const { rise, fall, intervalMs, jitter, timeout, holdDown } = this.#settings
+    const { check, rise, fall, intervalMs, jitter, timeout, holdDown } = this.#settings
+    const begin = beginOf(check)
     const now = performance.now()
     const schedule = new Schedule(now, intervalMs, phaseOf(this.#added++), jitter)
-    const monitor = new MemberMonitor(member, presumed, rise, fall, schedule, timeout, holdDown)
+    const monitor = new MemberMonitor(
+      member,
+      presumed,
+      begin,
+      rise,
+      fall,
+      schedule,
+      timeout,
+      holdDown,
+    )
     this.#monitors.set(member.key, monitor)
     this.#uplink.add(monitor)
     this.#queue.add(monitor, now)
@@ -154,14 +168,12 @@ export class CheckSession {
   // --- schedule
 
   #check(monitor: MemberMonitor, waitedMs: number): void {
-    const { check } = this.#settings
     const timeoutMs = monitor.limit.ms
     this.#noteWait(waitedMs)
     monitor.startedAt = performance.now()
-    this.#running.add(monitor)
-    const controller = monitor.signals.next()
+    this.#running++
     let soon = false
-    monitor.attempt = new Attempt(check, monitor.member, controller, timeoutMs, this.#lag, {
+    const attempt = new Attempt(timeoutMs, this.#lag, {
       result: (result) => {
         if (result.outcome === 'success') monitor.limit.answered(result.durationMs)
         else if (result.durationMs >= timeoutMs) monitor.limit.missed()
@@ -170,16 +182,18 @@ export class CheckSession {
       // No overlap: the next check waits for this one, but not for ever.
       ended: (settled) => this.#ended(monitor, settled, soon),
     })
+    monitor.attempt = attempt
+    attempt.run(monitor.begin, monitor.member)
   }
 
   #ended(monitor: MemberMonitor, settled: boolean, soon: boolean): void {
     monitor.attempt = undefined
-    this.#running.delete(monitor)
+    this.#running--
     this.#noteStuck(monitor, settled)
     if (!monitor.gone) this.#queue.add(monitor, this.#due(monitor, soon))
     // When stopped, the queue is empty and stays so.
     this.#queue.release()
-    if (this.#running.size === 0) this.#stopped?.()
+    if (this.#running === 0) this.#stopped?.()
   }
 
   #due(monitor: MemberMonitor, soon: boolean): number {

@@ -19,10 +19,12 @@ export class DueQueue<T extends Due> {
   #timer: NodeJS.Timeout | undefined
   #timerDue = Number.POSITIVE_INFINITY
   #turn: NodeJS.Immediate | undefined
+  /** Somebody looks, and sees to the rest at the end. */
+  #looking = false
 
   /**
-   * `begin` takes a slot, until `release`. It must not throw. `waitedMs`: how late it is for want of slots; a blocked
-   * event loop makes everybody late and does not count.
+   * `begin` takes a slot, until `release`, which it may call itself. It must not throw. `waitedMs`: how late it is for want
+   * of slots; a blocked event loop makes everybody late and does not count.
    */
   constructor(slots: number, begin: (item: T, waitedMs: number) => void) {
     this.#free = slots
@@ -57,7 +59,7 @@ export class DueQueue<T extends Due> {
 
   /** Sees to it that somebody looks when the first one is due. */
   #wait(): void {
-    if (this.#turn !== undefined) return
+    if (this.#looking || this.#turn !== undefined) return
     if (this.#free === 0) {
       this.#crowded = true
       return
@@ -82,6 +84,7 @@ export class DueQueue<T extends Due> {
     clearTimeout(this.#timer)
     this.#timerDue = Infinity
     this.#turn = undefined
+    this.#looking = true
     const from = performance.now()
     for (let now = from; this.#free > 0 && now - from < SLICE_MS; now = performance.now()) {
       const first = this.#heap[1]
@@ -91,6 +94,7 @@ export class DueQueue<T extends Due> {
       this.#free--
       this.#begin(first, waitedMs)
     }
+    this.#looking = false
     this.#wait()
   }
 

@@ -14,16 +14,25 @@ export class LoopLag {
   }
 
   enter(): void {
-    if (this.#users++ > 0) return
+    this.#users++
+    if (this.#timer !== undefined) return
     this.#lastTick = performance.now()
-    this.#timer = setInterval(() => {
-      this.#blockedMs = this.blockedMs()
-      this.#lastTick = performance.now()
-    }, this.#tickMs).unref()
+    this.#timer = setInterval(() => this.#tick(), this.#tickMs).unref()
   }
 
   leave(): void {
-    if (--this.#users > 0) return
+    this.#users--
+  }
+
+  /** Goes on for a tick after the last one has left: most checks end at once, and are not worth a timer each. */
+  #tick(): void {
+    this.#blockedMs = this.blockedMs()
+    this.#lastTick = performance.now()
+    if (this.#users === 0) this.stop()
+  }
+
+  /** To be called when nobody is inside any more. */
+  stop(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
   }

@@ -1,10 +1,10 @@
 // Everything the checker knows about one member while it runs.
 import type { Attempt } from './attempt.js'
+import type { Begin } from './begin.js'
 import type { Due } from './due-queue.js'
 import { Flapping, type HoldDownSettings } from './hold-down.js'
 import { MemberState } from './member-state.js'
 import type { Schedule } from './schedule.js'
-import { Signals } from './signals.js'
 import { TimeLimit, type TimeLimitSettings } from './time-limit.js'
 import type {
   CheckOutcome,
@@ -39,9 +39,9 @@ export class MemberMonitor implements Due {
   readonly fall: number
   /** No target lists it any more, or the checker has stopped. */
   gone = false
+  readonly begin: Begin
   attempt: Attempt | undefined
   readonly limit: TimeLimit
-  readonly signals = new Signals()
   due = Number.POSITIVE_INFINITY
 
   /** Milliseconds since the epoch, for people. */
@@ -74,6 +74,7 @@ export class MemberMonitor implements Due {
   constructor(
     member: HealthMember,
     presumed: HealthState,
+    begin: Begin,
     rise: number,
     fall: number,
     schedule: Schedule,
@@ -81,6 +82,7 @@ export class MemberMonitor implements Due {
     holdDown?: HoldDownSettings,
   ) {
     this.member = member
+    this.begin = begin
     this.rise = rise
     this.fall = fall
     this.state = new MemberState(presumed, rise, fall)

@@ -67,8 +67,7 @@ export function describe(error: unknown): string {
 }
 
 /** Why a check's signal was aborted, in words that follow "dns udp 10.1.0.1:53: ". */
-export function describeAbort(signal: AbortSignal): string {
-  const reason: unknown = signal.reason
+export function describeAbort({ reason }: { readonly reason: unknown }): string {
   if (reason instanceof CheckTimeoutError) return reason.message
   if (reason instanceof Error && reason.name === 'TimeoutError') return 'no answer in time'
   return 'stopped'

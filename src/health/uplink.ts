@@ -1,5 +1,5 @@
 // "No route to the network": the member's fault if another member is reached, our own uplink if none is. What is asked of
-// all members is kept up to date with each result, so that none costs a walk over all of them.
+// all members is kept up to date with each result, so that hardly any costs a walk over all of them.
 import type { MemberMonitor } from './member-monitor.js'
 
 /**
@@ -15,7 +15,9 @@ export type RouteJudgement =
 export class Uplink {
   /** All members, by the end of their last check: the one that was checked longest ago comes first. */
   readonly #members = new Set<MemberMonitor>()
-  readonly #reached = new LatestReached()
+  /** Nobody was reached by a later check, which began at `#latestAt`. It may have lost its route since. */
+  #latest: MemberMonitor | undefined
+  #latestAt = Number.NEGATIVE_INFINITY
   /** How many are in no row of "no route". */
   #withRoute = 0
 
@@ -37,7 +39,7 @@ export class Uplink {
     member.noRouteSince = undefined
     member.held = 0
     member.reachedAt = member.startedAt
-    this.#reached.add(member, this.#members.size)
+    this.#noteReached(member)
   }
 
   /** A result that says nothing about routes. */
@@ -56,7 +58,7 @@ export class Uplink {
     const since = member.noRouteSince ?? member.startedAt
     if (member.noRouteSince === undefined) this.#withRoute--
     member.noRouteSince = since
-    if (this.#reached.latest() > since) {
+    if (this.#latestReached() > since) {
       const count = member.held + 1
       member.held = 0
       return { kind: 'fault', count }
@@ -74,69 +76,26 @@ export class Uplink {
     if (this.#members.delete(member)) this.#members.add(member)
   }
 
+  /** When the latest check began of those that are reached at present; `-Infinity` if nobody is. */
+  #latestReached(): number {
+    if (this.#latest !== undefined && this.#latest.reachedAt === undefined) {
+      this.#latest = undefined
+      this.#latestAt = Number.NEGATIVE_INFINITY
+      for (const member of this.#members) this.#noteReached(member)
+    }
+    return this.#latestAt
+  }
+
+  #noteReached(member: MemberMonitor): void {
+    const { reachedAt } = member
+    if (reachedAt === undefined || reachedAt < this.#latestAt) return
+    this.#latest = member
+    this.#latestAt = reachedAt
+  }
+
   /** When the check of another member ended that was checked longest ago. */
   #oldest(member: MemberMonitor): number {
     for (const other of this.#members) if (other !== member) return other.endedAt
     return Number.POSITIVE_INFINITY
   }
-}
-
-interface Reached {
-  readonly member: MemberMonitor
-  readonly at: number
-}
-
-/** Which of the members that are reached at present was checked last: a heap whose old entries are dropped when met. */
-class LatestReached {
-  #heap: Reached[] = []
-
-  add(member: MemberMonitor, members: number): void {
-    if (this.#heap.length > 2 * members + 16) this.#tidy()
-    this.#push({ member, at: member.startedAt })
-  }
-
-  /** When that check began; `-Infinity` if no member is reached. */
-  latest(): number {
-    while (this.#heap.length > 0 && !isPresent(this.#heap[0]!)) this.#dropTop()
-    return this.#heap[0]?.at ?? Number.NEGATIVE_INFINITY
-  }
-
-  #tidy(): void {
-    const present = this.#heap.filter(isPresent)
-    this.#heap = []
-    for (const one of present) this.#push(one)
-  }
-
-  #push(one: Reached): void {
-    const heap = this.#heap
-    let at = heap.length
-    heap.push(one)
-    while (at > 0) {
-      const above = (at - 1) >> 1
-      if (heap[above]!.at >= one.at) break
-      heap[at] = heap[above]!
-      at = above
-    }
-    heap[at] = one
-  }
-
-  #dropTop(): void {
-    const heap = this.#heap
-    const last = heap.pop()!
-    if (heap.length === 0) return
-    let at = 0
-    for (;;) {
-      let below = 2 * at + 1
-      if (below >= heap.length) break
-      if (below + 1 < heap.length && heap[below + 1]!.at > heap[below]!.at) below++
-      if (heap[below]!.at <= last.at) break
-      heap[at] = heap[below]!
-      at = below
-    }
-    heap[at] = last
-  }
-}
-
-function isPresent({ member, at }: Reached): boolean {
-  return member.reachedAt === at
 }

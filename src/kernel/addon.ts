@@ -147,6 +147,26 @@ export interface RawRefusal {
   readonly error: number
 }
 
+/** What `NativeConnector` says of a connection that is neither made nor refused (native/connector.h). */
+export const PENDING = -1
+
+/** Makes TCP connections and resets them at once. While one is pending, the process stays. */
+export interface NativeConnector {
+  /** Makes its thread, before all else: 0, or an errno, after which it may be tried again. */
+  start(): number
+  /**
+   * @param id of none that is pending
+   * @param address a literal one
+   * @param fd a stream socket, its own from then on; -1: it opens one
+   * @returns 0 if the connection was made, `PENDING`, or an errno
+   */
+  begin(id: number, address: string, port: number, fd: number): number
+  /** Closes one that is pending, and does not tell of it any more: what it came to by now, as `begin` says it. */
+  cancel(id: number): number
+  /** Pairs of an id and 0 or an errno. */
+  take(): Int32Array
+}
+
 export interface Addon {
   readonly layout: Layout
   readonly Client: new (
@@ -155,6 +175,10 @@ export interface Addon {
     fd: number,
     onCompletion: OnCompletion,
   ) => NativeClient
+  /** @param onEnded called when there is something to take */
+  readonly Connector: new (
+    onEnded: () => void,
+  ) => NativeConnector
   /**
    * Opens a socket that is not connected, and waits for nobody.
    *

@@ -280,4 +280,17 @@ kernelSuite('sockets of checks', () => {
     await rounds(12)
     await expect.poll(() => [descriptors(), threads()]).toEqual(before)
   })
+
+  test('TCP checks keep their thread of JavaScript until they have an answer, and leave nothing in one that is ended', () => {
+    type Left = { threads: number; descriptors: number }
+    const { first, last, said, code } = programValue<{
+      first: Left
+      last: Left
+      said: string
+      code: number
+    }>('checks-in-threads.mjs')
+    expect(last.threads).toBeLessThanOrEqual(first.threads)
+    expect(last.descriptors).toBeLessThanOrEqual(first.descriptors)
+    expect([said, code]).toEqual(['connected', 0])
+  })
 })

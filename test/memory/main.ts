@@ -134,6 +134,8 @@ function grown(before: Sight, after: Sight, count: number): string[] {
 }
 
 async function load(folder: string): Promise<Library> {
+  // A copy of the build has none beside it.
+  process.env.IPVS_ADDON ??= built('Release/ipvs.node')
   const from = (file: string) => import(pathToFileURL(path.resolve(folder, file)).href)
   const { checks } = (await from('health/checks/index.js')) as Pick<Library, 'checks'>
   const { exec } = (await from('health/checks/exec.js')) as Pick<Library, 'exec'>

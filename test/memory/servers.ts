@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import { createSecureContext, TLSSocket } from 'node:tls'
 import { makeCertificate } from '../unit/health/certificate.js'
+import { startDeaf } from '../unit/health/deaf.js'
 import { type Ending, endings } from './endings.js'
 import { type Speech, subjects } from './subjects.js'
 
@@ -20,12 +21,14 @@ const halfHello = Buffer.from('160303007a0200007603030000', 'hex')
 
 async function main(): Promise<void> {
   const ports: Record<string, Partial<Record<Ending, number>>> = {}
-  for (const { name, speech } of subjects) {
+  for (const { name, speech, isDeaf } of subjects) {
     if (speech === undefined) continue
     const own: Partial<Record<Ending, number>> = {}
     ports[name] = own
     for (const ending of endings) {
-      if (ending === 'refused') own[ending] = await (speech.udp ? refuseUdp() : refuseTcp())
+      if (isDeaf && (ending === 'silent' || ending === 'aborted'))
+        own[ending] = (await startDeaf()).port
+      else if (ending === 'refused') own[ending] = await (speech.udp ? refuseUdp() : refuseTcp())
       else own[ending] = await (speech.udp ? serveUdp(speech, ending) : serveTcp(speech, ending))
     }
   }

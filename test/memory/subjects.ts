@@ -29,6 +29,8 @@ export interface Subject {
   readonly check: (library: Library, port: number, ending: Ending) => Check
   /** Left out: it asks no server. */
   readonly speech?: Speech
+  /** Silent is who does not even take its connection: once it has that, it asks no more. */
+  readonly isDeaf?: true
   /** Endings that it takes for healthy. Default: `healthy`. */
   readonly takes?: readonly Ending[]
   /** Started for each check; so few that a second of the gate is enough. */
@@ -61,7 +63,8 @@ const grpcAnswer = (status: string) =>
   http2Body('\0', `\0\0\0\0\x02\x08${status}`) +
   `\0\0${String.fromCharCode(grpcTrailers.length)}\x01\x05\0\0\0\x01${grpcTrailers}`
 const httpOptions = { body: /^ready$/m, maxBodyBytes: 100_000 }
-const everythingTakes = ['healthy', 'wrong', 'silent', 'half', 'half, closed', 'endless'] as const
+const connectedTakes = ['healthy', 'wrong', 'half', 'half, closed', 'endless'] as const
+const everythingTakes = [...connectedTakes, 'silent'] as const
 
 const smtp: Speech = {
   first: true,
@@ -143,13 +146,15 @@ export const subjects: readonly Subject[] = [
     name: 'tcp',
     check: ({ checks }, port) => checks.tcp({ port }),
     speech: redis,
-    takes: everythingTakes,
+    isDeaf: true,
+    takes: connectedTakes,
   },
   {
     name: 'tcp by a device',
     check: ({ checks }, port) => checks.tcp({ port, connect: { device: 'lo' } }),
     speech: redis,
-    takes: everythingTakes,
+    isDeaf: true,
+    takes: connectedTakes,
   },
   {
     name: 'udp',

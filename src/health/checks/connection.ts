@@ -103,7 +103,8 @@ export function withConnection<T>(
   })
 }
 
-function dial(endpoint: CheckRoute): Socket {
+/** @throws as `withSocket` does, and what Node.js throws */
+export function dial(endpoint: CheckRoute): Socket {
   const { address: host, port, localAddress } = endpoint
   // A literal address: no look-up, nothing on libuv's thread pool.
   // Half open: Node.js would answer the end of the other side with an end of ours, which rules out a reset.
@@ -116,7 +117,7 @@ function dial(endpoint: CheckRoute): Socket {
 }
 
 /** A reset leaves no TIME_WAIT on either side, of which a check per second and member would make thousands. */
-function closeWithReset(socket: Socket): void {
+export function closeWithReset(socket: Socket): void {
   // Without a connection there is nothing to reset. In the middle of a shutdown Node.js (20.20) cannot, and leaks.
   const ending = socket.writableEnded && !socket.writableFinished
   if (socket.connecting || socket.destroyed || ending) socket.destroy()

@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { type CheckEnd, quickCheck } from '../../../src/health/begin.js'
 import {
   type Check,
   HealthChecker,
@@ -377,6 +378,100 @@ describe('time limit', () => {
     checker.start()
     await pass(1100)
     expect(seen).toEqual(new Set([one, two]))
+  })
+})
+
+describe('a quick check', () => {
+  /** Ends at once, or when it is cancelled, with what `ends` has. */
+  const quick = (atOnce: boolean, ends: (reason: unknown) => CheckEnd) =>
+    quickCheck(
+      () => 'x',
+      (_member, done) => {
+        if (atOnce) done(ends(undefined))
+        return (reason) => {
+          if (!atOnce) done(ends(reason))
+        }
+      },
+    )
+  const results = (checker: HealthChecker) => {
+    const seen: unknown[] = []
+    checker.on('result', ({ outcome, reason }) => seen.push([outcome, reason]))
+    return seen
+  }
+
+  it('may end while it begins, and keeps the schedule', async () => {
+    const members = Array.from({ length: 50 }, (_, i) => member(i + 1, 'up'))
+    const check = quick(true, () => ({ value: { detail: 'fine' } }))
+    const { checker } = build(new TestTarget(...members), { check, maxInFlight: 3 })
+    const seen = results(checker)
+    checker.start()
+    await pass(10)
+    expect(seen).toEqual(members.map(() => ['success', 'fine']))
+    await pass(10_000)
+    expect(seen).toHaveLength(50 * 11)
+    expect(checker.status().every(({ inFlight, state }) => !inFlight && state === 'up')).toBe(true)
+  })
+
+  it('fails at its time limit, unless it finds an answer then', async () => {
+    for (const [ends, expected] of [
+      [(error: unknown) => ({ error }), ['failure', 'no answer within 500 ms']],
+      [() => ({ value: undefined }), ['success', 'healthy']],
+      [() => ({ error: failed('ECONNREFUSED') }), ['failure', 'connection refused']],
+    ] as const) {
+      const { checker } = build(new TestTarget(member(1, 'up')), { check: quick(false, ends) })
+      const seen = results(checker)
+      checker.start()
+      await pass(510)
+      expect(seen).toEqual([expected])
+      await checker.stop()
+    }
+  })
+
+  it('ends with its checker and with its member, and says no more', async () => {
+    const reasons: unknown[] = []
+    const check = quick(false, (reason) => {
+      reasons.push((reason as Error).message)
+      return { error: reason }
+    })
+    const target = new TestTarget(member(1), member(2))
+    const { checker, codes } = build(target, { check })
+    const seen = results(checker)
+    checker.start()
+    await pass(10)
+    target.change(member(2))
+    await pass(0)
+    expect(await isResolved(checker.stop())).toBe(true)
+    expect(reasons).toEqual(['the member was removed', 'the checker was stopped'])
+    expect([seen, codes(), vi.getTimerCount()]).toEqual([[], [], 0])
+  })
+
+  it('may be stopped by whoever hears of its result', async () => {
+    const check = quick(true, () => ({ value: undefined }))
+    const { checker } = build(new TestTarget(member(1), member(2)), { check })
+    let heard = 0
+    checker.on('result', () => {
+      heard++
+      void checker.stop()
+    })
+    checker.start()
+    await pass(5000)
+    expect(heard).toBe(1)
+    expect(await isResolved(checker.stop())).toBe(true)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('that throws has failed', async () => {
+    const check = quickCheck(
+      () => 'x',
+      () => {
+        throw new Error('no way')
+      },
+    )
+    const { checker } = build(new TestTarget(member(1, 'up')), { check })
+    const seen = results(checker)
+    checker.start()
+    await pass(10)
+    expect(seen).toEqual([['failure', 'no way']])
   })
 })
 

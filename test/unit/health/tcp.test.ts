@@ -1,13 +1,55 @@
-import { describe, expect, it } from 'vitest'
+import { getEventListeners } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { checks, type TcpCheckOptions } from '../../../src/health/checks/index.js'
 import { CheckTimeoutError, classify } from '../../../src/health/outcome.js'
 import type { HealthMember } from '../../../src/health/types.js'
+import { type DeafServer, startDeaf } from './deaf.js'
 import { nothingLeftOpen, outcomeOf, run, serve } from './loopback.js'
 
 const signal = new AbortController().signal
 
-describe('checks.tcp', () => {
-  it('is healthy when connected, and closes with a reset', async () => {
+/** As include/net/tcp_states.h has them. */
+const ESTABLISHED = '01'
+const SYN_SENT = '02'
+
+/** The addresses, as the kernel writes them, of the sockets in this state with somebody at this port. */
+function addresses(state: string, port: number): string[] {
+  const remote = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  const rows = readFileSync('/proc/net/tcp', 'utf8').trim().split('\n').slice(1)
+  return rows
+    .map((row) => row.trim().split(/\s+/))
+    .filter(([, , there, its]) => its === state && there!.endsWith(remote))
+    .map(([, here]) => here!.split(':')[0]!)
+}
+
+const sockets = (state: string, port: number): number => addresses(state, port).length
+
+describe.each([
+  ['the addon', undefined],
+  ['Node.js, where there is no addon,', '/nonexistent/ipvs.node'],
+])('a connection by %s', (_name, addon) => {
+  let tcp: typeof checks.tcp
+  let TimeoutError: typeof CheckTimeoutError
+  let deaf: DeafServer
+  beforeAll(async () => {
+    vi.stubEnv('IPVS_ADDON', addon)
+    vi.resetModules()
+    const { checks: fresh } = await import('../../../src/health/checks/index.js')
+    tcp = fresh.tcp
+    ;({ CheckTimeoutError: TimeoutError } = await import('../../../src/health/outcome.js'))
+    deaf = await startDeaf()
+    // It looks for the addon when it is used first.
+    await outcomeOf(tcp()({ key: 'x', address: '127.0.0.1', port: 1 }, { signal }))
+  })
+  afterAll(async () => {
+    await deaf.close()
+    vi.unstubAllEnvs()
+    vi.resetModules()
+  })
+  const deafMember = () => ({ key: 'deaf', address: '127.0.0.1', port: deaf.port })
+
+  it('is healthy when it is made, and closed with a reset', async () => {
     let seen: string | undefined
     const server = await serve({
       tcp: (socket) => {
@@ -17,35 +59,92 @@ describe('checks.tcp', () => {
         socket.resume()
       },
     })
-    expect(await outcomeOf(checks.tcp()(server.member, { signal }))).toBe('healthy: connected')
+    expect(await outcomeOf(tcp()(server.member, { signal }))).toBe('healthy: connected')
     await nothingLeftOpen()
     await expect.poll(() => seen).toBe('ECONNRESET')
   })
 
   it('says refused', async () => {
     const { member } = await serve({})
-    expect(await outcomeOf(checks.tcp()(member, { signal }))).toBe(
-      `tcp ${member.key}: connection refused`,
-    )
+    const error = await tcp()(member, { signal }).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({
+      message: `tcp ${member.key}: connection refused`,
+      cause: {
+        message: `connect ECONNREFUSED ${member.key}`,
+        ...{ code: 'ECONNREFUSED', syscall: 'connect', errno: -111 },
+        ...{ address: member.address, port: member.port },
+      },
+    })
     await nothingLeftOpen()
   })
 
   it('works over IPv6', async () => {
     const server = await serve({ tcp: () => {} }, '::1')
-    expect(await outcomeOf(checks.tcp()(server.member, { signal }))).toBe('healthy: connected')
+    expect(await outcomeOf(tcp()(server.member, { signal }))).toBe('healthy: connected')
     await server.close()
-    const refused = await outcomeOf(checks.tcp()(server.member, { signal }))
+    const refused = await outcomeOf(tcp()(server.member, { signal }))
     expect(refused).toMatch(/^tcp \[::1\]:\d+: connection refused$/)
   })
 
   it('gives up at the abort and leaves nothing open', async () => {
-    // TEST-NET-1: nobody answers, and the abort comes before any error can.
     const controller = new AbortController()
-    const member = { key: 'x', address: '192.0.2.1', port: 9 }
-    const check = outcomeOf(checks.tcp()(member, { signal: controller.signal }))
-    controller.abort(new CheckTimeoutError(50))
-    expect(await check).toBe('tcp 192.0.2.1:9: no answer within 50 ms (no connection)')
+    const check = outcomeOf(tcp()(deafMember(), { signal: controller.signal }))
+    await expect.poll(() => sockets(SYN_SENT, deaf.port)).toBe(1)
+    controller.abort(new TimeoutError(50))
+    expect(await check).toBe(`tcp 127.0.0.1:${deaf.port}: no answer within 50 ms (no connection)`)
     await nothingLeftOpen()
+    expect(sockets(SYN_SENT, deaf.port)).toBe(0)
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+  })
+
+  it('gives up many at once', async () => {
+    const controller = new AbortController()
+    const all = Array.from({ length: 100 }, () =>
+      outcomeOf(tcp()(deafMember(), { signal: controller.signal })),
+    )
+    await expect.poll(() => sockets(SYN_SENT, deaf.port)).toBe(100)
+    controller.abort()
+    expect(new Set(await Promise.all(all)).size).toBe(1)
+    expect(sockets(SYN_SENT, deaf.port)).toBe(0)
+  })
+
+  it('is healthy when it is made later', async () => {
+    const controller = new AbortController()
+    const all = Array.from({ length: 20 }, () =>
+      outcomeOf(tcp()(deafMember(), { signal: controller.signal })),
+    )
+    await expect.poll(() => sockets(SYN_SENT, deaf.port)).toBe(20)
+    deaf.hear()
+    expect(new Set(await Promise.all(all))).toEqual(new Set(['healthy: connected']))
+    await nothingLeftOpen()
+    // Those that fill its queue stay.
+    await expect.poll(() => sockets(ESTABLISHED, deaf.port)).toBe(2)
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+  })
+})
+
+describe('checks.tcp', () => {
+  it('finds an answer that nobody has told of yet when it is aborted', async () => {
+    const deaf = await startDeaf()
+    const controller = new AbortController()
+    const member = { key: 'deaf', address: '127.0.0.1', port: deaf.port }
+    const check = outcomeOf(checks.tcp()(member, { signal: controller.signal }))
+    const others = sockets(ESTABLISHED, deaf.port)
+    deaf.hear()
+    // The event loop does not turn.
+    while (sockets(ESTABLISHED, deaf.port) === others);
+    controller.abort(new CheckTimeoutError(50))
+    expect(await check).toBe('healthy: connected')
+    await deaf.close()
+  })
+
+  it('wants a literal address', async () => {
+    const member = { key: 'x', address: 'localhost', port: 1 }
+    const error = await checks
+      .tcp()(member, { signal })
+      .catch((thrown: unknown) => thrown)
+    expect(classify(error)).toBe('unknown')
+    expect((error as Error).message).toMatch(/^tcp localhost:1: member\.address must be a literal/)
   })
 
   it('does not even begin with an aborted signal', async () => {
@@ -90,13 +189,18 @@ describe('checks.tcp', () => {
   })
 
   it('connects from another address when told', async () => {
-    const from: (string | undefined)[] = []
-    const { member } = await serve({ tcp: (socket) => from.push(socket.remoteAddress) })
-    const check = checks.tcp({ localAddress: '127.0.0.9' })
-    expect(await run(check, member)).toBe('healthy: connected')
-    await expect.poll(() => from).toEqual(['127.0.0.9'])
+    const deaf = await startDeaf()
+    const controller = new AbortController()
+    const check = checks.tcp({ localAddress: '127.0.0.9', port: deaf.port })
+    const said = run(check, { key: 'x', address: '127.0.0.1', port: 0 }, controller.signal)
+    expect(addresses(SYN_SENT, deaf.port)).toEqual(['0900007F'])
+    controller.abort()
+    expect(await said).toMatch(/stopped \(no connection\)$/)
+    await deaf.close()
+    const { member } = await serve({ tcp: () => {} })
+    expect(await run(checks.tcp({ localAddress: '127.0.0.9' }), member)).toBe('healthy: connected')
     const six = await serve({ tcp: () => {} }, '::1')
-    expect(await run(check, six.member)).toBe(
+    expect(await run(checks.tcp({ localAddress: '127.0.0.9' }), six.member)).toBe(
       'options.localAddress must be an IPv6 address, as that of HOST; received "127.0.0.9"',
     )
   })

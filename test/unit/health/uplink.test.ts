@@ -6,7 +6,8 @@ import { Uplink } from '../../../src/health/uplink.js'
 import { member } from './target.js'
 
 function monitor(n: number): MemberMonitor {
-  return new MemberMonitor(member(n), 'up', 2, 3, new Schedule(0, 1000, 1, 0), {
+  const begin = () => () => {}
+  return new MemberMonitor(member(n), 'up', begin, 2, 3, new Schedule(0, 1000, 1, 0), {
     min: 500,
     max: 500,
   })
