@@ -1,4 +1,4 @@
-// npm run bench -- command: `ipvs list` beside `ipvsadm -Ln`, from their start to their last line; what `ipvs top` takes; its pictures.
+// npm run bench -- command: `ipvs list` beside `ipvsadm -Ln`, from their start to their last line; what `ipvs top` takes; pictures of the command.
 import { readFileSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { built } from '../../lab/checkout.js'
@@ -21,7 +21,7 @@ const usage = `How long the command takes to show a table, beside ipvsadm, and h
     npm run bench -- command --pictures FOLDER
 
     --seconds N        how long "ipvs top" is watched (20); 0: not at all
-    --pictures FOLDER  measures nothing, and takes pictures of "ipvs top" at 1, 50 and 1,000 services
+    --pictures FOLDER  measures nothing, and takes the pictures of docs/command.md
 
 Exit status 0: it was measured, and took less than 120 MB, top less than 10 % of a core. 1: it took more.
 `

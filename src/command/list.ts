@@ -1,11 +1,12 @@
 // ipvs list: the table, as the kernel has it or as somebody saved it.
+import type { ListedService } from '../rules/listed.js'
 import type { Connection } from '../system/connections.js'
 import { CommandError } from './errors.js'
 import { readKernel, withKernel } from './kernel.js'
 import { print } from './output.js'
 import { painter } from './paint.js'
 import { type Call, exitStatuses, type Run } from './spec.js'
-import { listingFile, wholeListing } from './table/proc.js'
+import { hasFlags, listingFile, wholeListing } from './table/proc.js'
 import { endpoint, KERNEL, type SeenTable, selector } from './table/seen.js'
 import { type Column, showTable } from './table/show.js'
 
@@ -36,7 +37,16 @@ async function read(call: Call): Promise<SeenTable> {
   }
   const file = columnsOf(call).length === 0 ? listingFile(netns) : undefined
   const services = file && (await wholeListing(file))
-  return services ? { source: KERNEL, services, lacks: [] } : readKernel('ipvs list', call)
+  if (services) return { source: KERNEL, services, lacks: [] }
+  const table = await readKernel('ipvs list', call)
+  return { ...table, services: table.services.map(withoutIgnoredFlags) }
+}
+
+/** The kernel's own listing does not have them either. */
+function withoutIgnoredFlags(service: ListedService): ListedService {
+  if (service.schedulerFlags === undefined || hasFlags(service)) return service
+  const { schedulerFlags: _, ...rest } = service
+  return rest
 }
 
 function columnsOf({ options }: Call): Column[] {

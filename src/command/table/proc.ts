@@ -31,16 +31,22 @@ export async function wholeListing(file: string): Promise<readonly ListedService
 
 /** The kernel gives so much at a time (seq_file.c). */
 const PAGE = 4096
-/** Schedulers that have flags, which a listing leaves out. */
-const WITH_FLAGS = ['sh', 'mh']
+/** Schedulers of the kernel that know no flags: it keeps what they are given, and nobody asks for it. */
+const WITHOUT_FLAGS: ReadonlySet<string> = new Set(
+  'rr wrr lc wlc lblc lblcr dh sed nq fo ovf twos'.split(' '),
+)
+
+export function hasFlags({ scheduler = '' }: ListedService): boolean {
+  return !WITHOUT_FLAGS.has(scheduler)
+}
 
 /** It leaves out half of what belongs to persistence, to tunnels, to IPv6 and to some firewall marks. */
 function isWhole(service: ListedService): boolean {
-  const { onePacket, persistence, scheduler = '', fwmark, family, destinations } = service
+  const { onePacket, persistence, fwmark, family, destinations } = service
   return (
     onePacket !== undefined &&
     persistence === undefined &&
-    !WITH_FLAGS.includes(scheduler) &&
+    !hasFlags(service) &&
     (fwmark === undefined || family !== undefined) &&
     destinations.every(({ forwarding }) => forwarding !== 'tunnel')
   )

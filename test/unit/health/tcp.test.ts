@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { checks, type TcpCheckOptions } from '../../../src/health/checks/index.js'
 import { CheckTimeoutError, classify } from '../../../src/health/outcome.js'
 import type { HealthMember } from '../../../src/health/types.js'
@@ -38,12 +38,14 @@ describe.each([
     const { checks: fresh } = await import('../../../src/health/checks/index.js')
     tcp = fresh.tcp
     ;({ CheckTimeoutError: TimeoutError } = await import('../../../src/health/outcome.js'))
-    deaf = await startDeaf()
     // It looks for the addon when it is used first.
     await outcomeOf(tcp()({ key: 'x', address: '127.0.0.1', port: 1 }, { signal }))
   })
-  afterAll(async () => {
-    await deaf.close()
+  beforeEach(async () => {
+    deaf = await startDeaf()
+  })
+  afterEach(() => deaf.close())
+  afterAll(() => {
     vi.unstubAllEnvs()
     vi.resetModules()
   })
