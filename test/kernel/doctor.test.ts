@@ -203,7 +203,9 @@ const cases: readonly Case[] = [
     rule: 'rp-filter',
     wrong: () => {
       sh(director, `${served(`${UDP} -s rr`)}; sysctl -qw net.ipv4.conf.eth1.rp_filter=1`)
-      // An address that the director looks for on the other side.
+      // An address that the director looks for on the other side: it does not answer who asks for its own by that.
+      const [link] = JSON.parse(director.run(['ip', '-j', 'link', 'show', 'eth1']))
+      sh(client, `ip neigh replace 10.8.1.254 lladdr ${link.address} dev eth0 nud permanent`)
       sh(client, 'ip addr add 10.8.2.99/32 dev lo')
       const line = `require('dgram').createSocket('udp4').bind(0, '10.8.2.99', function () { this.send('x', 5300, '${VIP}', () => this.close()) })`
       client.run([process.execPath, '-e', line])

@@ -159,7 +159,7 @@ kernelSuite('flips', () => {
     }
     const seen = {
       together: await watched(sampler, () => flips(2000, together)),
-      blocking: await watched(sampler, () => flips(500, blocking)),
+      blocking: await watched(sampler, () => flips(2000, blocking)),
       apart: await watched(sampler, () => flips(2000, apart)),
     }
     console.info(`flips, as an outside sampler saw them: ${JSON.stringify(seen)}`)
