@@ -10,7 +10,11 @@ import { needTools } from './tools.mjs'
 const folder = path.join(cacheDir, 'emulation')
 const root = path.join(folder, 'root')
 const qemu = path.join(root, 'usr/bin/qemu-aarch64-static')
-const arm64Root = path.join(root, 'usr/aarch64-linux-gnu')
+/** The machine's own, where it has one: that is not fetched then. */
+const arm64Root = () =>
+  [path.join(root, 'usr/aarch64-linux-gnu'), '/usr/aarch64-linux-gnu'].find((folder) =>
+    existsSync(path.join(folder, 'lib/ld-linux-aarch64.so.1')),
+  )
 const arm64Node = path.join(folder, 'package/bin/node')
 
 const debs = [
@@ -46,7 +50,7 @@ export function tryArm64(cwd, programsOf) {
     const [program, ...rest] = commandOf(words, newest)
     execFileSync(program, rest, { cwd, stdio: 'pipe' })
   }
-  const command = [qemu, '-L', arm64Root, arm64Node]
+  const command = [qemu, '-L', arm64Root(), arm64Node]
   const row = { 'installed by': 'npm 10', on: 'arm64, Node 22 (qemu)', 'install silent': '-' }
   return { ...row, ...programsOf(command, cwd), types: '-' }
 }
@@ -71,7 +75,7 @@ export async function tryCore() {
   const { status, stdout } = spawnSync(qemu, [path.join(build, 'native_test')], {
     encoding: 'utf8',
     // For the programs that it starts by qemu, too.
-    env: { ...process.env, QEMU_LD_PREFIX: arm64Root },
+    env: { ...process.env, QEMU_LD_PREFIX: arm64Root() },
   })
   const failed = stdout.split('\n').filter((line) => line.startsWith('FAIL'))
   const said = status === 0 ? 'yes' : `NO: ${[...failed, `status ${status}`].join('; ')}`
