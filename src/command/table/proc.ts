@@ -25,8 +25,14 @@ export async function wholeListing(file: string): Promise<readonly ListedService
   const text = textIn(file)
   // The kernel goes on by count where the reader had stopped (ip_vs_ctl.c: ip_vs_info_array): a change may make it skip a service.
   if (text === undefined || servicesIn(text) !== servicesIn(textIn(file) ?? '')) return undefined
-  const { services } = await listingOf(text)
-  return services.every(isWhole) ? services : undefined
+  try {
+    const { services } = await listingOf(text)
+    return services.every(isWhole) ? services : undefined
+  } catch (error) {
+    // A line that this version does not know: netlink may say what it is.
+    if ((error as { readonly code?: string }).code === 'ERR_IPVS_ARGUMENT') return undefined
+    throw error
+  }
 }
 
 /** The kernel gives so much at a time (seq_file.c). */
@@ -63,13 +69,9 @@ async function listingOf(text: string): Promise<Listing> {
 
 /** By one buffer: of a file whose size nobody knows, Node.js would make one for each of the kernel's pages. */
 function textIn(file: string): string | undefined {
-  let fd: number
+  let fd: number | undefined
   try {
     fd = openSync(file, 'r')
-  } catch {
-    return undefined
-  }
-  try {
     let buffer = Buffer.allocUnsafe(1 << 16)
     let end = 0
     for (let read = -1; read !== 0; end += read) {
@@ -77,7 +79,9 @@ function textIn(file: string): string | undefined {
       read = readSync(fd, buffer, end, buffer.length - end, null)
     }
     return buffer.toString('latin1', 0, end)
+  } catch {
+    return undefined
   } finally {
-    closeSync(fd)
+    if (fd !== undefined) closeSync(fd)
   }
 }
