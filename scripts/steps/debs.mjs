@@ -22,8 +22,9 @@ import { logged, programFolders, SetupError } from './step.mjs'
  * @param {string[]} packages
  * @param {string} byHand how to install them otherwise, for messages
  * @param {string[]} architectures in Debian's words, where packages are of another one than the machine
+ * @param {string[]} options of apt-get: with `--reinstall` also packages that the machine has
  */
-export async function unpackDebs(name, root, packages, byHand, architectures = []) {
+export async function unpackDebs(name, root, packages, byHand, architectures = [], options = []) {
   for (const program of ['apt-get', 'dpkg-deb']) {
     if (programFolders().some((folder) => existsSync(path.join(folder, program)))) continue
     throw new SetupError(
@@ -39,7 +40,8 @@ export async function unpackDebs(name, root, packages, byHand, architectures = [
   const run = (args) => logged(log, 'apt-get', ['-c', config, ...args], { append: true })
   // Archives of an earlier, interrupted call stay: apt checks them and fetches only the rest.
   await logged(log, 'apt-get', ['-c', config, 'update'])
-  await run(['install', '-y', '--download-only', '--no-install-recommends', ...packages])
+  const words = ['-y', '--download-only', '--no-install-recommends', ...options]
+  await run(['install', ...words, ...packages])
 
   const archives = path.join(apt, 'archives')
   const debs = readdirSync(archives).filter((file) => file.endsWith('.deb'))

