@@ -1,13 +1,12 @@
 // ipvs list: the table, as the kernel has it or as somebody saved it.
 import type { ListedService } from '../rules/listed.js'
 import type { Connection } from '../system/connections.js'
-import { CommandError } from './errors.js'
 import { readKernel, withKernel } from './kernel.js'
 import { print } from './output.js'
 import { painter } from './paint.js'
 import { type Call, exitStatuses, type Run } from './spec.js'
 import { hasFlags, listingFile, wholeListing } from './table/proc.js'
-import { endpoint, KERNEL, type SeenTable, selector } from './table/seen.js'
+import { endpoint, KERNEL, noSuchService, type SeenTable, selector } from './table/seen.js'
 import { type Column, showTable } from './table/show.js'
 
 const COLUMNS: readonly Column[] = ['thresholds', 'stats', 'rates']
@@ -20,9 +19,7 @@ export const list: Run = async (call) => {
   const table = await read(call)
   const services = isMeant ? table.services.filter(isMeant) : table.services
   if (isMeant && services.length === 0) {
-    throw new CommandError(
-      `there is no service ${word}; "ipvs list" shows the ${table.services.length} that there are.`,
-    )
+    throw noSuchService(word!, table.services.length)
   }
   if (options.json) print(`${JSON.stringify({ ...table, services }, jsonOf(call))}\n`)
   else print(showTable(services, columnsOf(call), painter(call)))

@@ -2,7 +2,7 @@
 import { destinationKey } from '../../identity.js'
 import type { ListedService } from '../../rules/listed.js'
 import type { DestinationId, ServiceId } from '../../types.js'
-import { usageError } from '../errors.js'
+import { CommandError, usageError } from '../errors.js'
 
 /** The source of a table that was read over netlink, as a whole. */
 export const KERNEL = 'kernel'
@@ -25,6 +25,13 @@ export function serviceName(service: ServiceId): string {
 
 export function endpoint({ address, port }: DestinationId): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}
+
+/** @param count of the services that there are */
+export function noSuchService(word: string, count: number): CommandError {
+  return new CommandError(
+    `there is no service ${word}; "ipvs list" shows the ${count} that there are.`,
+  )
 }
 
 const FORMS = '192.0.2.53, 192.0.2.53:53, udp/192.0.2.53:53, [2001:db8::53]:53, fwmark/7'

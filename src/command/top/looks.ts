@@ -4,7 +4,7 @@ import type { ListedDestination, ListedService } from '../../rules/listed.js'
 import type { ServiceId, ServiceStatus } from '../../types.js'
 import { CommandError } from '../errors.js'
 import { listingIn } from '../table/proc.js'
-import { endpoint, KERNEL, serviceName } from '../table/seen.js'
+import { endpoint, KERNEL, noSuchService, serviceName } from '../table/seen.js'
 import { method, settings } from '../table/show.js'
 import { follow, type Rows, type Seen } from './model.js'
 
@@ -47,9 +47,7 @@ export function only(
       const { services, destinations } = await source.look((one) => isMeant(one) && wanted(one))
       const list = services.list.filter(isMeant)
       if (!wereThere && list.length === 0) {
-        throw new CommandError(
-          `there is no service ${word}; "ipvs list" shows the ${services.list.length} that there are.`,
-        )
+        throw noSuchService(word, services.list.length)
       }
       wereThere = true
       return { services: { ...services, list }, destinations }
