@@ -10,6 +10,7 @@
 #include "check_socket.h"
 #include "connector_object.h"
 #include "layout.h"
+#include "node_call.h"
 #include "worker.h"
 
 // In place of the C++ library's own, which is a sixth of a binary that has that library in it: it is there for the name of an
@@ -133,16 +134,16 @@ class Client : public Napi::ObjectWrap<Client> {
     Value().Set(kOnCompletion, info[3]);
     if (env_.IsExceptionPending()) return;
     napi_value name = Napi::String::New(env_, "ipvs");
-    if (!Works(napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, Deliver,
+    if (!Works(env_, napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, Deliver,
                                                &deliver_)) ||
-        !Works(napi_unref_threadsafe_function(env_, deliver_))) {
+        !Works(env_, napi_unref_threadsafe_function(env_, deliver_))) {
       return;
     }
     worker_ = std::make_shared<Worker>(std::move(where), [deliver = deliver_] {
       return napi_call_threadsafe_function(deliver, nullptr, napi_tsfn_nonblocking) == napi_ok;
     });
     // Runs before Node tears the thread-safe function down, because it was added after it.
-    if (!Works(napi_add_env_cleanup_hook(env_, Cleanup, this))) Release();
+    if (!Works(env_, napi_add_env_cleanup_hook(env_, Cleanup, this))) Release();
   }
 
   ~Client() override {
@@ -153,16 +154,6 @@ class Client : public Napi::ObjectWrap<Client> {
 
  private:
   static constexpr char kOnCompletion[] = "onCompletion";
-
-  // Of a call that cannot fail unless Node itself has failed: the caller is told.
-  bool Works(napi_status status) {
-    if (status == napi_ok) return true;
-    if (!env_.IsExceptionPending()) {
-      const std::string text = "Node-API failed with status " + std::to_string(status);
-      Napi::Error::New(env_, text).ThrowAsJavaScriptException();
-    }
-    return false;
-  }
 
   // Never waits for the worker's thread: it may be in the kernel.
   static void Cleanup(void* data) {
@@ -185,12 +176,12 @@ class Client : public Napi::ObjectWrap<Client> {
   void Begin() {
     if (pending_++ != 0 || deliver_ == nullptr) return;
     Ref();
-    (void)Works(napi_ref_threadsafe_function(env_, deliver_));
+    (void)Works(env_, napi_ref_threadsafe_function(env_, deliver_));
   }
 
   void End() {
     if (--pending_ != 0 || deliver_ == nullptr) return;
-    (void)Works(napi_unref_threadsafe_function(env_, deliver_));
+    (void)Works(env_, napi_unref_threadsafe_function(env_, deliver_));
     Unref();
   }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "connector.h"
+#include "node_call.h"
 
 namespace ipvs {
 namespace {
@@ -25,14 +26,15 @@ class ConnectorObject : public Napi::ObjectWrap<ConnectorObject> {
   // new Connector(onEnded): called without arguments when there is something to take
   explicit ConnectorObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ConnectorObject>(info), env_(info.Env()) {
     const napi_value name = Napi::String::New(env_, "ipvs-checks");
-    if (!Works(napi_create_threadsafe_function(env_, info[0], nullptr, name, 0, 1, nullptr, nullptr, nullptr, nullptr, &tell_)) ||
-        !Works(napi_unref_threadsafe_function(env_, tell_))) {
+    if (!Works(env_, napi_create_threadsafe_function(env_, info[0], nullptr, name, 0, 1, nullptr, nullptr, nullptr, nullptr,
+                                                     &tell_)) ||
+        !Works(env_, napi_unref_threadsafe_function(env_, tell_))) {
       return;
     }
     connector_ = std::make_unique<Connector>(
         [tell = tell_] { (void)napi_call_threadsafe_function(tell, nullptr, napi_tsfn_nonblocking); });
     // Runs before Node tears the thread-safe function down, because it was added after it.
-    if (!Works(napi_add_env_cleanup_hook(env_, Cleanup, this))) connector_.reset();
+    if (!Works(env_, napi_add_env_cleanup_hook(env_, Cleanup, this))) connector_.reset();
   }
 
   ~ConnectorObject() override {
@@ -43,12 +45,6 @@ class ConnectorObject : public Napi::ObjectWrap<ConnectorObject> {
   }
 
  private:
-  bool Works(napi_status status) {
-    if (status == napi_ok) return true;
-    if (!env_.IsExceptionPending()) Napi::Error::New(env_, "Node-API failed").ThrowAsJavaScriptException();
-    return false;
-  }
-
   static void Cleanup(void* data) { static_cast<ConnectorObject*>(data)->connector_.reset(); }
 
   // While something is pending, the process stays.
@@ -56,7 +52,7 @@ class ConnectorObject : public Napi::ObjectWrap<ConnectorObject> {
     const bool busy = !connector_->is_idle();
     if (busy == holds_) return;
     holds_ = busy;
-    (void)Works(busy ? napi_ref_threadsafe_function(env_, tell_) : napi_unref_threadsafe_function(env_, tell_));
+    (void)Works(env_, busy ? napi_ref_threadsafe_function(env_, tell_) : napi_unref_threadsafe_function(env_, tell_));
   }
 
   // start(): 0 or an errno

@@ -2,23 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { wholeListing } from '../../../src/command/table/proc.js'
-
-/** Runs before the second time that a file is opened. */
-const before = vi.hoisted(() => ({ opened: 0, second: undefined as (() => void) | undefined }))
-vi.mock('node:fs', async (original) => {
-  const fs = await original<typeof import('node:fs')>()
-  const openSync: typeof fs.openSync = (...words) => {
-    if (before.second !== undefined && ++before.opened === 2) {
-      const { second } = before
-      before.second = undefined
-      second()
-    }
-    return fs.openSync(...words)
-  }
-  return { ...fs, openSync }
-})
 
 const folder = mkdtempSync(path.join(tmpdir(), 'proc-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -80,9 +65,23 @@ describe('wholeListing', () => {
 
   test('says nothing if services come or go while it is read', async () => {
     const file = listing(DNS, SERVER)
-    before.second = () => listing(DNS, SERVER, DNS.replace('0235', '0236'))
-    expect(await wholeListing(file)).toBeUndefined()
-    expect(before.second).toBeUndefined()
-    expect(await wholeListing(file)).toHaveLength(2)
+    let opened = 0
+    vi.resetModules()
+    vi.doMock('node:fs', async (original) => {
+      const fs = await original<typeof import('node:fs')>()
+      const openSync: typeof fs.openSync = (...words) => {
+        if (++opened === 2) listing(DNS, SERVER, DNS.replace('0235', '0236'))
+        return fs.openSync(...words)
+      }
+      return { ...fs, openSync }
+    })
+    onTestFinished(() => {
+      vi.doUnmock('node:fs')
+      vi.resetModules()
+    })
+    const { wholeListing: watched } = await import('../../../src/command/table/proc.js')
+    expect(await watched(file)).toBeUndefined()
+    expect(opened).toBe(2)
+    expect(await watched(file)).toHaveLength(2)
   })
 })
