@@ -1,7 +1,14 @@
 // Servers as callers spell them.
 import { parseAddress } from './address.js'
 import { rangeError } from './errors.js'
-import { checkInteger, checkOptions } from './validate.js'
+import { checkInteger, checkName, checkOptions } from './validate.js'
+
+/** The administrator's word: `drain` gives weight 0 while the server is healthy, `maintenance` counts as down. */
+export type AdminState = 'ready' | 'drain' | 'maintenance'
+
+export const ADMIN_STATES: ReadonlyMap<string, AdminState> = new Map(
+  (['ready', 'drain', 'maintenance'] as const).map((name) => [name, name]),
+)
 
 /** A server of the pool. */
 export interface PoolServer {
@@ -20,6 +27,8 @@ export interface PoolServer {
   readonly upperThreshold?: number | undefined
   /** New connections again below this many; 0 (the default) lets the kernel use 75 % of the upper one. */
   readonly lowerThreshold?: number | undefined
+  /** The administrator's word when it joins the pool. Default `'ready'`. One that is in the pool keeps its own. */
+  readonly admin?: AdminState | undefined
 }
 
 /** A server, read. The weights are checked where they meet a front. */
@@ -33,6 +42,7 @@ export interface ServerSpec {
   readonly weight: unknown
   readonly upperThreshold: unknown
   readonly lowerThreshold: unknown
+  readonly admin: AdminState
 }
 
 /**
@@ -49,13 +59,15 @@ export function readServer(value: unknown, option: string): ServerSpec {
     'weight',
     'upperThreshold',
     'lowerThreshold',
+    'admin',
   ])
-  const { weight, upperThreshold, lowerThreshold } = fields
+  const { weight, upperThreshold, lowerThreshold, admin: word = 'ready' } = fields
   const { af, text: address } = parseAddress(fields.address, `${option}.address`)
   const secondAddress = readSecond(fields.secondAddress, `${option}.secondAddress`, af)
   const port =
     fields.port === undefined ? undefined : checkInteger(fields.port, `${option}.port`, 0, 65535)
-  return { address, port, secondAddress, weight, upperThreshold, lowerThreshold }
+  const admin = checkName(word, `${option}.admin`, ADMIN_STATES)
+  return { address, port, secondAddress, weight, upperThreshold, lowerThreshold, admin }
 }
 
 function readSecond(value: unknown, option: string, af: number): string | undefined {
@@ -80,6 +92,7 @@ function readSpelling(text: string, option: string): ServerSpec {
     weight: undefined,
     upperThreshold: undefined,
     lowerThreshold: undefined,
+    admin: 'ready',
   }
 }
 

@@ -124,6 +124,7 @@ export class MemberMonitor implements Due {
       reason: this.reason,
       lastAt: this.lastAt,
       lastMs: this.lastMs,
+      nextAt: Number.isFinite(this.due) ? Math.round(Date.now() + this.due - now) : undefined,
       successes: this.state.successes,
       rise: this.rise,
       failures: this.state.failures,

@@ -188,6 +188,8 @@ export interface HealthStatus {
   readonly lastAt: number | undefined
   /** How long the last check took. */
   readonly lastMs: number | undefined
+  /** When the next check is due: milliseconds since the epoch; `undefined` while one is running. */
+  readonly nextAt: number | undefined
   /** Successes in a row; while not `up`, `rise` of them are needed. */
   readonly successes: number
   /** So many successes in a row make it up. */

@@ -2,7 +2,7 @@
 
 import type { FieldDifference } from '../diff.js'
 import type { HealthState } from '../health/types.js'
-import type { PoolServer } from '../servers.js'
+import type { AdminState, PoolServer } from '../servers.js'
 import type {
   Destination,
   Family,
@@ -175,9 +175,6 @@ export type MirroredPoolOptions = CommonOptions &
         readonly protocols?: never
       }
   )
-
-/** The administrator's word: `drain` gives weight 0 while the server is healthy, `maintenance` counts as down. */
-export type AdminState = 'ready' | 'drain' | 'maintenance'
 
 /** What a front holds of a server, as far as the pool knows: its weight, or that it is not there. */
 export type Held = number | 'absent' | 'unknown'
@@ -368,6 +365,8 @@ export interface PoolReads {
   readonly readMs: number
   /** Part of the time in which the pools of this client look that have no interval of their own: 0.01 at most. */
   readonly share: number
+  /** Milliseconds since the kernel was last read and compared. */
+  readonly ageMs: number
 }
 
 /** What the pool wants and knows, at this moment. */

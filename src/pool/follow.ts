@@ -60,7 +60,7 @@ export async function follow(
   gone?: AbortSignal,
 ): Promise<void> {
   checkSource(source)
-  const { minServers, holdMs, retryMs, ref, signal: given } = readOptions(options)
+  const { minServers, holdMs, retryMs, ref, signal: given } = readFollowOptions(options)
   const signals = [given, gone].filter((one) => one !== undefined)
   const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0]
   const setter = new Setter(target, new HeldServers(holdMs), signal)
@@ -205,7 +205,8 @@ function checkSource(source: unknown): void {
   )
 }
 
-function readOptions(options: FollowOptions | undefined) {
+/** @throws TypeError, RangeError naming the option */
+export function readFollowOptions(options: FollowOptions | undefined) {
   const fields = checkOptions(options, 'options', [
     'minServers',
     'holdMs',

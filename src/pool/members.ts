@@ -1,9 +1,14 @@
 // Who is in the pool: servers by name, who joins and who leaves, and who wants to hear of it.
 import { IpvsError, rangeError, typeError } from '../errors.js'
 import type { HealthMember } from '../health/types.js'
-import { endpointKey, type PoolServer, readServer, type ServerSpec } from '../servers.js'
+import {
+  type AdminState,
+  endpointKey,
+  type PoolServer,
+  readServer,
+  type ServerSpec,
+} from '../servers.js'
 import type { Announcer } from './announcer.js'
-import type { AdminState } from './api.js'
 import { readServers, type Settings } from './config/options.js'
 import type { Drains } from './drains.js'
 import { presumedHealth } from './policy/adopt.js'

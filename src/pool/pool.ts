@@ -2,14 +2,13 @@
 import { EventEmitter } from 'node:events'
 import { IpvsError, isArgumentError } from '../errors.js'
 import type { HealthMember, HealthTarget, Verdict } from '../health/types.js'
-import type { PoolServer } from '../servers.js'
+import { ADMIN_STATES, type AdminState, type PoolServer } from '../servers.js'
 import type { Sysctls } from '../system/sysctls.js'
 import { checkClient, type TableClient } from '../table-client.js'
 import type { Change } from '../types.js'
 import { checkBoolean, checkInteger, checkName, checkOptions } from '../validate.js'
 import { Announcer } from './announcer.js'
 import type {
-  AdminState,
   DrainOptions,
   DrainResult,
   MirroredPoolEvents,
@@ -18,6 +17,7 @@ import type {
   PoolStatus,
   PoolWarningCode,
 } from './api.js'
+import { checkPool } from './config/check.js'
 import { readOptions, type Settings } from './config/options.js'
 import { Controller } from './controller.js'
 import { Drains } from './drains.js'
@@ -37,9 +37,6 @@ import { serverStatus } from './status.js'
 import { readVerdict } from './verdict.js'
 import { contestedText, panicText, Warnings } from './warnings.js'
 
-const ADMIN_STATES = new Map(
-  (['ready', 'drain', 'maintenance'] as const).map((name) => [name, name]),
-)
 const MAX_WEIGHT = 0x7fffffff
 
 /**
@@ -76,6 +73,8 @@ export class MirroredPool
   readonly #drains: Drains
   readonly #pace: ReadPace
   #sysctls: Sysctls = {}
+  /** When the kernel was last read: monotonic milliseconds. */
+  #readAt = performance.now()
   readonly #warnings = new Warnings()
   #closing: Promise<void> | undefined
   /** Aborted when the pool is closed. */
@@ -106,6 +105,15 @@ export class MirroredPool
     pool.#events.opened()
     pool.#pace.start()
     return pool
+  }
+
+  /**
+   * Looks at options as {@link open} does, without a client and without opening anything.
+   *
+   * @throws TypeError, RangeError for an option that cannot be used, or that nothing good can come of
+   */
+  static check(options: MirroredPoolOptions): void {
+    checkPool(readOptions(options))
   }
 
   private constructor(client: TableClient, settings: Settings) {
@@ -321,7 +329,7 @@ export class MirroredPool
       // The namespace's settings are one thing, the pool's table another.
       this.#events.publish('error', { ...STATELESS, error, cause: 'reconcile' })
     }
-    return this.#reconciler.reconcile('reconcile', true)
+    return this.#compare(true)
   }
 
   /** What the pool wants and knows at this moment; `servers` suits `console.table`. */
@@ -334,7 +342,7 @@ export class MirroredPool
       servers: [...this.#reconciler.servers.values()].map(serverStatus),
       converged: this.#reconciler.isConfirmed,
       quorum: this.#policy.isQuorate(this.#reconciler.servers),
-      reads: this.#pace.status,
+      reads: { ...this.#pace.status, ageMs: Math.round(performance.now() - this.#readAt) },
       needs: needs(this.#adopted(), this.#sysctls),
       warnings: this.#warnings.all,
     }
@@ -452,11 +460,17 @@ export class MirroredPool
       this.#events.publish('error', { ...STATELESS, error, cause: 'reconcile' })
     }
     try {
-      await this.#reconciler.reconcile('reconcile', false)
+      await this.#compare(false)
     } catch (error) {
       if (this.#closing !== undefined) return
       this.#events.publish('error', { ...STATELESS, error, cause: 'reconcile' })
     }
+  }
+
+  async #compare(force: boolean): Promise<ReconcileResult> {
+    const result = await this.#reconciler.reconcile('reconcile', force)
+    this.#readAt = performance.now()
+    return result
   }
 
   /** With every server decided, what is not declared may go. */

@@ -1,7 +1,7 @@
 // Who serves, from what is known of all servers of a pool. Pure: the same state gives the same answer, and what was
 // decided before comes in as an argument.
 import type { HealthState } from '../../health/types.js'
-import type { AdminState } from '../api.js'
+import type { AdminState } from '../../servers.js'
 import type { Rules } from '../config/rules.js'
 
 /** What the assignment reads of a server. */

@@ -13,20 +13,22 @@ export interface ListChange {
  * Compares a pool's servers with a list of them, by key; backups stay.
  *
  * @param listed made from the list, in its order
+ * @param option what the list is called in errors
  * @throws RangeError if a server is listed twice, or is a backup; nothing was set
  */
 export function applyServerList(
   present: ReadonlyMap<string, Server>,
   listed: readonly Server[],
+  option = 'servers',
 ): ListChange {
   const wanted = new Map<string, Server>()
   for (const [index, made] of listed.entries()) {
-    const option = `servers[${index}]`
+    const place = `${option}[${index}]`
     if (wanted.has(made.key)) {
-      throw rangeError(option, 'a server that is not in the list twice', made.key)
+      throw rangeError(place, 'a server that is not in the list twice', made.key)
     }
     if (present.get(made.key)?.backup) {
-      throw rangeError(option, 'a server that is no backup of the pool', made.key)
+      throw rangeError(place, 'a server that is no backup of the pool', made.key)
     }
     wanted.set(made.key, made)
   }
@@ -38,7 +40,7 @@ export function applyServerList(
       const other = places.get(place)
       if (other !== undefined) {
         const rule = `a server of its own: ${other.key} has ${key} on ${front.key}`
-        throw rangeError(`servers[${index - staying.length}]`, rule, server.key)
+        throw rangeError(`${option}[${index - staying.length}]`, rule, server.key)
       }
       places.set(place, server)
     }

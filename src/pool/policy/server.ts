@@ -2,10 +2,10 @@
 import { AF_INET6 } from '../../address.js'
 import type { Every } from '../../fields.js'
 import type { HealthState } from '../../health/types.js'
-import { endpointKey, type ServerSpec } from '../../servers.js'
+import { type AdminState, endpointKey, type ServerSpec } from '../../servers.js'
 import type { Destination, DestinationId } from '../../types.js'
 import { type CheckedDestination, checkDestination } from '../../validate.js'
-import type { AdminState, Held, PoolServerState } from '../api.js'
+import type { Held, PoolServerState } from '../api.js'
 import type { Settings } from '../config/options.js'
 import { DestinationEntry, type Known } from '../state/entry.js'
 import type { Front } from '../state/front.js'
@@ -78,7 +78,7 @@ export class Server implements Intent, Candidate {
   /** Serves only while the others are not enough. */
   readonly backup: boolean
   readonly assigned: Assigned
-  #admin: AdminState = 'ready'
+  #admin: AdminState
   #health: HealthState
   #weight: number
   #healthFactor = 1
@@ -105,6 +105,7 @@ export class Server implements Intent, Candidate {
     this.key = endpointKey(this.address, this.port)
     this.instance = Symbol(this.key)
     this.backup = backup
+    this.#admin = spec.admin
     this.#health = health
     this.assigned = {
       serving: servingAlone({ health, waiting: false }),

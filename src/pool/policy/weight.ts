@@ -1,5 +1,6 @@
 // What the kernel should hold of a server, from the administrator's word, its serving state and its weight.
-import type { AdminState, DownAction } from '../api.js'
+import type { AdminState } from '../../servers.js'
+import type { DownAction } from '../api.js'
 import type { ServingState } from './assignment.js'
 
 /** Everything that decides about one server. */

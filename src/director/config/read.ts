@@ -1,0 +1,170 @@
+// A director's file, read and checked: all that is wrong with it at once.
+import { isIP } from 'node:net'
+import { quoted } from '../../validate/spelling.js'
+import { type CheckConfig, type CheckReader, readCheck } from './checks.js'
+import { parseConfig } from './document.js'
+import { type HookConfig, readHooks } from './hooks.js'
+import { ConfigError, type Path } from './mistakes.js'
+import { notInDefaults, type PoolConfig, readPool } from './pools.js'
+import { type Fields, isMap, Reader, shown } from './reader.js'
+import { resolveValues } from './values.js'
+
+/** Where and for whom the director answers over HTTP. */
+export interface HttpConfig {
+  readonly host: string
+  /** 0: one that is free. */
+  readonly port: number
+  /** Who asks has to know it. Default: nobody has to. */
+  readonly token?: string | undefined
+  /** Names by which it may be asked, beside addresses and `localhost`. */
+  readonly hosts: readonly string[]
+}
+
+/** What becomes of the pools' services when the director stops. */
+export type OnStop = 'leave' | 'withdraw' | 'drain'
+
+/** A director's file, checked. Made by {@link readConfig} only. */
+export interface Config {
+  /** For messages. */
+  readonly file: string
+  /** A name of `ip netns` or a path. Default: the present one. */
+  readonly netns?: string | undefined
+  readonly pools: readonly PoolConfig[]
+  /** Of every pool. */
+  readonly hooks: readonly HookConfig[]
+  /** Path of the socket for `ipvs state` and the like. */
+  readonly control?: string | undefined
+  readonly http?: HttpConfig | undefined
+  /** Path of the file that keeps what was done by hand. */
+  readonly state?: string | undefined
+  /** Default `leave`. */
+  readonly onStop: OnStop
+}
+
+const KEYS = [
+  'netns',
+  'defaults',
+  'checks',
+  'pools',
+  'hooks',
+  'control',
+  'http',
+  'state',
+  'onStop',
+  '$schema',
+]
+
+/**
+ * Reads a director's file, YAML or JSON. Nothing is opened and nobody is asked; files that checks name are read.
+ *
+ * @param file its name, for messages
+ * @throws ConfigError (rejects) with every mistake: line, column, path
+ */
+export async function readConfig(text: string, file = 'director.yaml'): Promise<Config> {
+  const document = parseConfig(text.replace(/^\uFEFF/, ''))
+  if ('length' in document) throw new ConfigError(file, document)
+  const reader = new Reader(document)
+  // The only part that can start processes.
+  const exec = /\bexec\b/.test(text)
+    ? (await import('../../health/checks/exec.js')).exec
+    : undefined
+  const config = readAll(document.value, file, reader, exec)
+  const { mistakes } = reader
+  if (mistakes.length > 0 || config === undefined) throw new ConfigError(file, mistakes)
+  return config
+}
+
+function readAll(
+  value: unknown,
+  file: string,
+  reader: Reader,
+  exec: CheckReader['exec'],
+): Config | undefined {
+  const fields = reader.map(value, [], '{ pools: { dns: { ... } } }')
+  if (fields === undefined) return undefined
+  reader.known(fields, [], KEYS)
+  const { netns, control, state, onStop = 'leave' } = fields
+  const named = new Map<string, CheckConfig | undefined>()
+  const from: CheckReader = { reader, exec, named }
+  const checks =
+    fields.checks === undefined
+      ? {}
+      : reader.map(fields.checks, ['checks'], '{ web: { http: {} } }')
+  for (const [name, one] of Object.entries(checks ?? {})) {
+    if (name === 'none')
+      reader.add(['checks', name], 'must have another name: "none" is the word for no check')
+    named.set(name, readCheck(one, ['checks', name], from, name))
+  }
+  const pools = readPools(fields, from)
+  return {
+    file,
+    ...(netns === undefined
+      ? {}
+      : { netns: reader.text(netns, ['netns'], 'a name of "ip netns" or a path') }),
+    pools,
+    hooks: readHooks(fields.hooks, ['hooks'], reader),
+    ...(control === undefined
+      ? {}
+      : { control: reader.text(control, ['control'], 'the path of a socket') }),
+    ...(fields.http === undefined ? {} : { http: readHttp(fields.http, ['http'], reader) }),
+    ...(state === undefined ? {} : { state: reader.text(state, ['state'], 'the path of a file') }),
+    onStop: reader.oneOf(onStop, ['onStop'], ['leave', 'withdraw', 'drain']) ?? 'leave',
+  }
+}
+
+function readPools(fields: Fields, from: CheckReader): PoolConfig[] {
+  const { reader } = from
+  const given =
+    fields.defaults === undefined
+      ? {}
+      : reader.map(fields.defaults, ['defaults'], '{ scheduler: wrr }')
+  for (const key of Object.keys(given ?? {})) {
+    if (notInDefaults.includes(key))
+      reader.add(['defaults', key], 'must be left out: it is for a pool to say')
+  }
+  const defaults = Object.fromEntries(
+    Object.entries(given ?? {}).filter(([key]) => !notInDefaults.includes(key)),
+  )
+  const pools = reader.map(fields.pools, ['pools'], "{ dns: { fronts: ['192.0.2.53:53'], ... } }")
+  const read = Object.entries(pools ?? {}).map(([name, one]) => {
+    const path: Path = ['pools', name]
+    if (!/^[^\s/]{1,200}$/.test(name))
+      reader.add(path, 'must have a name without "/" and white space')
+    return readPool(name, one, path, defaults, from)
+  })
+  const found = read.filter((pool) => pool !== undefined)
+  const owners = new Map<string, string>()
+  for (const { name, services } of found) {
+    for (const service of services) {
+      const other = owners.get(service)
+      owners.set(service, name)
+      if (other === undefined) continue
+      reader.add(['pools', name, 'fronts'], `must be its own: pool ${other} has ${service} too`)
+    }
+  }
+  return found
+}
+
+function readHttp(value: unknown, path: Path, reader: Reader): HttpConfig | undefined {
+  if (!isMap(value)) return readListen(value, path, reader)
+  reader.known(value, path, ['listen', 'token', 'hosts'])
+  const { token, hosts = [] } = value
+  const listen = readListen(value.listen, [...path, 'listen'], reader)
+  const secret = token === undefined ? undefined : resolveValues(token, reader, [...path, 'token'])
+  if (token !== undefined)
+    reader.text(secret, [...path, 'token'], 'a text, { file: PATH } or { env: NAME }')
+  if (!Array.isArray(hosts) || !hosts.every((one) => typeof one === 'string')) {
+    reader.add([...path, 'hosts'], `must be a list of names; received ${shown(hosts)}`)
+    return undefined
+  }
+  return listen && { ...listen, hosts, ...(secret === undefined ? {} : { token: String(secret) }) }
+}
+
+function readListen(value: unknown, path: Path, reader: Reader): HttpConfig | undefined {
+  const [, ipv6, ipv4, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(String(value)) ?? []
+  const host = ipv6 ?? ipv4 ?? ''
+  if (isIP(host) !== 0 && Number(port) < 65_536) return { host, port: Number(port), hosts: [] }
+  const examples = quoted(['127.0.0.1:9480', '[::1]:9480'])
+  reader.add(path, `must be an address and a port, such as ${examples}; received ${shown(value)}`)
+  return undefined
+}

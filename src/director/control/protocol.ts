@@ -1,0 +1,52 @@
+// What passes over the control socket: one JSON document a line, both ways (docs/director.md has it for others).
+
+/** A request. `id` comes back with each answer to it. */
+export type ControlRequest = { readonly id?: unknown } & (
+  | { readonly do: 'state' }
+  | {
+      readonly do: 'set'
+      readonly target: string
+      readonly admin?: string
+      readonly weight?: number | 'file'
+      readonly forMs?: number
+    }
+  | { readonly do: 'check'; readonly target: string }
+  | { readonly do: 'connections'; readonly target: string }
+  | { readonly do: 'reload' }
+  /** Each event from now on, until the connection ends. */
+  | { readonly do: 'events' }
+)
+
+/** An answer: a result or an error; with `events`, one event after the other behind the result. */
+export interface ControlAnswer {
+  readonly id?: unknown
+  readonly result?: unknown
+  readonly event?: unknown
+  readonly error?: {
+    readonly code: string
+    readonly message: string
+  }
+}
+
+/** A longer line ends the connection. Bytes. */
+export const MOST_REQUEST = 65_536
+
+/** Splits what comes into lines. */
+export class Lines {
+  readonly #most: number
+  #rest = ''
+
+  /** @param most characters of a line */
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  /** The lines that are complete now; `undefined` if one is too long. */
+  take(text: string): string[] | undefined {
+    const lines = (this.#rest + text).split('\n')
+    this.#rest = lines.pop()!
+    return this.#rest.length > this.#most || lines.some((line) => line.length > this.#most)
+      ? undefined
+      : lines
+  }
+}

@@ -1,0 +1,547 @@
+// Director: pools, checks, sources and what was done by hand, as a file says, and kept so.
+import { EventEmitter } from 'node:events'
+import { stay } from '../abort.js'
+import { Backoff } from '../backoff.js'
+import { Ipvs } from '../client.js'
+import { IpvsError, rangeError, typeError } from '../errors.js'
+import type { HealthChecker } from '../health/checker.js'
+import { serviceKey } from '../identity.js'
+import type { MirroredPool } from '../pool/pool.js'
+import { ADMIN_STATES, readServer } from '../servers.js'
+import type { Change, ServiceId } from '../types.js'
+import { didYouMean, quoted } from '../validate/spelling.js'
+import { checkInteger, checkName, checkOptions, DAY_MS } from '../validate.js'
+import { type CheckedStep, checkNow } from './check-now.js'
+import { serviceIdsOf } from './config/fronts.js'
+import { serverKeyOf } from './config/pools.js'
+import type { Config } from './config/read.js'
+import { type DirectorEvent, Events, messageOf } from './events.js'
+import { Hooks } from './hooks/hooks.js'
+import { ManagedPool } from './managed-pool.js'
+import { type OverrideChange, Overrides } from './overrides.js'
+import { type DirectorState, poolState, type ServerState } from './state.js'
+import { StateFile } from './state-file.js'
+
+/** Options of {@link Director.open}. */
+export interface DirectorOptions {
+  /** Whose table it is. Default: one of its own, in the network namespace of the file, closed when the director stops. */
+  readonly client?: Ipvs | undefined
+}
+
+/** What a reload has changed: names of pools. */
+export interface ReloadResult {
+  readonly added: readonly string[]
+  readonly changed: readonly string[]
+  readonly removed: readonly string[]
+  /** So many were not touched. */
+  readonly same: number
+}
+
+/** What {@link Director.set} has done. */
+export interface SetResult {
+  readonly pool: string
+  readonly state: ServerState | undefined
+  /** Why it would not outlive the director, if it would not. */
+  readonly notKept?: string | undefined
+}
+
+/** What {@link Director.check} has found. */
+export interface CheckResult {
+  readonly pool: string
+  readonly server: string
+  /** Name of the check. */
+  readonly check: string
+  readonly steps: readonly CheckedStep[]
+  readonly state: ServerState | undefined
+}
+
+/** Connections of a server over all services of its pool. */
+export interface ConnectionCounts {
+  readonly active: number
+  readonly inactive: number
+  readonly persistent: number
+}
+
+const GUARD_MS = 5000
+const RETRY = { firstMs: 1000, maxMs: 30_000 }
+/** The longest that a drain at the end takes, and how often it looks. */
+const DRAIN_MS = 30_000
+const LOOK_MS = 500
+
+/**
+ * Runs what a file says: pools with their checks and sources, what a person says of servers beside it, and one order of
+ * events for all of it. `ipvs run` is a shell around it.
+ *
+ * What the kernel refuses is tried again; what cannot be opened is opened later. Whatever happens to this process, the
+ * kernel goes on with what it holds, and the next one takes it over.
+ */
+export class Director
+  extends EventEmitter<{ event: [event: DirectorEvent] }>
+  implements AsyncDisposable
+{
+  readonly client: Ipvs
+  readonly #ownsClient: boolean
+  readonly #events = new Events()
+  readonly #overrides = new Overrides()
+  readonly #hooks: Hooks
+  readonly #pools = new Map<string, ManagedPool>()
+  readonly #startedAt = Date.now()
+  readonly #troubles = new Map<string, string>()
+  #config: Config
+  #stateFile: StateFile | undefined
+  #reload: DirectorState['reload']
+  #ready = false
+  /** Reloads and the end come one after the other. */
+  #turn: Promise<unknown> = Promise.resolve()
+  #stopping: Promise<void> | undefined
+  #guard: NodeJS.Timeout | undefined
+  #leave = () => {}
+
+  /**
+   * Opens all pools and begins to check. Resolves when the kernel holds every pool that it takes; the others are tried again.
+   *
+   * @throws IpvsError (rejects) the kernel cannot be reached: see {@link Ipvs.open}
+   */
+  static async open(config: Config, options?: DirectorOptions): Promise<Director> {
+    const { client } = checkOptions(options, 'options', ['client']) as DirectorOptions
+    const own =
+      client ?? (await Ipvs.open(config.netns === undefined ? {} : { netns: config.netns }))
+    const director = new Director(config, own, client === undefined)
+    await director.#open()
+    return director
+  }
+
+  private constructor(config: Config, client: Ipvs, ownsClient: boolean) {
+    super()
+    this.#config = config
+    this.client = client
+    this.#ownsClient = ownsClient
+    this.#hooks = new Hooks((text) => this.#events.publish({ event: 'warning', text }))
+    this.#events.on('event', (event) => {
+      this.#hooks.tell(event)
+      this.emit('event', event)
+    })
+  }
+
+  /** The configuration there is now. */
+  get config(): Config {
+    return this.#config
+  }
+
+  /** The pools that are open. */
+  *pools(): Generator<MirroredPool> {
+    for (const { pool } of this.#pools.values()) if (pool !== undefined) yield pool
+  }
+
+  /** The checkers there are, by names that are unique: `dns/resolver`. */
+  checkers(): Record<string, HealthChecker> {
+    const found: Record<string, HealthChecker> = {}
+    for (const [name, managed] of this.#pools) {
+      for (const [check, checker] of managed.checkers) {
+        let unique = `${name}/${check}`
+        for (let n = 2; unique in found; n++) unique = `${name}/${check} ${n}`
+        found[unique] = checker
+      }
+    }
+    return found
+  }
+
+  /**
+   * Makes it what another configuration says. Pools that are the same are not touched; nothing of a pool goes before what takes
+   * its place is there. What was said by hand stays.
+   *
+   * @throws IpvsError (rejects) `ERR_IPVS_CLOSED`
+   * @throws RangeError (rejects) another network namespace: that takes a new start
+   */
+  reload(config: Config): Promise<ReloadResult> {
+    return this.#inTurn(async () => {
+      this.#checkOpen()
+      if (config.netns !== this.#config.netns) {
+        throw rangeError(
+          'config.netns',
+          `as it is (${this.#config.netns ?? 'the present one'}): another network namespace takes a new start`,
+          config.netns,
+        )
+      }
+      const result = await this.#change(config)
+      const { added, changed, removed, same } = result
+      const counts = [
+        `${added.length} added`,
+        `${changed.length} changed`,
+        `${removed.length} removed`,
+        `${same} the same`,
+      ]
+      const text = `reloaded ${config.file}: ${counts.join(', ')}`
+      this.#reload = { time: Date.now(), text }
+      this.#events.publish({ event: 'reload', text, data: result })
+      return result
+    })
+  }
+
+  /** Tells everybody that a reload was refused: the configuration stays as it is. */
+  refuseReload(reason: string): void {
+    const text = `not reloaded, everything stays as it is: ${reason}`
+    this.#reload = { time: Date.now(), text }
+    this.#events.publish({ event: 'error', text })
+  }
+
+  /**
+   * Says of a server what the file does not: the administrator's word, or its weight. It outlives reloads, and restarts
+   * where the file names a place for the state.
+   *
+   * @param target pool and server: `dns/10.1.0.2`
+   * @throws TypeError, RangeError (rejects) a bad argument
+   * @throws IpvsError (rejects) `ERR_IPVS_NO_SERVER`, `ERR_IPVS_CLOSED`, or the kernel does not hold it yet
+   */
+  async set(target: string, change: OverrideChange): Promise<SetResult> {
+    this.#checkOpen()
+    const checked = readChange(change)
+    const { managed, server } = this.#find(target, true)
+    const { name } = managed.config
+    this.#overrides.change(name, server, checked)
+    const words = [
+      checked.admin,
+      checked.weight === undefined ? undefined : `weight ${checked.weight}`,
+    ]
+    const text = `${name}/${server} by hand: ${words.filter(Boolean).join(', ')}`
+    this.#events.publish({ event: 'set', pool: name, server, text, data: checked })
+    const kept = this.#save()
+    try {
+      await managed.apply(server, this.#overrides.get(name, server))
+    } catch (error) {
+      if (!(error instanceof IpvsError) || error.code !== 'ERR_IPVS_NO_SERVER') throw error
+    } finally {
+      await kept
+    }
+    const notKept =
+      this.#stateFile === undefined
+        ? 'the file names no place for the state (key "state")'
+        : this.#troubles.get('state')
+    return {
+      pool: name,
+      state: this.#serverState(managed, server),
+      ...(notKept === undefined ? {} : { notKept }),
+    }
+  }
+
+  /**
+   * Asks a server now, each question of its check by itself. Decides nothing.
+   *
+   * @param target pool and server: `dns/10.1.0.2`
+   * @throws IpvsError (rejects) `ERR_IPVS_NO_SERVER`, `ERR_IPVS_CLOSED`
+   */
+  async check(target: string): Promise<CheckResult> {
+    this.#checkOpen()
+    const { managed, server } = this.#find(target, false)
+    const asked = managed.checkOf(server)
+    const member = [...(managed.pool?.members() ?? [])].find(({ key }) => key === server)
+    const { name } = managed.config
+    const state = this.#serverState(managed, server)
+    if (asked === 'none' || member === undefined) {
+      return { pool: name, server, check: 'none', steps: [], state }
+    }
+    const { options, steps, name: check } = asked.config
+    const limit = options.timeoutMs ?? Math.min(500, options.intervalMs ?? 1000)
+    const most = typeof limit === 'number' ? limit : limit.max
+    return {
+      pool: name,
+      server,
+      check,
+      steps: await checkNow(steps, member, most),
+      state: this.#serverState(managed, server) ?? state,
+    }
+  }
+
+  /**
+   * The connections of a server, as the kernel counts them now.
+   *
+   * @throws IpvsError (rejects) `ERR_IPVS_NO_SERVER`, `ERR_IPVS_CLOSED`, or the kernel could not be read
+   */
+  async connections(target: string): Promise<ConnectionCounts> {
+    this.#checkOpen()
+    const { managed, server } = this.#find(target, false)
+    const counts = { active: 0, inactive: 0, persistent: 0 }
+    const { address, secondAddress, port } = readServer(managed.listed(server) ?? server, 'server')
+    for (const id of serviceIdsOf(managed.config.options.fronts)) {
+      for (const one of await this.client.destinations(id)) {
+        if (one.address !== address && one.address !== secondAddress) continue
+        if (port !== undefined && one.port !== port) continue
+        counts.active += one.activeConnections
+        counts.inactive += one.inactiveConnections
+        counts.persistent += one.persistentConnections
+      }
+    }
+    return counts
+  }
+
+  /** What it knows at this moment, as plain JSON. */
+  state(): DirectorState {
+    const pools = [...this.#pools.values()].map((managed) =>
+      poolState(managed, this.#overrides.of(managed.config.name)),
+    )
+    this.#ready ||= pools.every(
+      ({ open, servers }) =>
+        open && servers.every(({ check }) => check === 'none' || check.decided),
+    )
+    return {
+      version: 1,
+      time: Date.now(),
+      startedAt: this.#startedAt,
+      pid: process.pid,
+      file: this.#config.file,
+      ready: this.#ready,
+      ...(this.#reload === undefined ? {} : { reload: this.#reload }),
+      troubles: [...this.#troubles.values()],
+      pools,
+      changes: this.#events.last,
+    }
+  }
+
+  /** The process lives, and every pool that is open has looked at the kernel lately. */
+  isHealthy(): boolean {
+    return [...this.pools()].every((pool) => {
+      const { ageMs, intervalMs } = pool.status().reads
+      return intervalMs === 0 || ageMs < 3 * intervalMs + 5000
+    })
+  }
+
+  /**
+   * Ends it. By default as the file says: the pools stay in the kernel, or are withdrawn, at once or when their connections have
+   * gone, for which it waits half a minute at most.
+   */
+  stop(how: Config['onStop'] = this.#config.onStop): Promise<void> {
+    this.#stopping ??= this.#inTurn(() => this.#stop(how))
+    return this.#stopping
+  }
+
+  /** Ends it, at the end of `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  async #open(): Promise<void> {
+    const { state } = this.#config
+    if (state !== undefined) await this.#openState(state)
+    this.#leave = stay()
+    this.#guard = setInterval(() => void this.#tend(), GUARD_MS).unref()
+    await this.#change(this.#config)
+  }
+
+  async #openState(path: string): Promise<void> {
+    this.#stateFile = new StateFile(path)
+    const { data, trouble } = await this.#stateFile.load()
+    this.#overrides.load(data)
+    if (trouble !== undefined) this.#events.publish({ event: 'warning', text: trouble })
+    this.#overrides.expire()
+  }
+
+  async #change(config: Config): Promise<ReloadResult> {
+    const before = new Map(this.#pools)
+    const moved = config.state !== this.#config.state
+    this.#config = config
+    this.#hooks.use(config)
+    if (moved && config.state !== undefined) {
+      this.#stateFile = new StateFile(config.state)
+      void this.#save()
+    } else if (moved) this.#stateFile = undefined
+    const names = new Set(config.pools.map(({ name }) => name))
+    const removed = [...before.values()].filter((managed) => !names.has(managed.config.name))
+    const services = new Map(
+      [...before.values()]
+        .flatMap(({ config: { options } }) => serviceIdsOf(options.fronts))
+        .map((id) => [serviceKey(id), id]),
+    )
+    // They give their services up first: another pool may have taken one over.
+    for (const managed of removed) {
+      this.#pools.delete(managed.config.name)
+      await managed.close({ withdraw: false })
+    }
+    const added = config.pools.filter(({ name }) => !before.has(name))
+    const changed = config.pools.filter(({ name, digest }) => {
+      const known = before.get(name)
+      return known !== undefined && known.config.digest !== digest
+    })
+    // All give up what they have, then all take what they want.
+    const reopened = changed.filter(
+      ({ name, identity }) => before.get(name)!.config.identity !== identity,
+    )
+    await Promise.all(reopened.map(({ name }) => before.get(name)!.release()))
+    await Promise.all([
+      ...changed.map((pool) => before.get(pool.name)!.change(pool)),
+      ...added.map((pool) => {
+        const managed = new ManagedPool(
+          { client: this.client, overrides: this.#overrides, events: this.#events },
+          pool,
+        )
+        this.#pools.set(pool.name, managed)
+        return managed.open()
+      }),
+    ])
+    for (const key of config.pools.flatMap((pool) => pool.services)) services.delete(key)
+    await this.#withdraw([...services.values()])
+    return {
+      added: added.map(({ name }) => name),
+      changed: changed.map(({ name }) => name),
+      removed: removed.map(({ config: { name } }) => name),
+      same: config.pools.length - added.length - changed.length,
+    }
+  }
+
+  /** Services that are no pool's any more. */
+  async #withdraw(services: readonly ServiceId[]): Promise<void> {
+    if (services.length === 0) return
+    const changes = services.map((service): Change => ({ op: 'ensure-no-service', service }))
+    const { errors } = await this.client.apply(changes)
+    for (const { error } of errors) {
+      this.#events.publish({
+        event: 'error',
+        text: `a service could not be withdrawn: ${error.message}`,
+      })
+    }
+  }
+
+  async #stop(how: Config['onStop']): Promise<void> {
+    clearInterval(this.#guard)
+    if (how === 'drain') await this.#drain()
+    await Promise.all(
+      [...this.#pools.values()].map((managed) =>
+        managed.close({ withdraw: how !== 'leave' }).catch((error: unknown) => {
+          const text = `pool ${managed.config.name} was not withdrawn: ${messageOf(error)}`
+          this.#events.publish({ event: 'error', pool: managed.config.name, text })
+        }),
+      ),
+    )
+    await this.#hooks.close()
+    if (this.#ownsClient) await this.client.close()
+    this.#leave()
+  }
+
+  /** No new connections; then those that there are have some time to end. */
+  async #drain(): Promise<void> {
+    const all = [...this.pools()]
+    const words = all.flatMap((pool) =>
+      pool.status().servers.map(({ server }) => pool.setAdmin(server, 'drain').catch(() => {})),
+    )
+    await Promise.all(words)
+    const ids = this.#config.pools.flatMap(({ options }) => serviceIdsOf(options.fronts))
+    const end = performance.now() + DRAIN_MS
+    while (performance.now() < end) {
+      const seen = await Promise.all(ids.map((id) => this.client.destinations(id).catch(() => [])))
+      if (seen.flat().every(({ activeConnections }) => activeConnections === 0)) return
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    }
+  }
+
+  /** What has to be looked at again and again. */
+  async #tend(): Promise<void> {
+    for (const { pool, server } of this.#overrides.expire()) {
+      const managed = this.#pools.get(pool)
+      const text = `${pool}/${server}: what was said by hand is over`
+      this.#events.publish({ event: 'set', pool, server, text })
+      managed?.apply(server, undefined).catch(() => {})
+      void this.#save()
+    }
+    try {
+      if (await this.#stateFile?.guard()) {
+        const text = `${this.#stateFile!.path} was changed by somebody else: written again`
+        this.#events.publish({ event: 'warning', text })
+      }
+    } catch {
+      void this.#save()
+    }
+  }
+
+  /** Resolves when it is written, or could not be: then it is tried again. Never rejects. */
+  async #save(): Promise<void> {
+    const file = this.#stateFile
+    if (file === undefined) return
+    try {
+      await file.save(() => this.#overrides.toJSON())
+      if (this.#troubles.delete('state')) {
+        this.#events.publish({ event: 'warning', text: `${file.path} is written again` })
+      }
+    } catch (error) {
+      const text = `${file.path} could not be written (${messageOf(error)}): what was done by hand would not outlive this process. It is tried again.`
+      if (!this.#troubles.has('state')) {
+        this.#events.publish({ event: 'warning', text })
+        this.#saveAgain(new Backoff(RETRY))
+      }
+      this.#troubles.set('state', text)
+    }
+  }
+
+  #saveAgain(backoff: Backoff): void {
+    setTimeout(async () => {
+      if (this.#stopping !== undefined || !this.#troubles.has('state')) return
+      await this.#save()
+      if (this.#troubles.has('state')) this.#saveAgain(backoff)
+    }, backoff.next()).unref()
+  }
+
+  #serverState(managed: ManagedPool, server: string): ServerState | undefined {
+    const state = poolState(managed, this.#overrides.of(managed.config.name))
+    return state.servers.find((row) => row.server === server)
+  }
+
+  /** @param orSaid also one that is not in the pool now, but of which something was said by hand */
+  #find(
+    target: unknown,
+    orSaid: boolean,
+  ): { readonly managed: ManagedPool; readonly server: string } {
+    if (typeof target !== 'string' || !target.includes('/')) {
+      throw typeError('target', 'a pool and a server, such as "dns/10.1.0.2"', target)
+    }
+    const slash = target.indexOf('/')
+    const name = target.slice(0, slash)
+    const managed = this.#pools.get(name)
+    if (managed === undefined) {
+      const names = [...this.#pools.keys()]
+      const few = names.slice(0, 10)
+      const rest = names.length > few.length ? ` and ${names.length - few.length} more` : ''
+      throw new IpvsError(
+        'ERR_IPVS_NO_SERVER',
+        `there is no pool "${name}"${didYouMean(name, names)}; there is ${quoted(few)}${rest}`,
+      )
+    }
+    const server = serverKeyOf(target.slice(slash + 1), managed.config.port)
+    const rows = managed.pool?.status().servers ?? []
+    if (rows.some((row) => row.server === server)) return { managed, server }
+    if (orSaid && this.#overrides.get(name, server) !== undefined) return { managed, server }
+    const few = rows.slice(0, 10).map((row) => row.server)
+    const rest = rows.length > few.length ? ` and ${rows.length - few.length} more` : ''
+    throw new IpvsError(
+      'ERR_IPVS_NO_SERVER',
+      `pool "${name}" has no server ${server}${didYouMean(server, few)}; it has ${few.join(', ') || 'none'}${rest}`,
+    )
+  }
+
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(run)
+    this.#turn = done.catch(() => {})
+    return done
+  }
+
+  #checkOpen(): void {
+    if (this.#stopping === undefined) return
+    throw new IpvsError('ERR_IPVS_CLOSED', 'the director has been stopped; open another one')
+  }
+}
+
+function readChange(change: OverrideChange): OverrideChange {
+  const fields = checkOptions(change ?? null, 'change', ['admin', 'weight', 'forMs'])
+  const { admin, weight, forMs } = fields
+  if (admin === undefined && weight === undefined) {
+    throw typeError('change', '{ admin } or { weight }, or both', change)
+  }
+  return {
+    ...(admin === undefined ? {} : { admin: checkName(admin, 'change.admin', ADMIN_STATES) }),
+    ...(weight === undefined
+      ? {}
+      : {
+          weight: weight === 'file' ? weight : checkInteger(weight, 'change.weight', 0, 0x7fffffff),
+        }),
+    ...(forMs === undefined
+      ? {}
+      : { forMs: checkInteger(forMs, 'change.forMs', 1000, 366 * DAY_MS) }),
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * The director: pools, checks and sources as a file says, and kept so.
+ *
+ * @module ipvs/director
+ */
+export type { CheckedStep } from './check-now.js'
+export type { CheckConfig, CheckStep, NoCheck } from './config/checks.js'
+export type { HookConfig, HookEvent } from './config/hooks.js'
+export { ConfigError, type ConfigMistake } from './config/mistakes.js'
+export type { PoolConfig } from './config/pools.js'
+export { type Config, type HttpConfig, type OnStop, readConfig } from './config/read.js'
+export type { ServerConfig, SourceConfig } from './config/servers.js'
+export { askDirector, ControlError, followDirector } from './control/client.js'
+export type { ControlAnswer, ControlRequest } from './control/protocol.js'
+export { type ControlOptions, type ControlServer, serveControl } from './control/server.js'
+export {
+  type CheckResult,
+  type ConnectionCounts,
+  Director,
+  type DirectorOptions,
+  type ReloadResult,
+  type SetResult,
+} from './director.js'
+export type { DirectorEvent, DirectorEventName } from './events.js'
+export type { Override, OverrideChange } from './overrides.js'
+export type { CheckState, DirectorState, PoolState, ServerState } from './state.js'

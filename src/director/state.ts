@@ -1,0 +1,201 @@
+// What a director knows at a moment, as plain JSON: for `ipvs state`, the page, and whoever asks.
+import type { CheckOutcome, HealthState, HealthStatus } from '../health/types.js'
+import type { Held, PoolServerStatus, PoolStatus } from '../pool/api.js'
+import type { AdminState } from '../servers.js'
+import type { DirectorEvent } from './events.js'
+import type { ManagedPool } from './managed-pool.js'
+import type { Override } from './overrides.js'
+
+/** How a server's check goes. */
+export interface CheckState {
+  /** Its name in the file. */
+  readonly name: string
+  /** Of the last check; `undefined` before the first one has ended. */
+  readonly last: CheckOutcome | undefined
+  /** Of the last check, in words. */
+  readonly reason: string
+  /** Milliseconds since the epoch. */
+  readonly lastAt: number | undefined
+  /** How long the last check took. */
+  readonly lastMs: number | undefined
+  /** Milliseconds since the epoch. */
+  readonly nextAt: number | undefined
+  readonly successes: number
+  readonly rise: number
+  readonly failures: number
+  readonly fall: number
+  /** It flaps and is to stay down until then: milliseconds since the epoch. */
+  readonly heldUntil: number | undefined
+  /** It has had its first verdict. */
+  readonly decided: boolean
+}
+
+/** A server of a pool. */
+export interface ServerState {
+  /** `10.1.0.1:53` */
+  readonly server: string
+  readonly backup: boolean
+  /** Connections go to it. */
+  readonly serves: boolean
+  readonly health: HealthState
+  /** The administrator's word. */
+  readonly admin: AdminState
+  readonly weight: {
+    /** Of the file or the source. */
+    readonly file: number
+    /** Set by hand, in place of it. */
+    readonly hand?: number | undefined
+    /** What is left of it. */
+    readonly effective: number
+  }
+  /** What was said by hand is forgotten then: milliseconds since the epoch. */
+  readonly handUntil?: number | undefined
+  /** What each service holds of it: its weight, `absent` or `unknown`. */
+  readonly fronts: Readonly<Record<string, Held>>
+  /** When its health or the administrator's word last changed: milliseconds since the epoch. */
+  readonly since: number
+  /** Of the last verdict. */
+  readonly reason: string
+  /** What the kernel has refused. */
+  readonly error?: string | undefined
+  readonly check: CheckState | 'none'
+}
+
+/** A pool of the file. */
+export interface PoolState {
+  readonly pool: string
+  /** The kernel holds it. */
+  readonly open: boolean
+  /** Why it is not open, or what its source complains of. */
+  readonly trouble?: string | undefined
+  /** Keys of its services. */
+  readonly services: readonly string[]
+  /** Where its servers come from, if not from the file. */
+  readonly source?: string | undefined
+  /** Enough servers serve. */
+  readonly quorum: boolean
+  /** The kernel has confirmed all of it. */
+  readonly converged: boolean
+  /** Services that the kernel should hold and does not. */
+  readonly missing: readonly string[]
+  /** Milliseconds since the kernel was last read and compared, and from one look to the next. */
+  readonly reads?: { readonly ageMs: number; readonly intervalMs: number } | undefined
+  readonly needs: readonly string[]
+  readonly warnings: readonly { readonly code: string; readonly message: string }[]
+  readonly servers: readonly ServerState[]
+  /** What was said by hand of servers that are not in the pool now. */
+  readonly absent: Readonly<Record<string, Override>>
+}
+
+/** What a director knows at a moment. */
+export interface DirectorState {
+  /** Of this form. */
+  readonly version: 1
+  /** Milliseconds since the epoch. */
+  readonly time: number
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+  readonly pid: number
+  readonly file: string
+  /** Every pool is programmed, and every server has had its first verdict; once true it stays. */
+  readonly ready: boolean
+  readonly reload?: { readonly time: number; readonly text: string } | undefined
+  /** What is wrong with the director itself, and what to do. */
+  readonly troubles: readonly string[]
+  readonly pools: readonly PoolState[]
+  /** The last events, oldest first. */
+  readonly changes: readonly DirectorEvent[]
+}
+
+export function poolState(
+  managed: ManagedPool,
+  overrides: ReadonlyMap<string, Override>,
+): PoolState {
+  const { config, pool, trouble } = managed
+  const status = pool?.status()
+  const checks = managed.checkStatus()
+  const servers = (status?.servers ?? []).map((row) =>
+    serverState(row, managed, overrides.get(row.server), checks.get(row.server)),
+  )
+  const present = new Set(servers.map(({ server }) => server))
+  return {
+    pool: config.name,
+    open: status !== undefined,
+    ...(trouble === undefined ? {} : { trouble }),
+    services: config.services,
+    ...(config.source === undefined ? {} : { source: config.source.name }),
+    ...ofStatus(status),
+    servers,
+    absent: Object.fromEntries([...overrides].filter(([server]) => !present.has(server))),
+  }
+}
+
+function ofStatus(status: PoolStatus | undefined) {
+  if (status === undefined) {
+    return { quorum: false, converged: false, missing: [], needs: [], warnings: [] }
+  }
+  const { quorum, converged, missing, needs, warnings, reads } = status
+  const { ageMs, intervalMs } = reads
+  return { quorum, converged, missing, needs, warnings, reads: { ageMs, intervalMs } }
+}
+
+function serverState(
+  row: PoolServerStatus,
+  managed: ManagedPool,
+  override: Override | undefined,
+  check:
+    | { readonly config: { readonly name: string }; readonly status: HealthStatus | undefined }
+    | undefined,
+): ServerState {
+  const { server, backup, serves, health, admin, effectiveWeight, fronts, since, reason, error } =
+    row
+  const { weight, until } = override ?? {}
+  return {
+    server,
+    backup,
+    serves,
+    health,
+    admin,
+    weight: {
+      file: managed.listed(server)?.weight ?? 1,
+      ...(weight === undefined ? {} : { hand: weight }),
+      effective: effectiveWeight,
+    },
+    ...(until === undefined ? {} : { handUntil: until }),
+    fronts,
+    since,
+    reason,
+    ...(error === undefined ? {} : { error }),
+    check: check?.status === undefined ? 'none' : checkState(check.config.name, check.status),
+  }
+}
+
+function checkState(name: string, status: HealthStatus): CheckState {
+  const {
+    last,
+    reason,
+    lastAt,
+    lastMs,
+    nextAt,
+    successes,
+    rise,
+    failures,
+    fall,
+    heldUntil,
+    decided,
+  } = status
+  return {
+    name,
+    last,
+    reason,
+    lastAt,
+    lastMs,
+    nextAt,
+    successes,
+    rise,
+    failures,
+    fall,
+    heldUntil,
+    decided,
+  }
+}
