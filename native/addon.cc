@@ -9,6 +9,7 @@
 
 #include "check_socket.h"
 #include "connector_object.h"
+#include "datagram.h"
 #include "layout.h"
 #include "node_call.h"
 #include "worker.h"
@@ -331,12 +332,19 @@ void Replace(const Napi::CallbackInfo& info) {
   (void)dup3(by.get(), info[0].As<Napi::Number>().Int32Value(), O_CLOEXEC);
 }
 
+// sendDatagram(path, text): 0 or an errno
+Napi::Value Send(const Napi::CallbackInfo& info) {
+  const int error = SendDatagram(info[0].As<Napi::String>().Utf8Value(), info[1].As<Napi::String>().Utf8Value());
+  return Napi::Number::New(info.Env(), error);
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["layout"] = Layout(env);
   exports["Client"] = Client::Define(env);
   exports["Connector"] = DefineConnector(env);
   exports["openSocket"] = Napi::Function::New<OpenSocket>(env, "openSocket");
   exports["replace"] = Napi::Function::New<Replace>(env, "replace");
+  exports["sendDatagram"] = Napi::Function::New<Send>(env, "sendDatagram");
   return exports;
 }
 

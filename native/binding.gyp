@@ -11,7 +11,7 @@
     {
       "target_name": "ipvs",
       "sources": [
-        "addon.cc", "channel.cc", "check_socket.cc", "connector.cc", "connector_object.cc", "genl.cc", "ipvs_codec.cc", "lanes.cc",
+        "addon.cc", "channel.cc", "check_socket.cc", "connector.cc", "connector_object.cc", "datagram.cc", "genl.cc", "ipvs_codec.cc", "lanes.cc",
         "layout.cc", "net_namespace.cc", "netlink_socket.cc", "proc.cc", "socket_address.cc", "table_reader.cc", "worker.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],

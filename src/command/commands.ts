@@ -169,6 +169,93 @@ export const commands = {
     ],
     exits: { 0: 'nothing is wrong', 1: 'there is something to tell' },
   },
+  run: {
+    line: 'the director: pools, checks and sources, as FILE says',
+    about: [
+      'FILE is YAML or JSON (its JSON schema is "ipvs/director.schema.json"). Every mistake in it is told with line and column, and then nothing is done.',
+      'It runs until SIGTERM or SIGINT, and then does what "onStop" says. SIGHUP reads FILE again: a bad file changes nothing, a good one only what is another thing in it. SIGUSR1 writes the state to the log. The log is on stdout, a line each.',
+      'Whatever happens to it, the kernel goes on forwarding, and the next start takes the table over as it is.',
+    ],
+    words: [{ name: 'FILE' }],
+    options: {
+      check: { line: 'only read FILE, and say what is wrong with it' },
+      log: {
+        line: 'how the log is written: text, which is the default, or json',
+        value: 'FORM',
+        values: ['text', 'json'],
+      },
+      watch: { line: 'read FILE again when it changes, too' },
+    },
+    examples: [
+      { command: 'ipvs run /etc/ipvs/director.yaml --check', line: 'is it right?' },
+      { command: 'ipvs run /etc/ipvs/director.yaml', line: 'as a service does' },
+    ],
+    exits: {
+      0: 'it was told to end, and has done so; with --check: FILE is right',
+      1: 'it could not go on; with --check: there are mistakes',
+    },
+  },
+  state: {
+    line: 'what a director knows of its pools and servers',
+    about: [
+      'POOL or POOL/SERVER picks some. The weight is what is left of it; where it is another one in the file, or set by hand, that is said too.',
+    ],
+    words: [{ name: 'POOL', optional: true }],
+    toDirector: true,
+    options: {},
+    examples: [
+      { command: 'ipvs state', line: 'all pools' },
+      { command: 'ipvs state dns/10.1.0.2 --json', line: 'all there is to know of one server' },
+    ],
+    exits: { 0: 'it is shown', 1: 'no director answers, or there is no such pool or server' },
+  },
+  events: {
+    line: 'what happens to the pools of a director, a line each',
+    about: ['It ends with ^C.'],
+    toDirector: true,
+    options: {},
+    examples: [{ command: 'ipvs events --json', line: 'for another program' }],
+    exits: { 0: 'it was told to end', 1: 'no director answers, or it has ended' },
+  },
+  set: {
+    line: 'says of a server what the file does not, by hand',
+    about: [
+      'WORD is drain (weight 0: what is established goes on), maintenance (as if it were down), ready (as the file has it), weight=50, or weight=file (as the file has it). It outlives reloads, and restarts where the file has the key "state".',
+    ],
+    words: [{ name: 'POOL/SERVER' }, { name: 'WORD' }],
+    toDirector: true,
+    options: {
+      for: { line: 'only for so long: 10m, 2h', value: 'TIME' },
+      wait: { line: 'show the connections until they are gone, or --timeout is over' },
+      timeout: { line: 'with --wait: so long at most; 5m is the default', value: 'TIME' },
+    },
+    examples: [
+      { command: 'ipvs set dns/10.1.0.2 drain --wait', line: 'before its machine is stopped' },
+      { command: 'ipvs set dns/10.1.0.2 weight=50 --for 10m', line: 'half, for a while' },
+      { command: 'ipvs set dns/10.1.0.2 ready', line: 'and back' },
+    ],
+    exits: {
+      0: 'it is done, and with --wait its connections are gone',
+      1: 'it is not, or connections are left',
+    },
+  },
+  check: {
+    line: 'asks a server now, and shows what came of each question',
+    about: ['It decides nothing: the director goes on as it was.'],
+    words: [{ name: 'POOL/SERVER' }],
+    toDirector: true,
+    options: {},
+    examples: [{ command: 'ipvs check dns/10.1.0.2', line: 'why is it down?' }],
+    exits: { 0: 'it answers as it should', 1: 'it does not, or no director answers' },
+  },
+  reload: {
+    line: 'makes a director read its file again',
+    about: ['A bad file changes nothing. A good one changes only what is another thing in it.'],
+    toDirector: true,
+    options: {},
+    examples: [{ command: 'ipvs reload', line: 'as SIGHUP does, but says what came of it' }],
+    exits: { 0: 'it is as the file says', 1: 'the file is bad, or no director answers' },
+  },
   lab: {
     line: 'runs a command on a real kernel with IPVS, as root of it, without root here',
     about: [

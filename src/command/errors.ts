@@ -17,14 +17,23 @@ export function usageError(message: string, cause?: unknown): CommandError {
   return new CommandError(message, exitStatuses.usage, cause)
 }
 
+/** Those of `ipvs/director`. */
+type DirectorCode = 'ERR_IPVS_CONFIG' | 'ERR_IPVS_NO_DIRECTOR'
+
 /** What the message of the library's error does not say: what still works, and what to do. */
-const more: Partial<Record<IpvsErrorCode, { readonly status?: number; readonly text: string }>> = {
+const more: Partial<
+  Record<IpvsErrorCode | DirectorCode, { readonly status?: number; readonly text: string }>
+> = {
   ERR_IPVS_PERMISSION: {
     status: exitStatuses.refused,
     text: 'Nothing was changed, and traffic goes on. "ipvs list", "ipvs top" and "ipvs diff" also read without privilege, where /proc/net/ip_vs can be read.',
   },
   ERR_IPVS_UNAVAILABLE: { status: exitStatuses.refused, text: 'Nothing was changed.' },
   ERR_IPVS_NO_NAMESPACE: { status: exitStatuses.usage, text: 'Nothing was read or changed.' },
+  ERR_IPVS_CONFIG: { status: exitStatuses.usage, text: 'Nothing was changed.' },
+  ERR_IPVS_NO_DIRECTOR: {
+    text: 'The kernel goes on with what it holds. "ipvs run FILE" starts a director; --control PATH is for one with another socket.',
+  },
   ERR_IPVS_TIMEOUT: {
     text: 'Traffic goes on. The kernel takes one command at a time: see what else writes its table, and try again.',
   },
@@ -50,7 +59,7 @@ export function endingOf(error: unknown): Ending {
   if (code === 'ERR_IPVS_ARGUMENT') {
     return { message: sentence(message!), status: exitStatuses.usage }
   }
-  const known = more[code as IpvsErrorCode]
+  const known = more[code as IpvsErrorCode | DirectorCode]
   return {
     message: [sentence(message!), known?.text].filter(Boolean).join(' '),
     status: known?.status ?? exitStatuses.failed,

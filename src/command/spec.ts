@@ -36,6 +36,8 @@ export interface Command {
   readonly options?: Options
   /** Without `--json` and `--netns`: what it prints is of no namespace, and for another program. */
   readonly plain?: true
+  /** With `--control` in place of `--netns`: it speaks to a director that runs. */
+  readonly toDirector?: true
   readonly examples: readonly Example[]
   /** What 0 and 1 mean to it. */
   readonly exits: { readonly 0: string; readonly 1: string }
@@ -51,7 +53,7 @@ export interface Call {
 /** Does what was typed, and resolves to the exit status. */
 export type Run = (call: Call) => Promise<number>
 
-/** Of every command, the last two not of a plain one. */
+/** Of every command, the last two not of a plain one, the last one not of one that speaks to a director. */
 export const globalOptions = {
   help: { line: 'what the command does, with an example' },
   'no-color': { line: 'no colours, as NO_COLOR does' },
@@ -64,9 +66,19 @@ export const globalOptions = {
 
 const ofPlain: Options = { help: globalOptions.help, 'no-color': globalOptions['no-color'] }
 
+const ofDirector: Options = {
+  ...ofPlain,
+  json: globalOptions.json,
+  control: {
+    line: 'the socket of the director; $IPVS_CONTROL or /run/ipvs/director.sock without it',
+    value: 'PATH',
+  },
+}
+
 /** Its own, and those that all have. */
-export function optionsOf(command: Command): Options {
-  return { ...command.options, ...(command.plain ? ofPlain : globalOptions) }
+export function optionsOf({ options, plain, toDirector }: Command): Options {
+  if (toDirector) return { ...options, ...ofDirector }
+  return { ...options, ...(plain ? ofPlain : globalOptions) }
 }
 
 /** The same for all. */

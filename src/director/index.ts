@@ -23,4 +23,5 @@ export {
 } from './director.js'
 export type { DirectorEvent, DirectorEventName } from './events.js'
 export type { Override, OverrideChange } from './overrides.js'
+export { tellServiceManager } from './service-manager.js'
 export type { CheckState, DirectorState, PoolState, ServerState } from './state.js'

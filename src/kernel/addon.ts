@@ -199,4 +199,11 @@ export interface Addon {
   ): number | RawRefusal
   /** Puts one open file into the place of another, and closes the number that it had. Both must be open. */
   replace(fd: number, by: number): void
+  /**
+   * Sends one datagram to a Unix socket.
+   *
+   * @param path with "@" before it: of the abstract namespace
+   * @returns 0 or an errno
+   */
+  sendDatagram(path: string, text: string): number
 }

@@ -1,6 +1,7 @@
 // The drains that are under way, one for each server at most.
-import type { TableClient } from '../table-client.js'
+
 import type { AdminState } from '../servers.js'
+import type { TableClient } from '../table-client.js'
 import type { DrainOptions, DrainResult } from './api.js'
 import { Drain, readDrainOptions } from './drain.js'
 import type { Events } from './events.js'

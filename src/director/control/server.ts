@@ -2,7 +2,6 @@
 import { chmod, lstat, mkdir, unlink } from 'node:fs/promises'
 import { createServer, connect as dial, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
-import { IpvsError, isArgumentError } from '../../errors.js'
 import { didYouMean, quoted } from '../../validate/spelling.js'
 import type { Director, ReloadResult } from '../director.js'
 import type { DirectorEvent } from '../events.js'
@@ -173,9 +172,9 @@ class Client {
       id = request.id
       this.#send({ id, result: await this.#do(request) })
     } catch (error) {
-      const code =
-        error instanceof IpvsError || isArgumentError(error) ? error.code : 'ERR_IPVS_DIRECTOR'
-      this.#refuse(id, code, messageOf(error))
+      const { code = '' } = error as { readonly code?: unknown }
+      const known = String(code).startsWith('ERR_IPVS_') ? String(code) : 'ERR_IPVS_DIRECTOR'
+      this.#refuse(id, known, messageOf(error))
     }
   }
 

@@ -1,0 +1,148 @@
+// ipvs run: a director, its socket, its log and its signals.
+import type { Config, ControlServer, Director, DirectorEvent } from '../../director/index.js'
+import { CommandError } from '../errors.js'
+import { print, printJson } from '../output.js'
+import { type Call, exitStatuses, type Run } from '../spec.js'
+import { watchFile } from './file-watch.js'
+import { loadConfig } from './load.js'
+import { Log } from './log.js'
+import { Watchdog } from './watchdog.js'
+
+type Api = typeof import('../../director/index.js')
+
+export const runDirector: Run = async (call) => {
+  const file = call.words[0]!
+  if (call.options.check) return checkFile(call, file)
+  const api = await import('../../director/index.js')
+  const config = await loadConfig(file, call.options.netns)
+  await refuseSecond(api, config)
+  const log = new Log(call)
+  const director = await api.Director.open(config)
+  const running = new Running(api, call, director, log)
+  try {
+    await running.serve(config)
+  } catch (error) {
+    // The kernel keeps what it holds: the next start takes it over.
+    await director.stop('leave')
+    await log.end()
+    throw error
+  }
+  return running.untilEnded()
+}
+
+/** `run --check`: mistakes are something to tell, and not a failure. */
+async function checkFile(call: Call, file: string): Promise<number> {
+  const { ConfigError } = await import('../../director/index.js')
+  try {
+    const { pools } = await loadConfig(file, undefined)
+    if (call.options.json) printJson({ file, mistakes: [] })
+    else print(`${file} is right: ${pools.length} ${pools.length === 1 ? 'pool' : 'pools'}\n`)
+    return exitStatuses.done
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    if (call.options.json) printJson({ file, mistakes: error.mistakes })
+    else print(`${error.message}\n`)
+    return exitStatuses.failed
+  }
+}
+
+/** Two of them would undo each other's work. */
+async function refuseSecond({ askDirector }: Api, { control }: Config): Promise<void> {
+  if (control === undefined) return
+  const state = await askDirector(control, { do: 'state' }).catch(() => undefined)
+  if (state === undefined) return
+  const { pid, file } = state as { readonly pid?: number; readonly file?: string }
+  throw new CommandError(
+    `a director (process ${pid}, of ${file}) answers at ${control} already. Nothing was changed. Stop that one, or give this one another "control".`,
+  )
+}
+
+class Running {
+  readonly #api: Api
+  readonly #call: Call
+  readonly #director: Director
+  readonly #log: Log
+  readonly #watchdog: Watchdog
+  #control: { readonly path: string; readonly server: ControlServer } | undefined
+  #unwatch = () => {}
+  /** Reloads come one after the other. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(api: Api, call: Call, director: Director, log: Log) {
+    this.#api = api
+    this.#call = call
+    this.#director = director
+    this.#log = log
+    this.#watchdog = new Watchdog(api.tellServiceManager, director)
+    director.on('event', (event: DirectorEvent) => log.event(event))
+  }
+
+  /** @throws CommandError where it cannot be asked or reached as the file says */
+  async serve(config: Config): Promise<void> {
+    if (config.control === this.#control?.path) return
+    await this.#control?.server.close()
+    this.#control = undefined
+    if (config.control === undefined) return
+    try {
+      const options = { reload: () => this.#reload() }
+      const server = await this.#api.serveControl(this.#director, config.control, options)
+      this.#control = { path: config.control, server }
+    } catch (error) {
+      throw new CommandError(
+        `the control socket ${config.control} cannot be served: ${(error as Error).message}. The kernel goes on with what it holds.`,
+        exitStatuses.failed,
+        error,
+      )
+    }
+  }
+
+  async untilEnded(): Promise<number> {
+    const file = this.#call.words[0]!
+    const { state, pools } = this.#director.config
+    const kept = state === undefined ? ', what is done by hand is not kept (no "state")' : ''
+    this.#log.line('start', `${file}: ${pools.length} pools, process ${process.pid}${kept}`)
+    const reload = () => void this.#reload().catch(() => {})
+    if (this.#call.options.watch) this.#unwatch = watchFile(file, reload)
+    const tell = () => this.#log.line('state', 'as asked for', { state: this.#director.state() })
+    process.on('SIGHUP', reload)
+    process.on('SIGUSR1', tell)
+    this.#watchdog.start()
+    const name = await new Promise<NodeJS.Signals>((resolve) => {
+      for (const one of ['SIGTERM', 'SIGINT'] as const) process.once(one, resolve)
+    })
+    // Another one ends it at once.
+    this.#unwatch()
+    process.off('SIGHUP', reload)
+    process.off('SIGUSR1', tell)
+    this.#watchdog.stop()
+    const { onStop } = this.#director.config
+    this.#log.line(
+      'stop',
+      `${name}: ${onStop === 'leave' ? 'the kernel keeps what it holds' : onStop}`,
+    )
+    await this.#turn
+    await this.#director.stop()
+    await this.#control?.server.close()
+    await this.#log.end()
+    return exitStatuses.done
+  }
+
+  #reload() {
+    const done = this.#turn.then(async () => {
+      this.#watchdog.reloading()
+      try {
+        const config = await loadConfig(this.#call.words[0]!, this.#call.options.netns)
+        const result = await this.#director.reload(config)
+        await this.serve(config)
+        return result
+      } catch (error) {
+        this.#director.refuseReload((error as Error).message)
+        throw error
+      } finally {
+        this.#watchdog.reloaded()
+      }
+    })
+    this.#turn = done.catch(() => {})
+    return done
+  }
+}

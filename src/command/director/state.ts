@@ -1,0 +1,100 @@
+// ipvs state: what a director knows.
+import type { DirectorState, PoolState, ServerState } from '../../director/index.js'
+import { CommandError } from '../errors.js'
+import { print, printJson } from '../output.js'
+import { type Paint, painter } from '../paint.js'
+import { exitStatuses, type Run } from '../spec.js'
+import { ago, columns } from './columns.js'
+import { ask } from './control.js'
+
+export const state: Run = async (call) => {
+  const seen = pick((await ask(call, { do: 'state' })) as DirectorState, call.words[0])
+  if (call.options.json) printJson(seen)
+  else print(showState(seen, painter(call)))
+  return exitStatuses.done
+}
+
+/** @throws CommandError there is no such pool or server */
+function pick(seen: DirectorState, word: string | undefined): DirectorState {
+  if (word === undefined) return seen
+  const slash = word.indexOf('/')
+  const name = slash === -1 ? word : word.slice(0, slash)
+  const pool = seen.pools.find((one) => one.pool === name)
+  if (pool === undefined) {
+    const names = seen.pools.map((one) => one.pool).join(', ')
+    throw new CommandError(`the director has no pool "${name}"; it has ${names || 'none'}.`)
+  }
+  if (slash === -1) return { ...seen, pools: [pool] }
+  const wanted = word.slice(slash + 1)
+  const servers = pool.servers.filter(
+    ({ server }) =>
+      server === wanted ||
+      server.replace(/:\d+$/, '').replace(/^\[|\]$/g, '') === wanted.replace(/^\[|\]$/g, ''),
+  )
+  if (servers.length === 0) {
+    const all = pool.servers.map(({ server }) => server).join(', ')
+    throw new CommandError(`pool ${name} has no server ${wanted}; it has ${all || 'none'}.`)
+  }
+  return { ...seen, pools: [{ ...pool, servers }] }
+}
+
+function showState(seen: DirectorState, paint: Paint): string {
+  const { pid, file, startedAt, time, ready, troubles, reload, pools } = seen
+  const head = [
+    `director ${pid} of ${file}, up ${ago(time - startedAt)}${ready ? '' : paint('yellow', ', not ready yet')}`,
+    ...(reload === undefined ? [] : [`${ago(time - reload.time)} ago: ${reload.text}`]),
+    ...troubles.map((text) => paint('red', text)),
+  ]
+  const parts = pools.map((pool) => showPool(pool, time, paint))
+  return `${[...head, ...parts.flatMap((lines) => ['', ...lines])].join('\n')}\n`
+}
+
+function showPool(pool: PoolState, now: number, paint: Paint): string[] {
+  const words = [
+    pool.open ? undefined : paint('red', 'not open'),
+    pool.open && !pool.quorum ? paint('red', 'quorum lost') : undefined,
+    pool.open && !pool.converged ? paint('yellow', 'not all in the kernel yet') : undefined,
+    pool.source === undefined ? undefined : `servers from ${pool.source}`,
+  ].filter((word) => word !== undefined)
+  const rows = pool.servers.map((server) => serverRow(server, now))
+  const [heads, ...lines] = columns([
+    ['  SERVER', 'HEALTH', 'ADMIN', 'WEIGHT', 'SINCE', 'WHY'],
+    ...rows,
+  ])
+  return [
+    [paint('bold', pool.pool), pool.services.join(', '), ...words].join('  '),
+    ...(pool.trouble === undefined ? [] : [paint('red', `  ${pool.trouble}`)]),
+    ...pool.warnings.map(({ message }) => paint('yellow', `  ${message}`)),
+    ...(lines.length === 0 ? [] : [paint('dim', heads!)]),
+    ...lines.map((line, index) => coloured(pool.servers[index]!, line, paint)),
+    ...Object.entries(pool.absent).map(([server, { admin, weight }]) => {
+      const said = [admin, weight === undefined ? undefined : `weight ${weight}`].filter(Boolean)
+      return paint('dim', `  ${server} is not in the pool now; by hand: ${said.join(', ')}`)
+    }),
+  ]
+}
+
+function serverRow(one: ServerState, now: number): string[] {
+  const { file, hand, effective } = one.weight
+  const weights = [
+    file === effective ? undefined : `file ${file}`,
+    hand === undefined ? undefined : `by hand ${hand}`,
+  ].filter(Boolean)
+  const weight = weights.length === 0 ? String(effective) : `${effective} (${weights.join(', ')})`
+  const left = one.handUntil === undefined ? '' : ` for ${ago(one.handUntil - now)}`
+  const why =
+    one.error ?? (one.reason === '' && one.check === 'none' ? 'nobody checks it' : one.reason)
+  return [
+    `  ${one.server}${one.backup ? ' (backup)' : ''}`,
+    one.health,
+    `${one.admin}${left}`,
+    weight,
+    ago(now - one.since),
+    why,
+  ]
+}
+
+function coloured({ health, admin, error }: ServerState, line: string, paint: Paint): string {
+  if (health === 'down' || error !== undefined) return paint('red', line)
+  return health === 'unknown' || admin !== 'ready' ? paint('yellow', line) : line
+}
