@@ -6,6 +6,17 @@ import { checkout, step } from './step.mjs'
 
 const bin = path.join(checkout, 'dist/bin')
 
+/** The director runs for months, and is as big as all the rest: it is not in the file, but loaded from the package as it is. */
+const besideIt = {
+  name: 'director',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/director\/index\.js$/ }, () => ({
+      path: '../director/index.js',
+      external: true,
+    }))
+  },
+}
+
 /** After the TypeScript was compiled, if that has changed anything. */
 export async function makeCommand() {
   const made = path.join(bin, 'ipvs.1')
@@ -19,6 +30,7 @@ export async function makeCommand() {
       outfile: path.join(bin, 'ipvs.cjs'),
       bundle: true,
       packages: 'external',
+      plugins: [besideIt],
       platform: 'node',
       // One file, of which each part and each module of Node.js is run when it is asked for: of ES modules all would be loaded first.
       format: 'cjs',

@@ -55,6 +55,11 @@ export class Reader {
   known(fields: Fields, path: Path, keys: readonly string[]): void {
     for (const key of Object.keys(fields)) {
       if (keys.includes(key)) continue
+      const bare = key.replace(LIBRARY_UNIT, '')
+      if (bare !== key && keys.includes(bare)) {
+        this.add([...path, key], withUnit(bare))
+        continue
+      }
       const meant = didYouMean(key, keys)
       const rest = meant === '' ? `, only ${quoted(keys)}` : meant
       this.add([...path, key], `must be left out: there is no such key${rest}`)
@@ -92,9 +97,9 @@ export class Reader {
     const options: Record<string, unknown> = {}
     for (const [key, value] of Object.entries(fields)) {
       const time = Object.hasOwn(times, key) ? times[key] : undefined
-      const bare = key.replace(/(Ms|Seconds)$/, '')
+      const bare = key.replace(LIBRARY_UNIT, '')
       if (bare !== key && typeof times[bare] === 'string') {
-        this.add([...path, key], `must be left out: write "${bare}", with a unit (500ms, 30s, 2m)`)
+        this.add([...path, key], withUnit(bare))
       } else if (typeof time === 'string') {
         const name = `${key}${time}`
         const read = this.#time(value, [...path, key], time)
@@ -185,6 +190,12 @@ export class Reader {
       }
     }
   }
+}
+
+const LIBRARY_UNIT = /(Ms|Seconds)$/
+
+function withUnit(key: string): string {
+  return `must be left out: write "${key}", with a unit (500ms, 30s, 2m)`
 }
 
 const TIME = 'must be a time with a unit, such as 500ms, 30s, 2m or 1h'

@@ -146,7 +146,7 @@ class Client {
     const lines = this.#lines.take(text)
     if (lines === undefined) {
       this.#refuse(undefined, 'ERR_IPVS_ARGUMENT', `a request has more than ${MOST_REQUEST} bytes`)
-      this.#socket.end()
+      this.#socket.destroySoon()
       return
     }
     for (const line of lines) {
@@ -157,7 +157,7 @@ class Client {
           'ERR_IPVS_BUSY',
           `more than ${MOST_WAITING} requests wait for their answers`,
         )
-        this.#socket.end()
+        this.#socket.destroySoon()
         return
       }
       this.#waiting++

@@ -1,0 +1,144 @@
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import path from 'node:path'
+import { expect, test } from 'vitest'
+import { Overrides } from '../../../src/director/overrides.js'
+import { StateFile } from '../../../src/director/state-file.js'
+import { folder } from './directed.js'
+
+const data = { dns: { '10.1.0.1:53': { admin: 'drain', since: 1 } } }
+
+async function saved(): Promise<string> {
+  const file = path.join(folder(), 'deep/state.json')
+  await new StateFile(file).save(() => data)
+  return file
+}
+
+test('keeps what it was given, for its owner only', async () => {
+  const file = await saved()
+  expect(await new StateFile(file).load()).toEqual({ data, trouble: undefined })
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+  expect(readdirSync(path.dirname(file)).toSorted()).toEqual(['state.json', 'state.json.copy'])
+})
+
+test('without a file there is nothing, and nothing is wrong', async () => {
+  const file = path.join(folder(), 'state.json')
+  expect(await new StateFile(file).load()).toEqual({ data: undefined, trouble: undefined })
+})
+
+const damages: readonly (readonly [string, (text: string) => string])[] = [
+  ['cut in half', (text) => text.slice(0, text.length / 2)],
+  ['empty', () => ''],
+  ['zeroes', (text) => '\0'.repeat(text.length)],
+  ['changed in a place', (text) => text.replace('drain', 'ready')],
+  ['another version', (text) => text.replace('"version": 1', '"version": 2')],
+  ['null', () => 'null'],
+]
+
+test.each(damages)('one of the two %s: the other one is taken', async (_, damage) => {
+  for (const which of ['', '.copy']) {
+    const file = await saved()
+    writeFileSync(file + which, damage(readFileSync(file + which, 'utf8')))
+    const { data: found, trouble } = await new StateFile(file).load()
+    expect(found).toEqual(data)
+    expect(trouble).toContain(file + which)
+    expect(trouble).toMatch(/the other copy was taken$/)
+  }
+})
+
+test.each(damages)(
+  'both %s: that is said, and the next save makes them whole',
+  async (_, damage) => {
+    const file = await saved()
+    for (const one of [file, `${file}.copy`]) writeFileSync(one, damage(readFileSync(one, 'utf8')))
+    const state = new StateFile(file)
+    const { data: found, trouble } = await state.load()
+    expect(found).toBe(undefined)
+    expect(trouble).toMatch(/nothing is known of what was done by hand$/)
+    await state.save(() => data)
+    expect(await new StateFile(file).load()).toEqual({ data, trouble: undefined })
+  },
+)
+
+test('the newer of the two counts', async () => {
+  const file = await saved()
+  const old = readFileSync(file, 'utf8')
+  const state = new StateFile(file)
+  await state.load()
+  await state.save(() => ({ ...data, more: {} }))
+  writeFileSync(`${file}.copy`, old)
+  expect((await new StateFile(file).load()).data).toEqual({ ...data, more: {} })
+})
+
+test('notices that somebody has changed it, and writes it again', async () => {
+  const file = path.join(folder(), 'state.json')
+  const state = new StateFile(file)
+  expect(await state.guard()).toBe(false)
+  await state.save(() => data)
+  expect(await state.guard()).toBe(false)
+  for (const harm of [
+    () => writeFileSync(file, 'x'),
+    () => rmSync(file),
+    () => rmSync(`${file}.copy`),
+  ]) {
+    harm()
+    expect(await state.guard()).toBe(true)
+    expect(await new StateFile(file).load()).toEqual({ data, trouble: undefined })
+  }
+})
+
+test('calls while it writes share the next write', async () => {
+  const file = path.join(folder(), 'state.json')
+  const state = new StateFile(file)
+  let value = 0
+  let writes = 0
+  const save = () => {
+    value++
+    return state.save(() => {
+      writes++
+      return { value }
+    })
+  }
+  await Promise.all(Array.from({ length: 100 }, save))
+  expect((await new StateFile(file).load()).data).toEqual({ value: 100 })
+  expect(writes).toBe(1)
+})
+
+test('what cannot be written rejects, and what was there stays', async () => {
+  const file = await saved()
+  const blocked = new StateFile(file)
+  await blocked.load()
+  rmSync(`${file}.new`, { force: true })
+  mkdirSync(`${file}.new`)
+  chmodSync(path.dirname(file), 0o700)
+  await expect(blocked.save(() => ({}))).rejects.toThrow(/EISDIR/)
+  expect((await new StateFile(file).load()).data).toEqual(data)
+})
+
+test('overrides take only what is one, whatever the file has', () => {
+  const overrides = new Overrides()
+  overrides.load({
+    dns: {
+      a: { admin: 'drain', since: 1 },
+      b: { admin: 'x', since: 1 },
+      c: { weight: -1, since: 1 },
+      d: null,
+    },
+    ldap: 3,
+    web: { e: { weight: 5, since: 1, until: 2 }, f: { weight: 5 } },
+  })
+  expect(overrides.toJSON()).toEqual({
+    dns: { a: { admin: 'drain', since: 1 } },
+    web: { e: { weight: 5, since: 1, until: 2 } },
+  })
+  expect(overrides.expire(3)).toEqual([{ pool: 'web', server: 'e' }])
+  for (const nothing of [undefined, null, 3, 'x', []]) overrides.load(nothing)
+  expect(overrides.toJSON()).toEqual({ dns: { a: { admin: 'drain', since: 1 } } })
+})
