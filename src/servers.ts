@@ -42,7 +42,7 @@ export interface ServerSpec {
   readonly weight: unknown
   readonly upperThreshold: unknown
   readonly lowerThreshold: unknown
-  readonly admin: AdminState
+  readonly admin: AdminState | undefined
 }
 
 /**
@@ -61,12 +61,15 @@ export function readServer(value: unknown, option: string): ServerSpec {
     'lowerThreshold',
     'admin',
   ])
-  const { weight, upperThreshold, lowerThreshold, admin: word = 'ready' } = fields
+  const { weight, upperThreshold, lowerThreshold } = fields
   const { af, text: address } = parseAddress(fields.address, `${option}.address`)
   const secondAddress = readSecond(fields.secondAddress, `${option}.secondAddress`, af)
   const port =
     fields.port === undefined ? undefined : checkInteger(fields.port, `${option}.port`, 0, 65535)
-  const admin = checkName(word, `${option}.admin`, ADMIN_STATES)
+  const admin =
+    fields.admin === undefined
+      ? undefined
+      : checkName(fields.admin, `${option}.admin`, ADMIN_STATES)
   return { address, port, secondAddress, weight, upperThreshold, lowerThreshold, admin }
 }
 
@@ -92,7 +95,7 @@ function readSpelling(text: string, option: string): ServerSpec {
     weight: undefined,
     upperThreshold: undefined,
     lowerThreshold: undefined,
-    admin: 'ready',
+    admin: undefined,
   }
 }
 

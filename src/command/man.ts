@@ -1,6 +1,13 @@
 // The man page ipvs(1), made from the table of commands when the package is packed.
 import { commands } from './commands.js'
-import { type Command, exitLines, globalOptions, type Options, wordText } from './spec.js'
+import {
+  type Command,
+  directorOptions,
+  exitLines,
+  globalOptions,
+  type Options,
+  wordText,
+} from './spec.js'
 
 export function manPage(version: string): string {
   const all = Object.entries<Command>(commands)
@@ -12,7 +19,9 @@ ${all.map(([name, command]) => `.B ipvs ${roff(name)}\n${roff(usage(command))}\n
 Programs the kernel's table of virtual services over netlink; nothing is forked. Errors go to stderr, a sentence each that says what to do.
 .SH COMMANDS
 ${all.map(([name, command]) => section(name, command)).join('')}.SH OPTIONS OF EVERY COMMAND
-${optionList(globalOptions)}.SH EXIT STATUS
+${optionList(globalOptions)}.PP
+Of those that speak to a director, in place of \\-\\-netns:
+${optionList(directorOptions)}.SH EXIT STATUS
 .TP
 .B 0
 done
@@ -28,6 +37,9 @@ no colours, whatever it is set to
 .TP
 .B FORCE_COLOR
 colours also where stdout is no terminal
+.TP
+.B IPVS_CONTROL
+the socket of the director that state, events, set, check and reload speak to
 .TP
 .B IPVS_ADDON
 the native part to load

@@ -66,18 +66,17 @@ export const globalOptions = {
 
 const ofPlain: Options = { help: globalOptions.help, 'no-color': globalOptions['no-color'] }
 
-const ofDirector: Options = {
-  ...ofPlain,
-  json: globalOptions.json,
+/** Of those that speak to a director. */
+export const directorOptions = {
   control: {
     line: 'the socket of the director; $IPVS_CONTROL or /run/ipvs/director.sock without it',
     value: 'PATH',
   },
-}
+} as const satisfies Options
 
 /** Its own, and those that all have. */
 export function optionsOf({ options, plain, toDirector }: Command): Options {
-  if (toDirector) return { ...options, ...ofDirector }
+  if (toDirector) return { ...options, ...ofPlain, json: globalOptions.json, ...directorOptions }
   return { ...options, ...(plain ? ofPlain : globalOptions) }
 }
 

@@ -300,8 +300,8 @@ export class Director
   /** The process lives, and every pool that is open has looked at the kernel lately. */
   isHealthy(): boolean {
     return [...this.pools()].every((pool) => {
-      const { ageMs, intervalMs } = pool.status().reads
-      return intervalMs === 0 || ageMs < 3 * intervalMs + 5000
+      const { lookedAt, intervalMs } = pool.status().reads
+      return intervalMs === 0 || performance.now() - lookedAt < 3 * intervalMs + 5000
     })
   }
 

@@ -135,7 +135,8 @@ function ofStatus(status: PoolStatus | undefined) {
     return { quorum: false, converged: false, missing: [], needs: [], warnings: [] }
   }
   const { quorum, converged, missing, needs, warnings, reads } = status
-  const { ageMs, intervalMs } = reads
+  const { lookedAt, intervalMs } = reads
+  const ageMs = Math.round(performance.now() - lookedAt)
   return { quorum, converged, missing, needs, warnings, reads: { ageMs, intervalMs } }
 }
 

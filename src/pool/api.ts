@@ -365,8 +365,8 @@ export interface PoolReads {
   readonly readMs: number
   /** Part of the time in which the pools of this client look that have no interval of their own: 0.01 at most. */
   readonly share: number
-  /** Milliseconds since the kernel was last read and compared. */
-  readonly ageMs: number
+  /** When the kernel was last read and compared, by `performance.now()`: no clock that is set moves it. */
+  readonly lookedAt: number
 }
 
 /** What the pool wants and knows, at this moment. */

@@ -342,7 +342,7 @@ export class MirroredPool
       servers: [...this.#reconciler.servers.values()].map(serverStatus),
       converged: this.#reconciler.isConfirmed,
       quorum: this.#policy.isQuorate(this.#reconciler.servers),
-      reads: { ...this.#pace.status, ageMs: Math.round(performance.now() - this.#readAt) },
+      reads: { ...this.#pace.status, lookedAt: this.#readAt },
       needs: needs(this.#adopted(), this.#sysctls),
       warnings: this.#warnings.all,
     }

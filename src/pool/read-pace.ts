@@ -64,7 +64,7 @@ export class ReadPace {
     this.#look = look
   }
 
-  get status(): Omit<PoolReads, 'ageMs'> {
+  get status(): Omit<PoolReads, 'lookedAt'> {
     const { lookMs: readMs, pools, intervalMs } = this.#client
     const share = (pools * readMs) / intervalMs
     return { intervalMs: Math.round(this.#fixedMs ?? intervalMs), readMs, share }

@@ -131,7 +131,8 @@ class Running {
     const done = this.#turn.then(async () => {
       this.#watchdog.reloading()
       try {
-        const config = await loadConfig(this.#call.words[0]!, this.#call.options.netns)
+        const { words, options } = this.#call
+        const config = await loadConfig(words[0]!, options.netns, this.#director.config)
         const result = await this.#director.reload(config)
         await this.serve(config)
         return result

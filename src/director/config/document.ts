@@ -9,8 +9,38 @@ export interface ConfigDocument {
   mistake(path: Path, message: string): ConfigMistake
 }
 
+/** Values of a file, with all that aliases stand for: ten times what the biggest one has that we know of. */
+const MOST_VALUES = 5_000_000
+
 /** @returns what cannot be parsed, in place of the document */
 export function parseConfig(text: string): ConfigDocument | readonly ConfigMistake[] {
+  const json = parseJson(text)
+  if (json === undefined) return parseYaml(text)
+  let slow: ReturnType<typeof parseYaml> | undefined
+  return {
+    value: json,
+    mistake(path, message) {
+      slow ??= parseYaml(text)
+      return 'length' in slow
+        ? { line: 1, column: 1, path: '', message }
+        : slow.mistake(path, message)
+    },
+  }
+}
+
+/** A hundred times as fast as YAML, which it is too. Not, if something in it does not count: a key that is there twice. */
+function parseJson(text: string): unknown {
+  if (!/^\s*\{/.test(text)) return undefined
+  try {
+    const value: unknown = JSON.parse(text)
+    const compact = text.replace(/("(?:[^"\\]|\\.)*")|\s+/g, '$1')
+    return JSON.stringify(value) === compact ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function parseYaml(text: string): ConfigDocument | readonly ConfigMistake[] {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, merge: true })
   const placed = (offset: number, path: string, message: string): ConfigMistake => {
@@ -23,11 +53,26 @@ export function parseConfig(text: string): ConfigDocument | readonly ConfigMista
       placed(at, '', message.replace(/ at line .*/s, '')),
     )
   }
+  // Parts that many pools share are no bomb, whatever their number; parts of parts of parts may be one.
+  const value: unknown = document.toJS({ maxAliasCount: -1 })
+  if (!isSmall(value)) {
+    return [
+      placed(0, '', `it stands for more than ${MOST_VALUES} values: its aliases stand for aliases`),
+    ]
+  }
   return {
-    // Parts that many pools share are no bomb, whatever their number.
-    value: document.toJS({ maxAliasCount: -1 }),
+    value,
     mistake: (path, message) => placed(placeOf(document.contents, path), pathText(path), message),
   }
+}
+
+function isSmall(value: unknown): boolean {
+  let left = MOST_VALUES
+  const count = (one: unknown): boolean => {
+    if (--left < 0) return false
+    return typeof one !== 'object' || one === null || Object.values(one).every(count)
+  }
+  return count(value)
 }
 
 /** Where the key stands, or else what is around it. */

@@ -7,7 +7,7 @@ import { type HookConfig, readHooks } from './hooks.js'
 import { ConfigError, type Path } from './mistakes.js'
 import { notInDefaults, type PoolConfig, readPool } from './pools.js'
 import { type Fields, isMap, Reader, shown } from './reader.js'
-import { resolveValues } from './values.js'
+import { digestOf, resolveValues } from './values.js'
 
 /** Where and for whom the director answers over HTTP. */
 export interface HttpConfig {
@@ -54,13 +54,33 @@ const KEYS = [
   '$schema',
 ]
 
+/** What a configuration was read from: what is the same is not read again. */
+interface Origin {
+  readonly text: string
+  readonly checks: string
+  /** What was written of each pool, with the defaults. */
+  readonly pools: ReadonlyMap<string, string>
+}
+
+const origins = new WeakMap<Config, Origin>()
+
+/** What a file says by this is elsewhere, and may be another thing each time. */
+const ELSEWHERE = /\b(file|env)\b/
+
 /**
  * Reads a director's file, YAML or JSON. Nothing is opened and nobody is asked; files that checks name are read.
  *
  * @param file its name, for messages
+ * @param before a configuration of which most is expected to be the same: what is the same is taken from it, which is faster
  * @throws ConfigError (rejects) with every mistake: line, column, path
  */
-export async function readConfig(text: string, file = 'director.yaml'): Promise<Config> {
+export async function readConfig(
+  text: string,
+  file = 'director.yaml',
+  before?: Config,
+): Promise<Config> {
+  const origin = before && origins.get(before)
+  if (before?.file === file && origin?.text === text && !ELSEWHERE.test(text)) return before
   const document = parseConfig(text.replace(/^\uFEFF/, ''))
   if ('length' in document) throw new ConfigError(file, document)
   const reader = new Reader(document)
@@ -68,10 +88,22 @@ export async function readConfig(text: string, file = 'director.yaml'): Promise<
   const exec = /\bexec\b/.test(text)
     ? (await import('../../health/checks/exec.js')).exec
     : undefined
-  const config = readAll(document.value, file, reader, exec)
+  const known = before &&
+    origin && { ...origin, read: new Map(before.pools.map((pool) => [pool.name, pool])) }
+  const made = readAll(document.value, file, reader, exec, known)
   const { mistakes } = reader
-  if (mistakes.length > 0 || config === undefined) throw new ConfigError(file, mistakes)
-  return config
+  if (mistakes.length > 0 || made === undefined) throw new ConfigError(file, mistakes)
+  origins.set(made.config, { text, checks: made.checks, pools: made.written })
+  return made.config
+}
+
+/** A configuration that was read before. */
+type Known = Origin & { readonly read: ReadonlyMap<string, PoolConfig> }
+
+interface Made {
+  readonly config: Config
+  readonly checks: string
+  readonly written: ReadonlyMap<string, string>
 }
 
 function readAll(
@@ -79,7 +111,8 @@ function readAll(
   file: string,
   reader: Reader,
   exec: CheckReader['exec'],
-): Config | undefined {
+  before: Known | undefined,
+): Made | undefined {
   const fields = reader.map(value, [], '{ pools: { dns: { ... } } }')
   if (fields === undefined) return undefined
   reader.known(fields, [], KEYS)
@@ -95,8 +128,15 @@ function readAll(
       reader.add(['checks', name], 'must have another name: "none" is the word for no check')
     named.set(name, readCheck(one, ['checks', name], from, name))
   }
-  const pools = readPools(fields, from)
-  return {
+  const digest = digestOf([...named].map(([name, check]) => [name, check?.digest]))
+  const written = new Map<string, string>()
+  const known = (name: string, text: string): PoolConfig | undefined => {
+    written.set(name, text)
+    const isSame = before?.checks === digest && before.pools.get(name) === text
+    return isSame && !ELSEWHERE.test(text) ? before.read.get(name) : undefined
+  }
+  const pools = readPools(fields, from, known)
+  const config: Config = {
     file,
     ...(netns === undefined
       ? {}
@@ -110,9 +150,15 @@ function readAll(
     ...(state === undefined ? {} : { state: reader.text(state, ['state'], 'the path of a file') }),
     onStop: reader.oneOf(onStop, ['onStop'], ['leave', 'withdraw', 'drain']) ?? 'leave',
   }
+  return { config, checks: digest, written }
 }
 
-function readPools(fields: Fields, from: CheckReader): PoolConfig[] {
+/** @param known what was read of the same before */
+function readPools(
+  fields: Fields,
+  from: CheckReader,
+  known: (name: string, text: string) => PoolConfig | undefined,
+): PoolConfig[] {
   const { reader } = from
   const given =
     fields.defaults === undefined
@@ -130,7 +176,8 @@ function readPools(fields: Fields, from: CheckReader): PoolConfig[] {
     const path: Path = ['pools', name]
     if (!/^[^\s/]{1,200}$/.test(name))
       reader.add(path, 'must have a name without "/" and white space')
-    return readPool(name, one, path, defaults, from)
+    const text = JSON.stringify([defaults, one]) ?? ''
+    return known(name, text) ?? readPool(name, one, path, defaults, from)
   })
   const found = read.filter((pool) => pool !== undefined)
   const owners = new Map<string, string>()

@@ -105,7 +105,7 @@ export class Server implements Intent, Candidate {
     this.key = endpointKey(this.address, this.port)
     this.instance = Symbol(this.key)
     this.backup = backup
-    this.#admin = spec.admin
+    this.#admin = spec.admin ?? 'ready'
     this.#health = health
     this.assigned = {
       serving: servingAlone({ health, waiting: false }),

@@ -77,7 +77,9 @@ test('what one pool gives up, another takes over without a gap', async () => {
 
 test('a pool that is no longer in the file goes', async () => {
   const { reload, kernel } = await direct(twoPools)
-  expect(await reload(twoPools.replace(/ {2}ldap:[^]*/, ''))).toMatchObject({ removed: ['ldap'] })
+  expect(await reload(twoPools.replace(/ {2}ldap:[\s\S]*/, ''))).toMatchObject({
+    removed: ['ldap'],
+  })
   expect(rules(kernel).filter((rule) => rule.includes(':389'))).toEqual([])
 })
 
@@ -170,13 +172,21 @@ test('servers come from a file; until there is a list nothing is touched', async
   expect(director.state().pools[1]).toMatchObject({ open: true, source: `file ${list}` })
 })
 
-test('a pool that the kernel refuses is opened later, and the others work meanwhile', async () => {
+test('a pool that cannot be opened is opened later, and the others work meanwhile', async () => {
   const kernel = new MemoryKernel()
-  kernel.fail({ nth: 1, errno: 'ENOMEM' })
-  const { director } = await direct(twoPools.replace(/ {2}dns:[^]*? {2}ldap:/, '  ldap:'), kernel)
-  await expect
-    .poll(() => director.state().pools[0]!.open && rules(kernel).length, { timeout: 10_000 })
-    .toBe(2)
+  // The first pool's first look.
+  kernel.fail({ of: 'read', nth: 1, errno: 'ENOMEM' })
+  const { director } = await direct(twoPools, kernel)
+  const { pools, changes } = director.state()
+  expect(pools.map(({ open }) => open).toSorted()).toEqual([false, true])
+  expect(changes).toContainEqual(
+    expect.objectContaining({
+      event: 'warning',
+      text: expect.stringMatching(/could not be opened: .*memory/i),
+    }),
+  )
+  await expect.poll(() => rules(kernel).length, { timeout: 10_000 }).toBe(8)
+  expect(director.state().pools.map(({ trouble }) => trouble)).toEqual([undefined, undefined])
 })
 
 test('stops as it is told', async () => {

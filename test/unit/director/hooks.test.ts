@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { direct, folder, twoPools } from './directed.js'
+import { direct, folder } from './directed.js'
 
 /** A program that appends what it was told to a file. */
 function teller(more = '') {

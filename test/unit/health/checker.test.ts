@@ -1127,6 +1127,7 @@ describe('events', () => {
         reason: 'healthy',
         lastAt: since,
         lastMs: 0,
+        nextAt: since + 250,
         successes: 1,
         rise: 2,
         failures: 0,

@@ -1009,7 +1009,7 @@ it('status is a table', async () => {
     pool: 'dns',
     fronts: ['tcp 192.0.2.1:53', 'udp 192.0.2.1:53'],
     missing: [],
-    reads: { intervalMs: 1000, readMs: 0, share: 0 },
+    reads: { intervalMs: 1000, readMs: 0, share: 0, lookedAt: expect.any(Number) },
     servers: [
       {
         server: '10.1.0.1:53',

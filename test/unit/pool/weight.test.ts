@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import type { AdminState } from '../../../src/pool/api.js'
 import type { ServingState } from '../../../src/pool/policy/assignment.js'
 import {
   desiredWeight,
@@ -8,6 +7,7 @@ import {
   WISHES,
   type Wish,
 } from '../../../src/pool/policy/weight.js'
+import type { AdminState } from '../../../src/servers.js'
 
 const plain: Intent = {
   admin: 'ready',

@@ -1,5 +1,6 @@
 // How a life has to end: each function throws what is wrong.
-import type { AdminState, DrainResult, PoolStatus } from '../../../../src/pool/api.js'
+import type { DrainResult, PoolStatus } from '../../../../src/pool/api.js'
+import type { AdminState } from '../../../../src/servers.js'
 import type { AnyEvent } from '../watch.js'
 import { type LifeOptions, REFUSED } from './life.js'
 

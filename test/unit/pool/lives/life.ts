@@ -1,6 +1,7 @@
 // What can happen to a pool, drawn at random.
 import fc from 'fast-check'
-import type { AdminState, MirroredPoolOptions } from '../../../../src/pool/api.js'
+import type { MirroredPoolOptions } from '../../../../src/pool/api.js'
+import type { AdminState } from '../../../../src/servers.js'
 
 /** Only the kernel knows that it takes no server of this address. */
 export const REFUSED = '127.255.255.255'
