@@ -10,6 +10,7 @@ const lines = {
   lab: 'a command, or a shell, on a real IPVS kernel',
   'udp-failover': 'counts what clients lose at each flip',
   chaos: "kills a pool's controller again and again while others break its table",
+  soak: 'a director to which everything happens: bad files, kills, a full disk, a clock that is set',
   memory: 'what is left of checks, in each of their endings, after 20,000 of each',
   bench:
     'times it beside C, libnl, ipvsadm; -- checks; -- pools; -- command; -- failover: beside keepalived',

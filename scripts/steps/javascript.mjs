@@ -27,7 +27,7 @@ export async function installBenchPackages() {
   )
 }
 
-/** Emits dist/ from src/, and build/tools/ from lab/, demo/, bench/, test/chaos/ and test/dataplane/. */
+/** Emits dist/ from src/, and build/tools/ from lab/, demo/, bench/, test/chaos/, test/dataplane/, test/memory/ and test/soak/. */
 export async function compileTypeScript() {
   await step('Compiling TypeScript', () =>
     logged('tsc', process.execPath, [path.join(checkout, 'node_modules/typescript/bin/tsc'), '-b']),

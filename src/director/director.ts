@@ -328,11 +328,18 @@ export class Director
   }
 
   async #openState(path: string): Promise<void> {
-    this.#stateFile = new StateFile(path)
+    this.#stateFile = this.#keptAt(path)
     const { data, trouble } = await this.#stateFile.load()
     this.#overrides.load(data)
-    if (trouble !== undefined) this.#events.publish({ event: 'warning', text: trouble })
     this.#overrides.expire()
+    if (trouble === undefined) return
+    this.#events.publish({ event: 'warning', text: trouble })
+    // The one that is whole may be damaged next.
+    await this.#save()
+  }
+
+  #keptAt(path: string): StateFile {
+    return new StateFile(path, () => this.#overrides.toJSON())
   }
 
   async #change(config: Config): Promise<ReloadResult> {
@@ -341,7 +348,7 @@ export class Director
     this.#config = config
     this.#hooks.use(config)
     if (moved && config.state !== undefined) {
-      this.#stateFile = new StateFile(config.state)
+      this.#stateFile = this.#keptAt(config.state)
       void this.#save()
     } else if (moved) this.#stateFile = undefined
     const names = new Set(config.pools.map(({ name }) => name))
@@ -456,7 +463,7 @@ export class Director
     const file = this.#stateFile
     if (file === undefined) return
     try {
-      await file.save(() => this.#overrides.toJSON())
+      await file.save()
       if (this.#troubles.delete('state')) {
         this.#events.publish({ event: 'warning', text: `${file.path} is written again` })
       }

@@ -8,7 +8,13 @@ export type { CheckConfig, CheckStep, NoCheck } from './config/checks.js'
 export type { HookConfig, HookEvent } from './config/hooks.js'
 export { ConfigError, type ConfigMistake } from './config/mistakes.js'
 export type { PoolConfig } from './config/pools.js'
-export { type Config, type HttpConfig, type OnStop, readConfig } from './config/read.js'
+export {
+  type Config,
+  type HttpConfig,
+  type OnStop,
+  type ReadConfigOptions,
+  readConfig,
+} from './config/read.js'
 export type { ServerConfig, SourceConfig } from './config/servers.js'
 export { askDirector, ControlError, followDirector } from './control/client.js'
 export type { ControlAnswer, ControlRequest } from './control/protocol.js'

@@ -27,13 +27,15 @@ export class StateFile {
   #sequence = 0
   #saving: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
-  #data: (() => unknown) | undefined
-  /** What the files were when they were written last. */
+  readonly #data: () => unknown
+  /** What the files were when they were read or written last. */
   #written = ''
 
-  constructor(path: string) {
+  /** @param data what is to be kept, at the time of a write */
+  constructor(path: string, data: () => unknown) {
     this.path = path
     this.#copy = `${path}.copy`
+    this.#data = data
   }
 
   /** The newest of the two that is whole. Damaged ones stay where they are until the next save. */
@@ -43,6 +45,7 @@ export class StateFile {
     const newest = whole.toSorted((a, b) => b.sequence - a.sequence)[0]
     const troubles = tries.filter((one) => typeof one === 'string')
     this.#sequence = newest?.sequence ?? 0
+    this.#written = await this.#look()
     const taken =
       newest === undefined
         ? 'nothing is known of what was done by hand'
@@ -54,16 +57,15 @@ export class StateFile {
   }
 
   /**
-   * Writes what `data` gives at that time. Calls while one write is under way share the next.
+   * Writes it. Calls while one write is under way share the next.
    *
    * @throws Error (rejects) it could not be written; what was there before is there still
    */
-  save(data: () => unknown): Promise<void> {
-    this.#data = data
+  save(): Promise<void> {
     if (this.#next === undefined) {
       this.#next = this.#saving.then(() => {
         this.#next = undefined
-        return this.#write(data)
+        return this.#write()
       })
       this.#saving = this.#next.catch(() => {})
     }
@@ -72,15 +74,14 @@ export class StateFile {
 
   /** Writes it again if somebody has changed or removed it. True if so. */
   async guard(): Promise<boolean> {
-    if (this.#data === undefined || this.#next !== undefined) return false
     await this.#saving
-    if ((await this.#look()) === this.#written) return false
-    await this.save(this.#data)
+    if (this.#next !== undefined || (await this.#look()) === this.#written) return false
+    await this.save()
     return true
   }
 
-  async #write(data: () => unknown): Promise<void> {
-    const value = data()
+  async #write(): Promise<void> {
+    const value = this.#data()
     const kept: Kept = {
       version: VERSION,
       sequence: ++this.#sequence,

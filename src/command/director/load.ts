@@ -5,6 +5,6 @@ import { readText } from '../table/file.js'
 /** @throws CommandError it cannot be read; ConfigError what is wrong with it */
 export async function loadConfig(file: string, netns: unknown, before?: Config): Promise<Config> {
   const { readConfig } = await import('../../director/index.js')
-  const config = await readConfig(await readText(file), file, before)
-  return typeof netns === 'string' ? { ...config, netns } : config
+  const text = await readText(file)
+  return readConfig(text, { file, before, ...(typeof netns === 'string' && { netns }) })
 }

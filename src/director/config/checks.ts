@@ -37,6 +37,8 @@ export interface CheckReader {
   /** The only one that may start processes is loaded when a file asks for it. */
   readonly exec: typeof execCheck | undefined
   readonly named: ReadonlyMap<string, CheckConfig | undefined>
+  /** Checks ask from there, unless they say otherwise: where the table is, the servers are. */
+  readonly netns: string | undefined
 }
 
 const COMBINED = ['all', 'any', 'atLeast', 'not'] as const
@@ -96,7 +98,7 @@ export function readCheck(
     },
   )
   if (asked === undefined || settings === undefined) return undefined
-  const digest = digestOf([resolveValues(fields, reader, path)])
+  const digest = digestOf([from.netns, resolveValues(fields, reader, path)])
   return { name: name ?? asked.name, options: settings, steps: asked.steps, digest }
 }
 
@@ -125,13 +127,17 @@ function readSingle(
   kind: string,
   value: unknown,
   path: Path,
-  { reader, exec }: CheckReader,
+  { reader, exec, netns }: CheckReader,
 ): Question | undefined {
   // A key without a value: the check with all its defaults.
   const given = value ?? {}
   const fields = reader.map(given, path, '{}')
   if (fields === undefined) return undefined
-  const options = resolveValues(fields, reader, path) as Record<string, unknown>
+  const written = resolveValues(fields, reader, path) as Record<string, unknown>
+  const options =
+    netns === undefined || kind === 'exec' || 'connect' in written
+      ? written
+      : { ...written, connect: { netns } }
   const make = kind === 'exec' ? exec : (Reflect.get(builtIn, kind) as (options: never) => Check)
   const check = reader.check(
     reader.translate(options, path, {}),

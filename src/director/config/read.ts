@@ -57,6 +57,8 @@ const KEYS = [
 /** What a configuration was read from: what is the same is not read again. */
 interface Origin {
   readonly text: string
+  /** That was given beside it. */
+  readonly netns: string | undefined
   readonly checks: string
   /** What was written of each pool, with the defaults. */
   readonly pools: ReadonlyMap<string, string>
@@ -67,20 +69,26 @@ const origins = new WeakMap<Config, Origin>()
 /** What a file says by this is elsewhere, and may be another thing each time. */
 const ELSEWHERE = /\b(file|env)\b/
 
+/** Options of {@link readConfig}. */
+export interface ReadConfigOptions {
+  /** Its name, for messages. Default `director.yaml`. */
+  readonly file?: string | undefined
+  /** In place of the file's `netns`. */
+  readonly netns?: string | undefined
+  /** A configuration of which most is expected to be the same: what is the same is taken from it, which is faster. */
+  readonly before?: Config | undefined
+}
+
 /**
  * Reads a director's file, YAML or JSON. Nothing is opened and nobody is asked; files that checks name are read.
  *
- * @param file its name, for messages
- * @param before a configuration of which most is expected to be the same: what is the same is taken from it, which is faster
  * @throws ConfigError (rejects) with every mistake: line, column, path
  */
-export async function readConfig(
-  text: string,
-  file = 'director.yaml',
-  before?: Config,
-): Promise<Config> {
+export async function readConfig(text: string, options: ReadConfigOptions = {}): Promise<Config> {
+  const { file = 'director.yaml', netns, before } = options
   const origin = before && origins.get(before)
-  if (before?.file === file && origin?.text === text && !ELSEWHERE.test(text)) return before
+  const isSame = origin?.text === text && origin.netns === netns && before?.file === file
+  if (isSame && !ELSEWHERE.test(text)) return before!
   const document = parseConfig(text.replace(/^\uFEFF/, ''))
   if ('length' in document) throw new ConfigError(file, document)
   const reader = new Reader(document)
@@ -90,10 +98,10 @@ export async function readConfig(
     : undefined
   const known = before &&
     origin && { ...origin, read: new Map(before.pools.map((pool) => [pool.name, pool])) }
-  const made = readAll(document.value, file, reader, exec, known)
+  const made = readAll(document.value, { file, netns }, reader, exec, known)
   const { mistakes } = reader
   if (mistakes.length > 0 || made === undefined) throw new ConfigError(file, mistakes)
-  origins.set(made.config, { text, checks: made.checks, pools: made.written })
+  origins.set(made.config, { text, netns, checks: made.checks, pools: made.written })
   return made.config
 }
 
@@ -108,7 +116,7 @@ interface Made {
 
 function readAll(
   value: unknown,
-  file: string,
+  { file, netns: given }: ReadConfigOptions & { readonly file: string },
   reader: Reader,
   exec: CheckReader['exec'],
   before: Known | undefined,
@@ -116,9 +124,14 @@ function readAll(
   const fields = reader.map(value, [], '{ pools: { dns: { ... } } }')
   if (fields === undefined) return undefined
   reader.known(fields, [], KEYS)
-  const { netns, control, state, onStop = 'leave' } = fields
+  const { control, state, onStop = 'leave' } = fields
   const named = new Map<string, CheckConfig | undefined>()
-  const from: CheckReader = { reader, exec, named }
+  const inFile =
+    fields.netns === undefined
+      ? undefined
+      : reader.text(fields.netns, ['netns'], 'a name of "ip netns" or a path')
+  const netns = given ?? inFile
+  const from: CheckReader = { reader, exec, named, netns }
   const checks =
     fields.checks === undefined
       ? {}
@@ -128,7 +141,7 @@ function readAll(
       reader.add(['checks', name], 'must have another name: "none" is the word for no check')
     named.set(name, readCheck(one, ['checks', name], from, name))
   }
-  const digest = digestOf([...named].map(([name, check]) => [name, check?.digest]))
+  const digest = digestOf([netns, ...[...named].map(([name, check]) => [name, check?.digest])])
   const written = new Map<string, string>()
   const known = (name: string, text: string): PoolConfig | undefined => {
     written.set(name, text)
@@ -138,9 +151,7 @@ function readAll(
   const pools = readPools(fields, from, known)
   const config: Config = {
     file,
-    ...(netns === undefined
-      ? {}
-      : { netns: reader.text(netns, ['netns'], 'a name of "ip netns" or a path') }),
+    ...(netns === undefined ? {} : { netns }),
     pools,
     hooks: readHooks(fields.hooks, ['hooks'], reader),
     ...(control === undefined

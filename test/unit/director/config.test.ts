@@ -4,7 +4,7 @@ import { type ConfigError, readConfig } from '../../../src/director/index.js'
 
 /** The mistakes of a file, as `line:column message`. */
 async function mistakesIn(text: string): Promise<string[]> {
-  const error = (await readConfig(text, 'x.yaml').then(
+  const error = (await readConfig(text, { file: 'x.yaml' }).then(
     () => expect.unreachable('it was taken'),
     (thrown: unknown) => thrown,
   )) as ConfigError

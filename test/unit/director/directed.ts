@@ -33,7 +33,7 @@ export interface Directed {
 
 /** Stopped, with its client, when the test is over. */
 export async function direct(text: string, kernel = new MemoryKernel()): Promise<Directed> {
-  return directConfig(await readConfig(text, 'test.yaml'), kernel)
+  return directConfig(await readConfig(text, { file: 'test.yaml' }), kernel)
 }
 
 async function directConfig(config: Config, kernel: MemoryKernel): Promise<Directed> {
@@ -51,7 +51,8 @@ async function directConfig(config: Config, kernel: MemoryKernel): Promise<Direc
     await director.stop('leave')
     await client.close()
   })
-  const reload = async (text: string) => director.reload(await readConfig(text, 'test.yaml'))
+  const reload = async (text: string) =>
+    director.reload(await readConfig(text, { file: 'test.yaml' }))
   return { director, kernel, client, sent, events, reload }
 }
 

@@ -15,22 +15,24 @@ import { folder } from './directed.js'
 
 const data = { dns: { '10.1.0.1:53': { admin: 'drain', since: 1 } } }
 
+const kept = (file: string, value: () => unknown = () => data) => new StateFile(file, value)
+
 async function saved(): Promise<string> {
   const file = path.join(folder(), 'deep/state.json')
-  await new StateFile(file).save(() => data)
+  await kept(file).save()
   return file
 }
 
 test('keeps what it was given, for its owner only', async () => {
   const file = await saved()
-  expect(await new StateFile(file).load()).toEqual({ data, trouble: undefined })
+  expect(await kept(file).load()).toEqual({ data, trouble: undefined })
   expect(statSync(file).mode & 0o777).toBe(0o600)
   expect(readdirSync(path.dirname(file)).toSorted()).toEqual(['state.json', 'state.json.copy'])
 })
 
 test('without a file there is nothing, and nothing is wrong', async () => {
   const file = path.join(folder(), 'state.json')
-  expect(await new StateFile(file).load()).toEqual({ data: undefined, trouble: undefined })
+  expect(await kept(file).load()).toEqual({ data: undefined, trouble: undefined })
 })
 
 const damages: readonly (readonly [string, (text: string) => string])[] = [
@@ -46,7 +48,7 @@ test.each(damages)('one of the two %s: the other one is taken', async (_, damage
   for (const which of ['', '.copy']) {
     const file = await saved()
     writeFileSync(file + which, damage(readFileSync(file + which, 'utf8')))
-    const { data: found, trouble } = await new StateFile(file).load()
+    const { data: found, trouble } = await kept(file).load()
     expect(found).toEqual(data)
     expect(trouble).toContain(file + which)
     expect(trouble).toMatch(/the other copy was taken$/)
@@ -58,30 +60,31 @@ test.each(damages)(
   async (_, damage) => {
     const file = await saved()
     for (const one of [file, `${file}.copy`]) writeFileSync(one, damage(readFileSync(one, 'utf8')))
-    const state = new StateFile(file)
+    const state = kept(file)
     const { data: found, trouble } = await state.load()
     expect(found).toBe(undefined)
     expect(trouble).toMatch(/nothing is known of what was done by hand$/)
-    await state.save(() => data)
-    expect(await new StateFile(file).load()).toEqual({ data, trouble: undefined })
+    await state.save()
+    expect(await kept(file).load()).toEqual({ data, trouble: undefined })
   },
 )
 
 test('the newer of the two counts', async () => {
   const file = await saved()
   const old = readFileSync(file, 'utf8')
-  const state = new StateFile(file)
+  const state = kept(file, () => ({ ...data, more: {} }))
   await state.load()
-  await state.save(() => ({ ...data, more: {} }))
+  await state.save()
   writeFileSync(`${file}.copy`, old)
-  expect((await new StateFile(file).load()).data).toEqual({ ...data, more: {} })
+  expect((await kept(file).load()).data).toEqual({ ...data, more: {} })
 })
 
 test('notices that somebody has changed it, and writes it again', async () => {
   const file = path.join(folder(), 'state.json')
-  const state = new StateFile(file)
+  const state = kept(file)
+  await state.load()
   expect(await state.guard()).toBe(false)
-  await state.save(() => data)
+  await state.save()
   expect(await state.guard()).toBe(false)
   for (const harm of [
     () => writeFileSync(file, 'x'),
@@ -90,36 +93,36 @@ test('notices that somebody has changed it, and writes it again', async () => {
   ]) {
     harm()
     expect(await state.guard()).toBe(true)
-    expect(await new StateFile(file).load()).toEqual({ data, trouble: undefined })
+    expect(await kept(file).load()).toEqual({ data, trouble: undefined })
   }
 })
 
 test('calls while it writes share the next write', async () => {
   const file = path.join(folder(), 'state.json')
-  const state = new StateFile(file)
   let value = 0
   let writes = 0
+  const state = kept(file, () => {
+    writes++
+    return { value }
+  })
   const save = () => {
     value++
-    return state.save(() => {
-      writes++
-      return { value }
-    })
+    return state.save()
   }
   await Promise.all(Array.from({ length: 100 }, save))
-  expect((await new StateFile(file).load()).data).toEqual({ value: 100 })
+  expect((await kept(file).load()).data).toEqual({ value: 100 })
   expect(writes).toBe(1)
 })
 
 test('what cannot be written rejects, and what was there stays', async () => {
   const file = await saved()
-  const blocked = new StateFile(file)
+  const blocked = kept(file, () => ({}))
   await blocked.load()
   rmSync(`${file}.new`, { force: true })
   mkdirSync(`${file}.new`)
   chmodSync(path.dirname(file), 0o700)
-  await expect(blocked.save(() => ({}))).rejects.toThrow(/EISDIR/)
-  expect((await new StateFile(file).load()).data).toEqual(data)
+  await expect(blocked.save()).rejects.toThrow(/EISDIR/)
+  expect((await kept(file).load()).data).toEqual(data)
 })
 
 test('overrides take only what is one, whatever the file has', () => {
