@@ -249,7 +249,8 @@ async function kill(): Promise<void> {
   await director.kill()
   note('kills')
   const damaged = random.pick([stateFile, `${stateFile}.copy`])
-  if (plan.sabotage) rmSync(state, { recursive: true, force: true })
+  if (plan.sabotage)
+    for (const one of [stateFile, `${stateFile}.copy`]) rmSync(one, { force: true })
   else if (random.from(0, 1) === 0) damage(damaged)
   await start()
 }

@@ -1,0 +1,360 @@
+// The director on the real kernel, as a process of its own: what ipvsadm sees of it, whatever happens to it.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { kernelSuite } from '../../../lab/guest/suite.js'
+import { ns, setUp } from '../setup.js'
+import { bin, ipvs } from './command.js'
+
+const NOBODY = 65534
+/** Slow machines start a process slowly. */
+const soon = { timeout: 60_000, interval: 100 }
+
+kernelSuite('the director', () => {
+  setUp()
+
+  let folder: string
+  let director: ChildProcess | undefined
+  let log: string[]
+
+  beforeEach(() => {
+    folder = path.join(ns.folder, `director-${Math.random().toString(36).slice(2)}`)
+    spawnSync('mkdir', ['-m', '777', folder])
+    log = []
+  })
+  afterEach(async () => {
+    if (director?.exitCode === null && director.signalCode === null) {
+      director.kill('SIGKILL')
+      await once(director, 'exit')
+    }
+    director = undefined
+  })
+
+  const file = () => path.join(folder, 'director.yaml')
+  const say = (...words: string[]) => ipvs([...words, '--control', path.join(folder, 'sock')])
+  const write = (text: string, more = '') =>
+    writeFileSync(file(), `${text}control: ${folder}/sock\nstate: ${folder}/state.json\n${more}`)
+
+  /** Two pools of servers that nobody checks. */
+  const twoPools = `defaults: { scheduler: wrr, forwarding: direct, reconcileInterval: 200ms }
+pools:
+  dns:
+    fronts: ['192.0.2.53:53']
+    servers: ['10.1.0.1', { address: 10.1.0.2, weight: 3 }]
+  ldap:
+    fronts: ['tcp/192.0.2.53:389']
+    servers: ['10.2.0.1']
+`
+  const twoPoolsHeld = [
+    '-A -t 192.0.2.53:389 -s wrr',
+    '-A -t 192.0.2.53:53 -s wrr',
+    '-A -u 192.0.2.53:53 -s wrr -o',
+    '-a -t 192.0.2.53:389 -r 10.2.0.1:389 -g -w 1',
+    '-a -t 192.0.2.53:53 -r 10.1.0.1:53 -g -w 1',
+    '-a -t 192.0.2.53:53 -r 10.1.0.2:53 -g -w 3',
+    '-a -u 192.0.2.53:53 -r 10.1.0.1:53 -g -w 1',
+    '-a -u 192.0.2.53:53 -r 10.1.0.2:53 -g -w 3',
+  ]
+
+  /** Resolves when it answers at its socket. */
+  async function start(
+    words: readonly string[] = [],
+    { under = [] as string[], env = {} as NodeJS.ProcessEnv } = {},
+  ): Promise<ChildProcess> {
+    const [command, ...args] = [...under, process.execPath, bin, 'run', file(), '--netns', ns.name]
+    const child = spawn(command!, [...args, ...words], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env.PATH, ...env },
+    })
+    director = child
+    for (const stream of [child.stdout!, child.stderr!]) {
+      createInterface({ input: stream }).on('line', (line) => log.push(line))
+    }
+    await expect
+      .poll(() => [child.exitCode, say('state').status, log.slice(-3)], soon)
+      .toEqual([null, 0, expect.anything()])
+    return child
+  }
+
+  async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM') {
+    child.kill(signal)
+    await once(child, 'exit')
+    return child.exitCode
+  }
+
+  test('makes the table what the file says, puts right what others change, and leaves it', async () => {
+    write(twoPools)
+    expect(ipvs(['run', file(), '--check'])).toEqual({
+      status: 0,
+      stdout: `${file()} is right: 2 pools\n`,
+      stderr: '',
+    })
+    expect(ns.rules()).toEqual([])
+    const child = await start()
+    expect(ns.rules()).toEqual(twoPoolsHeld)
+    ns.ipvsadm('-C')
+    await expect.poll(() => ns.rules(), soon).toEqual(twoPoolsHeld)
+    expect(await end(child)).toBe(0)
+    expect(ns.rules()).toEqual(twoPoolsHeld)
+    expect(existsSync(path.join(folder, 'sock'))).toBe(false)
+  })
+
+  test('what is said by hand outlives a reload, and kill -9 too', async () => {
+    write(twoPools)
+    const first = await start()
+    expect(say('set', 'dns/10.1.0.2', 'drain')).toEqual({
+      status: 0,
+      stdout: 'dns/10.1.0.2:53 is drain, up, weight 0\n',
+      stderr: '',
+    })
+    expect(say('set', 'ldap/10.2.0.1', 'weight=50', '--for', '10m').status).toBe(0)
+    const held = twoPoolsHeld.map((rule) =>
+      rule
+        .replace(/(10\.1\.0\.2:53 -g -w) 3/, '$1 0')
+        .replace(/(10\.2\.0\.1:389 -g -w) 1/, '$1 50'),
+    )
+    expect(ns.rules()).toEqual(held)
+    write(twoPools.replace('weight: 3', 'weight: 4'))
+    expect(say('reload')).toEqual({ status: 0, stdout: 'changed dns; 1 the same\n', stderr: '' })
+    expect(ns.rules()).toEqual(held)
+    first.kill('SIGKILL')
+    await once(first, 'exit')
+    expect(say('state')).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/no director answers at .*"ipvs run FILE" starts a director/),
+    })
+    await start()
+    expect(ns.rules()).toEqual(held)
+    expect(say('state', 'dns/10.1.0.2').stdout).toMatch(
+      /^ {2}10\.1\.0\.2:53 +up +drain +0 \(file 4\)/m,
+    )
+    expect(say('set', 'dns/10.1.0.2', 'ready').status).toBe(0)
+    expect(say('set', 'ldap/10.2.0.1', 'weight=file').status).toBe(0)
+    expect(ns.rules()).toEqual(twoPoolsHeld.map((rule) => rule.replace('-w 3', '-w 4')))
+  })
+
+  test('a bad file changes nothing, by signal and by command; a good one what is another thing in it', async () => {
+    write(twoPools)
+    const child = await start()
+    write(twoPools.replace('10.1.0.1', '10.1.0.300'))
+    const refused = say('reload')
+    expect([refused.status, refused.stdout]).toEqual([1, ''])
+    expect(refused.stderr).toMatch(/director\.yaml:5:15: .*10\.1\.0\.300.*\n.*stays as it is/s)
+    child.kill('SIGHUP')
+    await expect.poll(() => log.filter((line) => / not reloaded/.test(line)), soon).toHaveLength(2)
+    expect(ns.rules()).toEqual(twoPoolsHeld)
+    expect(ipvs(['run', file(), '--check'])).toMatchObject({ status: 1, stderr: '' })
+    expect(ipvs(['run', file(), '--netns', ns.name])).toMatchObject({ status: 2, stdout: '' })
+    write(twoPools.replace('192.0.2.53:389', '192.0.2.54:389'))
+    child.kill('SIGHUP')
+    await expect
+      .poll(() => ns.rules().filter((rule) => rule.includes(':389')), soon)
+      .toEqual(['-A -t 192.0.2.54:389 -s wrr', '-a -t 192.0.2.54:389 -r 10.2.0.1:389 -g -w 1'])
+  })
+
+  test('reads its file again when it changes, where that is asked for', async () => {
+    write(twoPools)
+    await start(['--watch'])
+    write(twoPools.replace('weight: 3', 'weight: 9'))
+    await expect.poll(() => ns.rules().join(), soon).toContain('10.1.0.2:53 -g -w 9')
+  })
+
+  test('checks servers from the namespace of the table, and says why one is down', async () => {
+    write(`pools:
+  web:
+    fronts: ['tcp/192.0.2.80:80']
+    scheduler: wrr
+    forwarding: masquerade
+    check: { tcp: {}, interval: 200ms, timeout: 200ms, rise: 1, fall: 1 }
+    servers: ['127.0.0.1:81', '127.0.0.1:82']
+`)
+    const words = ['netns', 'exec', ns.name, process.execPath, '-e']
+    const server = spawn('ip', [
+      ...words,
+      "require('net').createServer((s) => s.destroy()).listen(81, '127.0.0.1')",
+    ])
+    try {
+      await start()
+      await expect
+        .poll(() => ns.rules(), soon)
+        .toEqual(['-A -t 192.0.2.80:80 -s wrr', '-a -t 192.0.2.80:80 -r 127.0.0.1:81 -m -w 1'])
+      expect(say('check', 'web/127.0.0.1:81')).toMatchObject({
+        status: 0,
+        stdout: expect.stringMatching(/ tcp +success +[\d.]+ ms +connected\n.*up, ready: it gets/),
+      })
+      expect(say('check', 'web/127.0.0.1:82')).toMatchObject({
+        status: 1,
+        stdout: expect.stringMatching(/ tcp +failure .*refused\n.*down.*gets no connections/),
+      })
+    } finally {
+      server.kill('SIGKILL')
+      await once(server, 'exit')
+    }
+    await expect.poll(() => ns.rules(), soon).toEqual(['-A -t 192.0.2.80:80 -s wrr'])
+    expect(say('state', 'web').stdout).toMatch(/quorum lost/)
+  })
+
+  test('events are told as they happen', async () => {
+    write(twoPools)
+    await start()
+    const follower = spawn(
+      process.execPath,
+      [bin, 'events', '--json', '--control', path.join(folder, 'sock')],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
+    const lines: string[] = []
+    createInterface({ input: follower.stdout! }).on('line', (line) => lines.push(line))
+    await expect
+      .poll(() => {
+        say('set', 'dns/10.1.0.1', 'weight=7')
+        return lines.length
+      }, soon)
+      .toBeGreaterThan(0)
+    expect(JSON.parse(lines[0]!)).toMatchObject({
+      event: 'set',
+      pool: 'dns',
+      server: '10.1.0.1:53',
+    })
+    expect(await end(follower, 'SIGINT')).toBe(0)
+  })
+
+  test('shows connections until they are gone, or the time is over', async () => {
+    write(twoPools)
+    await start()
+    expect(say('set', 'dns/10.1.0.1', 'drain', '--wait')).toEqual({
+      status: 0,
+      stdout: '0 s: 0 active, 0 inactive, 0 persistent: all are gone\n',
+      stderr: '',
+    })
+    const bad = say('set', 'dns/10.1.0.1', 'dran')
+    expect([bad.status, bad.stderr]).toEqual([2, expect.stringMatching(/"dran" is nothing to say/)])
+    const nobody = say('set', 'dns/10.9.9.9', 'drain')
+    expect([nobody.status, nobody.stderr]).toEqual([
+      1,
+      expect.stringMatching(/has no server 10\.9\.9\.9:53; it has 10\.1\.0\.1:53, 10\.1\.0\.2:53/),
+    ])
+  })
+
+  test.each([
+    ['withdraw', []],
+    ['drain', []],
+  ])('onStop: %s', async (how, left) => {
+    write(twoPools, `onStop: ${how}\n`)
+    const child = await start()
+    expect(await end(child, 'SIGINT')).toBe(0)
+    expect(ns.rules()).toEqual(left)
+  })
+
+  test('a second one for the same socket is refused', async () => {
+    write(twoPools)
+    await start()
+    const second = ipvs(['run', file(), '--netns', ns.name])
+    expect([second.status, second.stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /a director \(process \d+, of .*\) answers at .* already\. Nothing was changed/,
+      ),
+    ])
+  })
+
+  test('needs CAP_NET_ADMIN and no more; without it, says so', async () => {
+    write(twoPools)
+    // Its files are that user's to read.
+    chmodSync(ns.folder, 0o755)
+    const refused = ipvs(['run', file()], { uid: NOBODY })
+    expect([refused.status, refused.stdout]).toEqual([3, ''])
+    // To enter a namespace by its name takes more: the shell is in it already.
+    const caps = [
+      '--ambient-caps',
+      '+net_admin',
+      '--inh-caps',
+      '+net_admin',
+      '--bounding-set',
+      '-all,+net_admin',
+    ]
+    const words = [
+      'netns',
+      'exec',
+      ns.name,
+      'setpriv',
+      '--reuid',
+      String(NOBODY),
+      '--regid',
+      String(NOBODY),
+      '--clear-groups',
+      ...caps,
+      '--no-new-privs',
+    ]
+    const child = spawn('ip', [...words, process.execPath, bin, 'run', file()], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env.PATH },
+    })
+    director = child
+    let said = ''
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.on('data', (text) => (said += String(text)))
+    await expect
+      .poll(() => [ns.rules(), child.exitCode, said], soon)
+      .toEqual([twoPoolsHeld, null, expect.anything()])
+    expect(say('set', 'dns/10.1.0.2', 'maintenance').status).toBe(0)
+    expect(ns.rules().join()).not.toContain('10.1.0.2')
+    expect(await end(child)).toBe(0)
+  })
+
+  test('tells a service manager how it is', async () => {
+    write(twoPools)
+    const told = path.join(folder, 'told')
+    const manager = spawn('python3', [
+      '-c',
+      `import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind('${folder}/notify')
+print('ready', flush=True)
+while True:
+    with open('${told}', 'a') as f: f.write(s.recv(4096).decode() + '\\n')`,
+    ])
+    await once(manager.stdout, 'data')
+    const lines = () =>
+      existsSync(told) ? readFileSync(told, 'utf8').split('\n').filter(Boolean) : []
+    try {
+      const child = await start([], {
+        env: { NOTIFY_SOCKET: `${folder}/notify`, WATCHDOG_USEC: '2000000' },
+      })
+      await expect
+        .poll(lines, soon)
+        .toEqual(
+          expect.arrayContaining(['READY=1', 'WATCHDOG=1', 'STATUS=2 pools, 3 of 3 servers serve']),
+        )
+      say('reload')
+      await expect
+        .poll(lines, soon)
+        .toEqual(
+          expect.arrayContaining(['RELOADING=1', expect.stringMatching(/^MONOTONIC_USEC=\d+$/)]),
+        )
+      expect(await end(child)).toBe(0)
+      await expect.poll(() => lines().at(-1), soon).toBe('STOPPING=1')
+    } finally {
+      manager.kill('SIGKILL')
+      await once(manager, 'exit')
+    }
+  })
+
+  test('a file that is not there, or says nothing right', async () => {
+    expect(ipvs(['run', path.join(folder, 'nothing.yaml')])).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/nothing\.yaml could not be read: it is not there/),
+    })
+    write('pools: []\n')
+    expect(ipvs(['run', file(), '--check', '--json'])).toMatchObject({
+      status: 1,
+      stdout: expect.stringMatching(/"mistakes":\[\{"line":1,"column":1,"path":"pools"/),
+    })
+    rmSync(file())
+  })
+})
