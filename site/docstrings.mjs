@@ -6,11 +6,11 @@ import path from 'node:path'
 const UNIT_NAME = /(Ms|[Ss]econds|[Bb]ytes|[Pp]ackets|[Cc]onnections|Percent|PerMinute)$/
 /** What a docstring says in its place: what is measured, or counted. */
 const UNIT_WORDS =
-  'milliseconds seconds bytes bits packets hops times steps rounds part servers connections entries members checks results successes failures changes reads records buckets ticks'
+  'milliseconds seconds bytes bits packets hops times steps rounds part pools servers connections entries members checks results successes failures changes reads records buckets ticks'
 const UNIT = new RegExp(`\\b(${UNIT_WORDS.replaceAll(' ', '|')})\\b`, 'i')
 /** Numbers that measure and count nothing: they number something, or are as large as somebody likes. */
 const WITHOUT_UNIT = new Set(
-  'code errno fd fwmark index mark pid port sequence status syncId weight effectiveWeight'.split(
+  'code column errno fd fwmark index line mark pid port sequence status syncId weight effectiveWeight'.split(
     ' ',
   ),
 )
@@ -21,7 +21,13 @@ const OF_DNS = new Set(
   ),
 )
 /** What code below could throw, but not for these: what they give to it has been checked, or they give the errors back. */
-const CHECKED = new Set(['Ipvs.close', 'MemoryKernel.rules', 'findMistakes'])
+const CHECKED = new Set([
+  'Director.state',
+  'Director.stop',
+  'Ipvs.close',
+  'MemoryKernel.rules',
+  'findMistakes',
+])
 
 /**
  * @param ts the compiler's API

@@ -33,7 +33,7 @@ export interface ReloadResult {
   readonly added: readonly string[]
   readonly changed: readonly string[]
   readonly removed: readonly string[]
-  /** So many were not touched. */
+  /** So many pools were not touched. */
   readonly same: number
 }
 
@@ -57,8 +57,11 @@ export interface CheckResult {
 
 /** Connections of a server over all services of its pool. */
 export interface ConnectionCounts {
+  /** TCP: established connections. */
   readonly active: number
+  /** Other connections. */
   readonly inactive: number
+  /** Entries of persistence. */
   readonly persistent: number
 }
 
@@ -100,6 +103,7 @@ export class Director
   /**
    * Opens all pools and begins to check. Resolves when the kernel holds every pool that it takes; the others are tried again.
    *
+   * @throws TypeError, RangeError (rejects) bad options
    * @throws IpvsError (rejects) the kernel cannot be reached: see {@link Ipvs.open}
    */
   static async open(config: Config, options?: DirectorOptions): Promise<Director> {
@@ -228,6 +232,7 @@ export class Director
    * Asks a server now, each question of its check by itself. Decides nothing.
    *
    * @param target pool and server: `dns/10.1.0.2`
+   * @throws TypeError, RangeError (rejects) a bad argument
    * @throws IpvsError (rejects) `ERR_IPVS_NO_SERVER`, `ERR_IPVS_CLOSED`
    */
   async check(target: string): Promise<CheckResult> {
@@ -255,6 +260,7 @@ export class Director
   /**
    * The connections of a server, as the kernel counts them now.
    *
+   * @throws TypeError, RangeError (rejects) a bad argument
    * @throws IpvsError (rejects) `ERR_IPVS_NO_SERVER`, `ERR_IPVS_CLOSED`, or the kernel could not be read
    */
   async connections(target: string): Promise<ConnectionCounts> {

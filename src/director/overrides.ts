@@ -13,11 +13,13 @@ export interface Override {
   readonly until?: number | undefined
 }
 
-/** What is to be changed of it. `'file'`: what the file says. */
+/** What is to be changed of it. */
 export interface OverrideChange {
+  /** Default: as it is. */
   readonly admin?: AdminState | undefined
+  /** `'file'`: that of the file. Default: as it is. */
   readonly weight?: number | 'file' | undefined
-  /** How long it holds. Milliseconds. */
+  /** How long it holds, in milliseconds. Default: for good. */
   readonly forMs?: number | undefined
 }
 

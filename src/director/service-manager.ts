@@ -5,6 +5,7 @@ import { loadAddon } from '../kernel/load-addon.js'
 /**
  * Tells the service manager that has started this process, if one has: `{ READY: 1, STATUS: 'all is well' }`.
  *
+ * @throws IpvsError `ERR_IPVS_UNAVAILABLE` without the native part
  * @returns why it could not be told, if it could not
  */
 export function tellServiceManager(

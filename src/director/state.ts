@@ -20,9 +20,13 @@ export interface CheckState {
   readonly lastMs: number | undefined
   /** Milliseconds since the epoch. */
   readonly nextAt: number | undefined
+  /** Successes in a row. */
   readonly successes: number
+  /** So many successes in a row make it up. */
   readonly rise: number
+  /** Failures in a row. */
   readonly failures: number
+  /** So many failures in a row make it down. */
   readonly fall: number
   /** It flaps and is to stay down until then: milliseconds since the epoch. */
   readonly heldUntil: number | undefined
@@ -41,11 +45,11 @@ export interface ServerState {
   /** The administrator's word. */
   readonly admin: AdminState
   readonly weight: {
-    /** Of the file or the source. */
+    /** Of the file or the source: its part of the connections. */
     readonly file: number
-    /** Set by hand, in place of it. */
+    /** Set by hand, in place of it: its part of the connections. Default: none. */
     readonly hand?: number | undefined
-    /** What is left of it. */
+    /** What is left of it: its part of the connections. */
     readonly effective: number
   }
   /** What was said by hand is forgotten then: milliseconds since the epoch. */
@@ -99,7 +103,14 @@ export interface DirectorState {
   readonly file: string
   /** Every pool is programmed, and every server has had its first verdict; once true it stays. */
   readonly ready: boolean
-  readonly reload?: { readonly time: number; readonly text: string } | undefined
+  /** The last reload, or why it was refused. Default: there was none. */
+  readonly reload?:
+    | {
+        /** Milliseconds since the epoch. */
+        readonly time: number
+        readonly text: string
+      }
+    | undefined
   /** What is wrong with the director itself, and what to do. */
   readonly troubles: readonly string[]
   readonly pools: readonly PoolState[]

@@ -365,7 +365,7 @@ export interface PoolReads {
   readonly readMs: number
   /** Part of the time in which the pools of this client look that have no interval of their own: 0.01 at most. */
   readonly share: number
-  /** When the kernel was last read and compared, by `performance.now()`: no clock that is set moves it. */
+  /** When the kernel was last read and compared, in milliseconds of `performance.now()`: no clock that is set moves it. */
   readonly lookedAt: number
 }
 

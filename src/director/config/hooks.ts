@@ -4,7 +4,19 @@ import { type Reader, shown } from './reader.js'
 import { digestOf } from './values.js'
 
 /** What a hook can be called for. */
-export const hookEvents = [
+export type HookEvent =
+  | 'up'
+  | 'down'
+  | 'drained'
+  | 'quorum'
+  | 'quorum-lost'
+  | 'quorum-regained'
+  | 'drift'
+  | 'diverged'
+  | 'warning'
+  | 'error'
+
+const EVENTS: readonly HookEvent[] = [
   'up',
   'down',
   'drained',
@@ -15,22 +27,20 @@ export const hookEvents = [
   'diverged',
   'warning',
   'error',
-] as const
-
-export type HookEvent = (typeof hookEvents)[number]
+]
 
 /** A program to start, or an address to send to, when something happens. */
 export interface HookConfig {
   readonly on: readonly HookEvent[]
   /** Only for these servers, by key or address. Default: all. */
   readonly servers?: readonly string[] | undefined
-  /** A program and its arguments. It gets the event as JSON on stdin, and `IPVS_EVENT` and the like in its environment. */
+  /** A program and its arguments. It gets the event as JSON on stdin, and `IPVS_EVENT` and the like in its environment. Default: none, `post` is there. */
   readonly exec?: readonly string[] | undefined
-  /** An `http:` or `https:` address, which gets the event as JSON. */
+  /** An `http:` or `https:` address, which gets the event as JSON. Default: none, `exec` is there. */
   readonly post?: string | undefined
   /** One that takes longer is ended. Milliseconds. */
   readonly timeoutMs: number
-  /** More are left out, and that is told. */
+  /** So many times in a minute; more are left out, and that is told. */
   readonly perMinute: number
   readonly digest: string
 }
@@ -55,7 +65,7 @@ function readHook(value: unknown, path: Path, reader: Reader): HookConfig | unde
   reader.known(fields, path, KEYS)
   const { on, servers, exec, post, timeout, perMinute = 60 } = fields
   const events = texts(on, [...path, 'on'], 'a list such as [up, down]', reader) ?? []
-  const known = events.map((one, index) => reader.oneOf(one, [...path, 'on', index], hookEvents))
+  const known = events.map((one, index) => reader.oneOf(one, [...path, 'on', index], EVENTS))
   if (servers !== undefined)
     texts(servers, [...path, 'servers'], "a list such as ['10.1.0.1']", reader)
   if ((exec === undefined) === (post === undefined)) {

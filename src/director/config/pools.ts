@@ -25,6 +25,7 @@ export interface PoolConfig {
   /** Of servers without one. */
   readonly port: number
   readonly servers: readonly ServerConfig[]
+  /** Where servers come from that are in no list. Default: none. */
   readonly source?: SourceConfig | undefined
   readonly backup: readonly ServerConfig[]
   /** Of servers without one of their own. */

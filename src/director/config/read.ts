@@ -32,10 +32,11 @@ export interface Config {
   readonly pools: readonly PoolConfig[]
   /** Of every pool. */
   readonly hooks: readonly HookConfig[]
-  /** Path of the socket for `ipvs state` and the like. */
+  /** Path of the socket for `ipvs state` and the like. Default: none. */
   readonly control?: string | undefined
+  /** Default: it does not. */
   readonly http?: HttpConfig | undefined
-  /** Path of the file that keeps what was done by hand. */
+  /** Path of the file that keeps what was done by hand. Default: none, it is forgotten at the end. */
   readonly state?: string | undefined
   /** Default `leave`. */
   readonly onStop: OnStop
@@ -73,15 +74,16 @@ const ELSEWHERE = /\b(file|env)\b/
 export interface ReadConfigOptions {
   /** Its name, for messages. Default `director.yaml`. */
   readonly file?: string | undefined
-  /** In place of the file's `netns`. */
+  /** In place of the file's `netns`. Default: that one. */
   readonly netns?: string | undefined
-  /** A configuration of which most is expected to be the same: what is the same is taken from it, which is faster. */
+  /** A configuration of which most is expected to be the same: what is the same is taken from it, which is faster. Default: none. */
   readonly before?: Config | undefined
 }
 
 /**
  * Reads a director's file, YAML or JSON. Nothing is opened and nobody is asked; files that checks name are read.
  *
+ * @throws TypeError (rejects) a bad argument
  * @throws ConfigError (rejects) with every mistake: line, column, path
  */
 export async function readConfig(text: string, options: ReadConfigOptions = {}): Promise<Config> {

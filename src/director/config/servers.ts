@@ -13,6 +13,7 @@ import { digestOf } from './values.js'
 /** A server of a list, with a check of its own where it has one. */
 export interface ServerConfig {
   readonly server: string | PoolServer
+  /** Default: the pool's. */
   readonly check?: CheckConfig | NoCheck | undefined
 }
 

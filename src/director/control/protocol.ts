@@ -1,13 +1,19 @@
 // What passes over the control socket: one JSON document a line, both ways (docs/director.md has it for others).
 
-/** A request. `id` comes back with each answer to it. */
-export type ControlRequest = { readonly id?: unknown } & (
+/** A request. */
+export type ControlRequest = {
+  /** Comes back with each answer to it. Default: none. */
+  readonly id?: unknown
+} & (
   | { readonly do: 'state' }
   | {
       readonly do: 'set'
       readonly target: string
+      /** Default: as it is. */
       readonly admin?: string
+      /** Default: as it is. */
       readonly weight?: number | 'file'
+      /** Milliseconds. Default: for good. */
       readonly forMs?: number
     }
   | { readonly do: 'check'; readonly target: string }
