@@ -1,5 +1,5 @@
 // npm run bench: boots a kernel with IPVS once, runs every driver of every case in it, and prints, plots and saves what came out.
-// `npm run bench -- checks`, `command`, `detection`, `failover` and `pools` are programs of their own, with their own options.
+// `npm run bench -- checks`, `command`, `detection`, `failover`, `pools` and `reload` are programs of their own, with their own options.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import path from 'node:path'
@@ -37,6 +37,7 @@ import { benchDetection } from './detection/main.js'
 import { failover } from './failover/main.js'
 import { type Counter, pickCounter } from './host/instructions.js'
 import { benchPools } from './pools/main.js'
+import { benchReload } from './reload/main.js'
 
 const usage = `What the library costs beside C, libnl, ipvsadm and others, on a kernel that has IPVS.
 
@@ -46,6 +47,7 @@ const usage = `What the library costs beside C, libnl, ipvsadm and others, on a 
     npm run bench -- detection [...]   how soon fast checks find a dead server; --help
     npm run bench -- failover [...]    beside keepalived, under the same failures; --help
     npm run bench -- pools [...]       bad news of all servers at once; --help
+    npm run bench -- reload [...]      what a reload of the director costs; --help
 
     --rounds N    how often each driver runs (${DEFAULT_ROUNDS})
     --out FOLDER  for tables and pictures that are to be kept (build/bench/report); not those of a run that was too noisy
@@ -74,6 +76,7 @@ const others: Readonly<Record<string, (words: readonly string[]) => Promise<void
   detection: benchDetection,
   failover,
   pools: benchPools,
+  reload: benchReload,
 }
 const [first = '', ...rest] = process.argv.slice(2)
 await (others[first]?.(rest) ??
