@@ -13,7 +13,7 @@ describe('the class of a failure', () => {
   const signal = new AbortController().signal
 
   it('is timeout where no answer comes', async () => {
-    const { member } = await serve({ tcp: () => {} })
+    const { member } = await serve({ tcp: (socket) => socket.resume() })
     expect(failureClass(await outOfTime(checks.redis(), member, connected))).toBe('timeout')
   })
 

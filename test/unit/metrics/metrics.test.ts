@@ -103,7 +103,10 @@ describe('the table', () => {
     const destination = { address: '10.1.0.9', port: 0 }
     const total = async () => {
       const name = 'ipvs_destination_connections_total{service="fwmark 7 ipv4"'
-      return (await figures()).find((line) => line.startsWith(name))?.split(' ').at(-1)
+      return (await figures())
+        .find((line) => line.startsWith(name))
+        ?.split(' ')
+        .at(-1)
     }
     const traffic = (connections: number) => {
       kernel.traffic(service, destination, { connections })
