@@ -21,7 +21,7 @@ const plain = (name: string) => name.toLowerCase().replace(/\.$/, '')
 /** Whether the request bears the token, where one is wanted. Takes as long for a wrong one as for the right one. */
 export function knowsToken({ headers }: IncomingMessage, { token }: HttpConfig): boolean {
   if (token === undefined) return true
-  const [, given] = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '') ?? []
+  const [, given] = /^Bearer +(.*\S)/i.exec(headers.authorization ?? '') ?? []
   return given !== undefined && timingSafeEqual(digest(given), digest(token))
 }
 

