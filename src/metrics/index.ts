@@ -41,6 +41,7 @@ export function registerMetrics(registry: MetricRegistry, sources: MetricSources
   const names: string[] = []
   const reader = new Reader(checked)
   const look = once(() => reader.look())
+  const turn = turns()
   function unregister(): void {
     for (const name of names.splice(0)) registry.removeSingleMetric(name)
     reader.close()
@@ -50,7 +51,9 @@ export function registerMetrics(registry: MetricRegistry, sources: MetricSources
       // Its name is the registry's to change: OpenMetrics counters have it without "_total".
       const metric = { name, help, type, aggregator: 'sum', get, reset: () => {} }
       async function get() {
-        return { ...metric, values: [...values(await look())] }
+        const seen = await look()
+        await turn()
+        return { ...metric, values: [...values(seen)] }
       }
       registry.registerMetric(metric as never)
       names.push(name)
@@ -152,6 +155,15 @@ class Room {
     this.#rows -= taken.length
     this.leftOut += (rows.length - taken.length) * this.#perRow
     return taken
+  }
+}
+
+/** A turn of the event loop for each figure: of a big table they are much work, and checks want to go on meanwhile. */
+function turns(): () => Promise<void> {
+  let last = Promise.resolve()
+  return () => {
+    last = last.then(() => new Promise((resolve) => setImmediate(resolve)))
+    return last
   }
 }
 
