@@ -8,16 +8,23 @@ import { Paced } from './paced.js'
 /** What the kernel counts of a service or a destination: since its creation, and by the second. */
 export interface Traffic {
   readonly connections: number
+  /** New connections per second. */
   readonly connectionRate: number
+  /** Packets per second. */
   readonly inPacketRate: number
+  /** Bytes per second. */
   readonly inByteRate: number
+  /** Bytes per second. */
   readonly outByteRate: number
 }
 
 /** A destination of a service. */
 export interface DestinationTraffic extends Traffic {
+  /** Established TCP connections. */
   readonly active: number
+  /** Other connections. */
   readonly inactive: number
+  /** Entries of persistence. */
   readonly persistent: number
 }
 
@@ -28,6 +35,7 @@ export interface ServiceTraffic extends Traffic {
 
 /** A director's state as it is told over HTTP. */
 export interface HttpState extends DirectorState {
+  /** The process lives, and its pools look at the kernel. */
   readonly healthy: boolean
   /** The services of its pools by key, `udp 192.0.2.1:53`, as the kernel had them lately. Absent where it could not be read. */
   readonly table?: {
