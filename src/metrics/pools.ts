@@ -55,8 +55,10 @@ export const poolFamilies: readonly Family[] = [
     'Between two looks at the kernel; 0: only on demand',
     ({ reads }) => reads.intervalMs / 1000,
   ),
-  ofPools('read_age_seconds', 'Since the last look at the kernel', ({ reads }) =>
-    Math.max(0, reads.ageMs / 1000),
+  ofPools(
+    'read_age_seconds',
+    'Since the last look at the kernel',
+    ({ reads }) => (performance.now() - reads.lookedAt) / 1000,
   ),
   {
     name: 'ipvs_pool_events_total',

@@ -61,9 +61,12 @@ export async function makeWorld(
   let now = 0
   const kernel = new MemoryKernel({ clock: () => now })
   const client = await Ipvs.open({ kernel })
-  const director = await Director.open(await readConfig(text, '/etc/ipvs/director.yaml'), {
-    client,
-  })
+  const director = await Director.open(
+    await readConfig(text, { file: '/etc/ipvs/director.yaml' }),
+    {
+      client,
+    },
+  )
   const where = { host: '127.0.0.1', port: 0, hosts: [], ...config }
   const server = await serveHttp(director, where)
   return {

@@ -87,11 +87,12 @@ pools:
   it('is the figures of the registry that it was given', async () => {
     const registry = new Registry()
     const { director, url } = await served({}, { registry })
-    registerMetrics(registry, {
+    const undo = registerMetrics(registry, {
       ipvs: director.client,
       pools: () => director.pools(),
       checkers: () => director.checkers(),
     })
+    onTestFinished(undo)
     const { status, headers, body } = await ask(`${url}metrics`)
     expect([status, headers['content-type']]).toEqual([200, registry.contentType])
     expect(body).toContain('ipvs_pool_servers_up{pool="dns"} 2\n')
