@@ -90,6 +90,27 @@ test('is filtered and moved through by keys alone', async () => {
   expect(await active()).toBe('▾ dns')
 })
 
+test('a click means the row that it hits, however far down that is', async () => {
+  const world = await makeWorld([90])
+  await healthy(world)
+  const { tab, text } = await look(world)
+  await tab.value('scrollTo(0, 2000)')
+  const row = 'tr[data-id^="dns/127.1.0.60:"]'
+  await expect
+    .poll(() => tab.value(`document.querySelector(${JSON.stringify(row)}) !== null`))
+    .toBe(true)
+  expect(await tab.value('scrollY')).toBe(2000)
+  await tab.click(`${row} td`)
+  expect(await text('#detail-name')).toMatch(/^dns\/127\.1\.0\.60:/)
+  await tab.press('ArrowDown')
+  expect(await text('tr.active th')).toMatch(/^127\.1\.0\.61:/)
+  // A pool closes.
+  await tab.value('scrollTo(0, 0)')
+  await expect.poll(() => tab.value('document.querySelector("tr.pool") !== null')).toBe(true)
+  await tab.click('tr.pool th')
+  expect(await tab.value('rows.length')).toBe(1)
+})
+
 test('says nothing matches, in words', async () => {
   const world = await makeWorld([1])
   const { tab, text } = await look(world)

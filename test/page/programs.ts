@@ -18,4 +18,9 @@ const libraries = ['usr/lib', 'lib']
   )
   .flatMap((folder) => [folder, path.join(folder, 'pulseaudio')])
 
-export const environment = { ...process.env, LD_LIBRARY_PATH: libraries.join(':') }
+export const environment = {
+  ...process.env,
+  LD_LIBRARY_PATH: libraries.join(':'),
+  // A machine without fonts gets those that came with the browser.
+  ...(existsSync('/etc/fonts/fonts.conf') ? {} : { FONTCONFIG_SYSROOT: root }),
+}

@@ -154,7 +154,13 @@ class Running {
       try {
         const { words, options } = this.#call
         const config = await loadConfig(words[0]!, options.netns, this.#director.config)
-        const result = await this.#director.reload(config)
+        const before = this.#director.config
+        // Where that cannot be, nothing has been changed.
+        await this.#serveHttp(config)
+        const result = await this.#director.reload(config).catch(async (error: unknown) => {
+          await this.#serveHttp(before).catch(() => {})
+          throw error
+        })
         await this.serve(config)
         return result
       } catch (error) {
