@@ -87,6 +87,17 @@ export default defineConfig({
         },
       },
       {
+        resolve,
+        test: {
+          // A real browser, and promtool (scripts/steps/browser.mjs).
+          name: 'page',
+          include: ['test/page/**/*.test.ts'],
+          testTimeout: LIMIT_MS,
+          hookTimeout: LIMIT_MS,
+          expect: { poll: { timeout: LIMIT_MS / 10 } },
+        },
+      },
+      {
         test: {
           // What the compiler takes from programs that use the library, and what it does not. Nothing of it runs.
           name: 'types',

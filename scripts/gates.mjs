@@ -52,6 +52,12 @@ export const gates = [
     ],
     concerns: /^(native|CMakeLists|test\/native)/,
   },
+  // The director's page in a browser; promtool on its figures and rules.
+  {
+    name: 'page',
+    commands: [['npm', 'run', '--silent', 'page']],
+    concerns: /^(src\/(director|metrics)|test\/page|examples\/prometheus|scripts\/steps\/browser)/,
+  },
   {
     name: 'package',
     commands: [['vitest', 'run', '--project', 'package']],

@@ -16,6 +16,7 @@ const lines = {
     'times it beside C, libnl, ipvsadm; -- checks; -- pools; -- command; -- reload; -- failover: beside keepalived',
   fuzz: 'feeds the wire core with hostile input',
   servers: 'a command among real servers to check, such as one of their tests',
+  page: "the director's page in a real browser, its figures by promtool",
   typecheck: 'the TypeScript of everything',
   lint: 'format, lint and import rules',
   format: 'format, and mend what can be mended',

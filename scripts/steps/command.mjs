@@ -1,17 +1,20 @@
-// The command as it ships, in dist/bin: one file in place of a hundred, because a command starts anew each time; its man page, and what `ipvs lab` boots with.
+// The command as it ships, in dist/bin: one file in place of a hundred, because a command starts anew each time; its man page, the director's page, and what `ipvs lab` boots with.
 import { copyFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { checkout, step } from './step.mjs'
 
 const bin = path.join(checkout, 'dist/bin')
+/** What a director shows over HTTP: as it is, beside what serves it. */
+const page = path.join(checkout, 'src/director/http/page.html')
+const shippedPage = path.join(checkout, 'dist/director/http/page.html')
 
-/** The director runs for months, and is as big as all the rest: it is not in the file, but loaded from the package as it is. */
+/** The director runs for months, and is as big as all the rest: it and its figures are not in the file, but loaded from the package as they are. */
 const besideIt = {
   name: 'director',
   setup({ onResolve }) {
-    onResolve({ filter: /\/director\/index\.js$/ }, () => ({
-      path: '../director/index.js',
+    onResolve({ filter: /\/(director|metrics)\/index\.js$/ }, ({ path: name }) => ({
+      path: name.replace(/^.*\/(\w+\/index\.js)$/, '../$1'),
       external: true,
     }))
   },
@@ -21,15 +24,19 @@ const besideIt = {
 export async function makeCommand() {
   const made = path.join(bin, 'ipvs.1')
   const compiled = path.join(checkout, 'build/src.tsbuildinfo')
-  if (existsSync(made) && statSync(made).mtimeMs >= statSync(compiled).mtimeMs) return
+  const newest = Math.max(...[compiled, page].map((file) => statSync(file).mtimeMs))
+  if (existsSync(made) && existsSync(shippedPage) && statSync(made).mtimeMs >= newest) return
   await step('Making the command', async () => {
     const { build } = await import('esbuild')
+    const manifest = readFileSync(path.join(checkout, 'package.json'), 'utf8')
+    const { version, dependencies } = JSON.parse(manifest)
     rmSync(bin, { recursive: true, force: true })
     await build({
       entryPoints: [path.join(checkout, 'dist/command/main.js')],
       outfile: path.join(bin, 'ipvs.cjs'),
       bundle: true,
-      packages: 'external',
+      // What is installed with the package stays there; what only the workshop has, and the command needs, becomes part of it.
+      external: Object.keys(dependencies),
       plugins: [besideIt],
       platform: 'node',
       // One file, of which each part and each module of Node.js is run when it is asked for: of ES modules all would be loaded first.
@@ -42,9 +49,8 @@ export async function makeCommand() {
       minifyIdentifiers: true,
       logLevel: 'warning',
     })
-    const page = pathToFileURL(path.join(checkout, 'dist/command/man.js'))
-    const { manPage } = await import(page)
-    const { version } = JSON.parse(readFileSync(path.join(checkout, 'package.json'), 'utf8'))
+    const { manPage } = await import(pathToFileURL(path.join(checkout, 'dist/command/man.js')))
+    copyFileSync(page, shippedPage)
     copyFileSync(path.join(checkout, 'src/command/lab/init.sh'), path.join(bin, 'init.sh'))
     writeFileSync(made, manPage(version))
   })

@@ -303,6 +303,11 @@ export class Director
     }
   }
 
+  /** The last events, oldest first: as in the state. */
+  get changes(): readonly DirectorEvent[] {
+    return this.#events.last
+  }
+
   /** The process lives, and every pool that is open has looked at the kernel lately. */
   isHealthy(): boolean {
     return [...this.pools()].every((pool) => {

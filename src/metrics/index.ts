@@ -4,100 +4,59 @@
  * @module ipvs/metrics
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { Ipvs } from '../client.js'
-import { typeError } from '../errors.js'
-import type { HealthChecker } from '../health/checker.js'
 import type { PoolStatus } from '../pool/api.js'
-import type { MirroredPool } from '../pool/pool.js'
-import { readFields } from '../validate.js'
+import { count } from './check-counts.js'
+import { CheckReader, checkFamilies, memberFamilies } from './checks.js'
+import { Estimation } from './estimation.js'
+import type { Family, Seen } from './family.js'
 import {
-  checkerFamilies,
-  destinationFamilies,
-  type Family,
-  poolFamilies,
-  tableFamilies,
-} from './families.js'
+  type CheckedSources,
+  checkSources,
+  type MetricRegistry,
+  type MetricSources,
+} from './options.js'
+import { POOL_EVENTS, poolFamilies, serverFamilies } from './pools.js'
+import { destinationFamilies, TableReader, tableFamilies } from './table.js'
 
-/** What is used of a `Registry` of prom-client. */
-export interface MetricRegistry {
-  /** Adds one, whose name is not taken. */
-  registerMetric(metric: never): void
-  /** Takes it out. */
-  removeSingleMetric(name: string): void
-}
-
-/** What there is to measure. What is left out has no figures. */
-export interface MetricSources {
-  /** A client: the kernel's table is read at each scrape, once for all figures. Nothing is ever set back (ZERO). Default: none. */
-  readonly client?: Pick<Ipvs, 'snapshot'>
-  /** Pools, or what gives those there are at a scrape. Each needs a name of its own (option `name`). Default: none. */
-  readonly pools?: Iterable<MirroredPool> | (() => Iterable<MirroredPool>)
-  /** Checkers by the name that their figures carry. Default: none. */
-  readonly checkers?: Readonly<Record<string, HealthChecker>>
-  /** Figures for each destination too, not only for each service: for big tables they are many. Default true. */
-  readonly destinations?: boolean
-}
-
-const EVENTS = ['up', 'down', 'drained', 'quorum', 'drift', 'diverged', 'warning', 'error'] as const
+export type { MetricRegistry, MetricSources }
 
 /**
  * Adds figures to a registry; each is made when the registry is asked for its metrics. Labels: `service` as `udp 192.0.2.1:53` or
- * `fwmark 7 ipv4`, so that no two collide; `destination`, `server` and `member` as `10.1.0.1:53`; `pool`, `checker`, `event`.
+ * `fwmark 7 ipv4`, so that no two collide; `server` as `10.1.0.1:53`; `pool`, `checker`, `event`, `reason`, `outcome`.
  * A table that cannot be read is `ipvs_table_readable 0`, and not an error of the whole scrape.
  *
  * @param registry a `Registry` of prom-client
  * @returns takes them out again
  * @throws TypeError no registry, no sources, or an unknown one; prom-client's own error if these are registered already
+ * @throws RangeError a number that cannot be
  */
 export function registerMetrics(registry: MetricRegistry, sources: MetricSources): () => void {
-  const { client, pools, checkers, destinations } = checkSources(registry, sources)
+  const checked = checkSources(registry, sources)
+  const { ipvs, pools, checkers, destinations, servers } = checked
+  const wanted: readonly Family[] = [
+    ...(ipvs === undefined ? [] : [...tableFamilies, ...(destinations ? destinationFamilies : [])]),
+    ...(pools === undefined ? [] : [...poolFamilies, ...(servers ? serverFamilies : [])]),
+    ...(checkers === undefined ? [] : [...checkFamilies, ...(servers ? memberFamilies : [])]),
+  ]
   const names: string[] = []
-  const counted = new Map<string, Map<string, number>>()
-  const heard = EVENTS.map((event) => ({
-    channel: `ipvs:${event}`,
-    count: (message: unknown) => {
-      const { pool } = message as { readonly pool: string }
-      const own = counted.get(pool) ?? new Map<string, number>()
-      counted.set(pool, own.set(event, (own.get(event) ?? 0) + 1))
-    },
-  }))
-
-  function add<Seen>(families: readonly Family<Seen>[], look: () => Promise<Seen>): void {
-    for (const { name, help, type, values } of families) {
+  const reader = new Reader(checked)
+  const look = once(() => reader.look())
+  const turn = turns()
+  function unregister(): void {
+    for (const name of names.splice(0)) registry.removeSingleMetric(name)
+    reader.close()
+  }
+  try {
+    for (const { name, help, type, values } of wanted) {
       // Its name is the registry's to change: OpenMetrics counters have it without "_total".
       const metric = { name, help, type, aggregator: 'sum', get, reset: () => {} }
       async function get() {
-        return { ...metric, values: [...values(await look())] }
+        const seen = await look()
+        await turn()
+        return { ...metric, values: [...values(seen)] }
       }
       registry.registerMetric(metric as never)
       names.push(name)
-    }
-  }
-  function unregister(): void {
-    for (const name of names.splice(0)) registry.removeSingleMetric(name)
-    for (const { channel, count } of heard) unsubscribe(channel, count)
-  }
-
-  try {
-    if (client !== undefined) {
-      const look = once(() => client.snapshot().catch(() => undefined))
-      add([...tableFamilies, ...(destinations === false ? [] : destinationFamilies)], look)
-    }
-    if (pools !== undefined) {
-      const all = typeof pools === 'function' ? pools : () => pools
-      const look = async () => {
-        const seen = new Map<string, PoolStatus>()
-        for (const pool of all()) seen.set(uniqueIn(seen, pool.name), pool.status())
-        for (const name of counted.keys()) if (!seen.has(name)) counted.delete(name)
-        return { pools: [...seen.values()], events: counted }
-      }
-      add(poolFamilies, once(look))
-      for (const { channel, count } of heard) subscribe(channel, count)
-    }
-    if (checkers !== undefined) {
-      const all = Object.entries(checkers)
-      const look = async () => all.map(([name, checker]) => [name, checker.status()] as const)
-      add(checkerFamilies, once(look))
     }
   } catch (error) {
     unregister()
@@ -106,11 +65,106 @@ export function registerMetrics(registry: MetricRegistry, sources: MetricSources
   return unregister
 }
 
-function uniqueIn(seen: ReadonlyMap<string, unknown>, pool: string): string {
-  if (!seen.has(pool)) return pool
-  throw new TypeError(
-    `two pools are named "${pool}": give each a name of its own, with option "name"`,
-  )
+/** Looks at all sources, and counts what comes between two looks. */
+class Reader {
+  readonly #sources: CheckedSources
+  readonly #table: TableReader
+  readonly #estimation = new Estimation()
+  readonly #checks: CheckReader | undefined
+  readonly #events = new Map<string, Map<string, number>>()
+  readonly #heard: readonly { readonly channel: string; readonly hear: (said: unknown) => void }[]
+
+  constructor(sources: CheckedSources) {
+    const { pools, checkers, mostSeries, destinations, buckets } = sources
+    this.#sources = sources
+    this.#table = new TableReader(mostSeries, destinations)
+    this.#checks = checkers && new CheckReader(checkers, buckets)
+    this.#heard = (pools === undefined ? [] : POOL_EVENTS).map((event) => ({
+      channel: `ipvs:${event}`,
+      hear: (said) => {
+        const { pool } = said as { readonly pool: string }
+        this.#events.set(pool, count(this.#events.get(pool) ?? new Map<string, number>(), event))
+      },
+    }))
+    for (const { channel, hear } of this.#heard) subscribe(channel, hear)
+  }
+
+  async look(): Promise<Seen> {
+    const { pools, mostSeries, servers } = this.#sources
+    const ofPools = pools === undefined ? [] : this.#pools(pools())
+    const read = await this.#readTable(ofPools)
+    const ofChecks = this.#checks?.read() ?? []
+    const perServer = servers ? serverFamilies.length : 0
+    // Results come by outcome: three of them.
+    const perMember = servers ? memberFamilies.length + 2 : 0
+    const poolRoom = new Room(mostSeries, perServer)
+    const checkRoom = new Room(mostSeries, perMember)
+    return {
+      table: read?.table,
+      pools: ofPools.map((pool) => ({ ...pool, shown: poolRoom.take(pool.servers) })),
+      events: this.#events,
+      checks: ofChecks.map((seen) => ({ ...seen, members: checkRoom.take(seen.members) })),
+      leftOut: { table: read?.leftOut ?? 0, pool: poolRoom.leftOut, check: checkRoom.leftOut },
+    }
+  }
+
+  close(): void {
+    for (const { channel, hear } of this.#heard) unsubscribe(channel, hear)
+    this.#checks?.close()
+  }
+
+  #pools(pools: Iterable<{ readonly name: string; status(): PoolStatus }>): PoolStatus[] {
+    const seen = new Map<string, PoolStatus>()
+    for (const pool of pools) {
+      if (seen.has(pool.name)) {
+        throw new TypeError(
+          `two pools are named "${pool.name}": give each a name of its own, with option "name"`,
+        )
+      }
+      seen.set(pool.name, pool.status())
+    }
+    for (const name of this.#events.keys()) if (!seen.has(name)) this.#events.delete(name)
+    return [...seen.values()]
+  }
+
+  async #readTable(pools: readonly PoolStatus[]) {
+    const { ipvs } = this.#sources
+    const snapshot = await ipvs?.snapshot().catch(() => undefined)
+    if (snapshot === undefined) return undefined
+    const sysctls = (await ipvs?.sysctls?.().catch(() => undefined)) ?? {}
+    const { services, destinations, leftOut } = this.#table.read(snapshot, pools)
+    const isEstimating = this.#estimation.isRunning(snapshot, sysctls)
+    return { table: { services, destinations, isEstimating }, leftOut }
+  }
+}
+
+/** For how many rows there is. */
+class Room {
+  readonly #perRow: number
+  #rows: number
+  leftOut = 0
+
+  /** @param perRow series of a row; 0: rows have none */
+  constructor(series: number, perRow: number) {
+    this.#perRow = perRow
+    this.#rows = perRow === 0 ? 0 : Math.floor(series / perRow)
+  }
+
+  take<T>(rows: readonly T[]): readonly T[] {
+    const taken = rows.slice(0, this.#rows)
+    this.#rows -= taken.length
+    this.leftOut += (rows.length - taken.length) * this.#perRow
+    return taken
+  }
+}
+
+/** A turn of the event loop for each figure: of a big table they are much work, and checks want to go on meanwhile. */
+function turns(): () => Promise<void> {
+  let last = Promise.resolve()
+  return () => {
+    last = last.then(() => new Promise((resolve) => setImmediate(resolve)))
+    return last
+  }
 }
 
 /** All that ask while one look is under way get what it sees. */
@@ -122,41 +176,4 @@ function once<T>(look: () => Promise<T>): () => Promise<T> {
     })
     return running
   }
-}
-
-function checkSources(registry: MetricRegistry, sources: MetricSources): MetricSources {
-  if (typeof registry?.registerMetric !== 'function') {
-    throw typeError('registry', 'a Registry of prom-client', registry)
-  }
-  const none: Record<keyof MetricSources, unknown> = {
-    client: undefined,
-    pools: undefined,
-    checkers: undefined,
-    destinations: undefined,
-  }
-  const read = readFields(sources, 'sources', none, '{ client, pools, checkers }') as MetricSources
-  const { client, pools, checkers, destinations } = read
-  if (client !== undefined && typeof client?.snapshot !== 'function') {
-    throw typeError('sources.client', 'a client, which Ipvs.open() makes', client)
-  }
-  if (
-    pools !== undefined &&
-    typeof pools !== 'function' &&
-    typeof pools?.[Symbol.iterator] !== 'function'
-  ) {
-    throw typeError('sources.pools', 'a list of pools, or a function that gives one', pools)
-  }
-  if (checkers !== undefined) {
-    for (const [name, checker] of Object.entries(checkers ?? {})) {
-      if (typeof checker?.status === 'function') continue
-      throw typeError(`sources.checkers.${name}`, 'a HealthChecker', checker)
-    }
-    if (typeof checkers !== 'object' || checkers === null) {
-      throw typeError('sources.checkers', 'checkers by their names', checkers)
-    }
-  }
-  if (destinations !== undefined && typeof destinations !== 'boolean') {
-    throw typeError('sources.destinations', 'true or false', destinations)
-  }
-  return read
 }

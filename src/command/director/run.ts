@@ -4,6 +4,7 @@ import { CommandError } from '../errors.js'
 import { print, printJson } from '../output.js'
 import { type Call, exitStatuses, type Run } from '../spec.js'
 import { watchFile } from './file-watch.js'
+import { Http } from './http.js'
 import { loadConfig } from './load.js'
 import { Log } from './log.js'
 import { Watchdog } from './watchdog.js'
@@ -24,6 +25,7 @@ export const runDirector: Run = async (call) => {
   } catch (error) {
     // The kernel keeps what it holds: the next start takes it over.
     await director.stop('leave')
+    await running.close()
     await log.end()
     throw error
   }
@@ -63,6 +65,7 @@ class Running {
   readonly #director: Director
   readonly #log: Log
   readonly #watchdog: Watchdog
+  readonly #http: Http
   #control: { readonly path: string; readonly server: ControlServer } | undefined
   #unwatch = () => {}
   /** Reloads come one after the other. */
@@ -74,11 +77,13 @@ class Running {
     this.#director = director
     this.#log = log
     this.#watchdog = new Watchdog(api.tellServiceManager, director)
+    this.#http = new Http(api.serveHttp, director, (text) => log.line('http', text))
     director.on('event', (event: DirectorEvent) => log.event(event))
   }
 
   /** @throws CommandError where it cannot be asked or reached as the file says */
   async serve(config: Config): Promise<void> {
+    await this.#serveHttp(config)
     if (config.control === this.#control?.path) return
     await this.#control?.server.close()
     this.#control = undefined
@@ -93,6 +98,22 @@ class Running {
         exitStatuses.failed,
         error,
       )
+    }
+  }
+
+  /** What it answers to others; the director goes its own way. */
+  async close(): Promise<void> {
+    await this.#http.close()
+    await this.#control?.server.close()
+  }
+
+  async #serveHttp({ http }: Config): Promise<void> {
+    try {
+      await this.#http.use(http)
+    } catch (error) {
+      const { message } = error as Error
+      const text = `${message}. The kernel goes on with what it holds.`
+      throw new CommandError(text, exitStatuses.failed, error)
     }
   }
 
@@ -122,7 +143,7 @@ class Running {
     )
     await this.#turn
     await this.#director.stop()
-    await this.#control?.server.close()
+    await this.close()
     await this.#log.end()
     return exitStatuses.done
   }
@@ -133,7 +154,13 @@ class Running {
       try {
         const { words, options } = this.#call
         const config = await loadConfig(words[0]!, options.netns, this.#director.config)
-        const result = await this.#director.reload(config)
+        const before = this.#director.config
+        // Where that cannot be, nothing has been changed.
+        await this.#serveHttp(config)
+        const result = await this.#director.reload(config).catch(async (error: unknown) => {
+          await this.#serveHttp(before).catch(() => {})
+          throw error
+        })
         await this.serve(config)
         return result
       } catch (error) {

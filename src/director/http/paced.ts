@@ -1,0 +1,38 @@
+// A value that is made when somebody asks for it, and not more often than it is worth.
+
+/** The part of the time that may go into making it: a twentieth. */
+const SHARE = 20
+
+export class Paced<T> {
+  readonly #make: () => Promise<T>
+  readonly #leastMs: number
+  #last: { readonly value: T; readonly at: number; readonly tookMs: number } | undefined
+  #running: Promise<T> | undefined
+
+  /** @param leastMs from one to the next */
+  constructor(make: () => Promise<T>, leastMs: number) {
+    this.#make = make
+    this.#leastMs = leastMs
+  }
+
+  /** For all who ask meanwhile the same one. */
+  get(): Promise<T> {
+    const last = this.#last
+    const age = last === undefined ? Number.POSITIVE_INFINITY : performance.now() - last.at
+    if (last !== undefined && age < Math.max(this.#leastMs, SHARE * last.tookMs)) {
+      return Promise.resolve(last.value)
+    }
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined
+    })
+    return this.#running
+  }
+
+  async #run(): Promise<T> {
+    const began = performance.now()
+    const value = await this.#make()
+    const at = performance.now()
+    this.#last = { value, at, tookMs: at - began }
+    return value
+  }
+}
