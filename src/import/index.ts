@@ -21,7 +21,7 @@ export interface ImportOptions extends FileReader {
    * dot by default. Default: nobody's; then lines of any id are left out, and noted.
    */
   readonly id?: string | undefined
-  /** What `$_INSTANCE` stands for. Default: nothing. */
+  /** What `$_INSTANCE` stands for. Default: `id`. */
   readonly instance?: string | undefined
   /** Where `${_ENV NAME}` is looked up. Default: nothing is there. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined

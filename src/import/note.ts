@@ -29,9 +29,14 @@ const MOST_GUESSES = 1000
 
 export class Notes {
   readonly all: ImportNote[] = []
+  /** What is repeated is read several times, and told once. */
+  readonly #told = new Set<string>()
   readonly #guesses = new Map<string, string>()
 
   add({ file, line, text }: Word, message: string, advice: string): void {
+    const key = `${file}\0${line}\0${text}\0${message}`
+    if (this.#told.has(key)) return
+    this.#told.add(key)
     this.all.push({ file, line, word: text, message, advice })
   }
 

@@ -1,6 +1,7 @@
 // A check of keepalived as a check of the director: its options, and its schedule.
 import type { Checker, Script, Ssl, Url, VirtualServer } from '../model/model.js'
 import type { Notes } from '../note.js'
+import { refusal } from './accepted.js'
 import type { Json, JsonMap } from './document.js'
 import type { Server } from './service.js'
 import { duration } from './time.js'
@@ -28,30 +29,23 @@ export interface CheckContext {
   readonly server: Server
   readonly ssl: Ssl | undefined
   readonly notes: Notes
-  /** The server has no port of its own: that of a front, or none behind a mark. */
-  readonly behindMark: boolean
+  /** That of all fronts; 0 where they have none or several. */
+  readonly frontPort: number
 }
 
-/** `undefined` where there is no such check here; that is noted. */
+/** `undefined` where there is no such check here, which has been noted. */
 export function convertCheck(checker: Checker, context: CheckContext): ServerCheck | undefined {
-  const { notes } = context
-  if (checker.kind === 'BFD_CHECK') {
-    notes.add(
-      checker.word,
-      'the director does not speak BFD',
-      'Check the server by ping: {} or by its service, or write a check with exec that asks the BFD daemon.',
-    )
-    return undefined
-  }
-  if (checker.kind === 'FILE_CHECK') {
-    notes.add(
-      checker.word,
-      'the director reads no file for weight or health',
-      'Write a check with exec that reads it, or weight by http from the server itself.',
-    )
-    return undefined
-  }
-  const checks = optionsOf(checker, context)
+  const checks = optionsOf(checker, context).filter((check) => {
+    const why = refusal(check)
+    if (why !== undefined) {
+      context.notes.add(
+        checker.word,
+        `the check here does not take what it says, and was left out: ${why}`,
+        'Mend that, and import again.',
+      )
+    }
+    return why === undefined
+  })
   return checks.length === 0 ? undefined : { checks, ...scheduleOf(checker, context) }
 }
 
@@ -155,11 +149,12 @@ function withEndpoint(
 /** Where it asks, and from where; `undefined` if there is no port, which is noted. */
 function endpointOf(
   checker: Checker,
-  { server, behindMark, notes }: CheckContext,
+  { server, frontPort, notes }: CheckContext,
   wantsPort: boolean,
 ): JsonMap | undefined {
-  const port = checker.connectPort ?? (behindMark || server.port !== 0 ? server.declaredPort : 0)
-  if (wantsPort && behindMark && port === 0) {
+  const own = server.port || frontPort
+  const port = checker.connectPort ?? (server.declaredPort || own)
+  if (wantsPort && port === 0) {
     notes.add(
       checker.word,
       'there is no port that it could ask: the server has none, and the check neither',
@@ -173,7 +168,7 @@ function endpointOf(
     ...(checker.device === undefined ? undefined : { device: checker.device }),
   }
   return {
-    ...(wantsPort && port !== 0 && port !== server.port ? { port } : undefined),
+    ...(wantsPort && port !== own ? { port } : undefined),
     ...(Object.keys(connect).length === 0 ? undefined : { connect }),
     ...(checker.localAddress === undefined ? undefined : { localAddress: checker.localAddress }),
   }
@@ -193,12 +188,17 @@ function httpOf(url: Url, checker: Checker, { source, server, ssl, notes }: Chec
   }
   const body = regexOf(url, notes)
   return {
-    path: url.path!,
+    // As it goes over the wire.
+    path: url.path!.replaceAll(/[^\x21-\x7e]/gu, percent),
     ...(host === undefined ? undefined : { host }),
     status: statuses.length === 1 ? statuses[0]! : statuses,
     ...(body === undefined ? undefined : { body }),
     ...(checker.kind === 'SSL_GET' ? { tls: tlsOf(checker, ssl) } : undefined),
   }
+}
+
+function percent(char: string): string {
+  return Buffer.from(char).toString('hex').replaceAll(/../g, '%$&')
 }
 
 /** keepalived loads its authorities, and does not compare with them. */
@@ -267,13 +267,6 @@ function udpOf(checker: Checker, { notes }: CheckContext): JsonMap {
       'Allow pings from the director, or write what the server has to reply.',
     )
     return { payload, silence: 'ping' }
-  }
-  if (checker.minReply !== undefined || checker.maxReply !== undefined) {
-    notes.add(
-      checker.word,
-      'the length of the reply is not looked at here',
-      'Write reply: with bytes that it must have.',
-    )
   }
   if (checker.reply === undefined) return { payload }
   // Two digits are a byte; one with a digit that does not count cannot be compared.

@@ -45,6 +45,10 @@ export function namesOf(all: readonly Named[]): string[] {
     if (counts.get(name) === 1) return name
     return clean([name, named.address].filter(Boolean).join('-'))
   })
+  const again = countOf(long)
+  all.forEach(({ protocol }, index) => {
+    if (again.get(long[index]!)! > 1) long[index] = `${long[index]}-${protocol}`
+  })
   const taken = new Set<string>()
   return long.map((name) => {
     let free = name

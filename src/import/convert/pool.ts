@@ -178,8 +178,13 @@ function setMore(
         'Use persistence by address, or make the service with "ipvsadm --pe" or the library.',
       )
   }
-  const flags = [...new Set(source.flags)]
   const hashes = scheduler === 'sh' || scheduler === 'mh'
+  // The kernel has three bits; two of them have names of their own for these schedulers.
+  const own: Record<string, string> = {
+    'flag-1': `${scheduler}-fallback`,
+    'flag-2': `${scheduler}-port`,
+  }
+  const flags = [...new Set(source.flags.map((flag) => (hashes && own[flag]) || flag))]
   if (flags.length > 0 || hashes) {
     pool.schedulerFlags = flags
     if (flags.length === 0)
@@ -201,7 +206,9 @@ function setMore(
     comments.add(
       pool,
       'quorum',
-      `quorum ${quorum}, hysteresis ${hysteresis}: regained with ${quorum} + ${hysteresis}, lost below ${quorum} - ${hysteresis}, of weight.`,
+      hysteresis === 0
+        ? `quorum ${quorum}: of weight.`
+        : `quorum ${quorum}, hysteresis ${hysteresis}: regained with ${quorum} + ${hysteresis}, lost below ${quorum} - ${hysteresis}, of weight.`,
     )
     if (first.sorry !== undefined)
       comments.add(pool, 'quorum', 'onLost: with a sorry_server keepalived takes the others out.')
@@ -337,14 +344,15 @@ function checkOf(
 ): PoolCheck | 'none' {
   const all = services.flatMap((service) => {
     const same = service.servers.find((one) => placeOf(one) === placeOf(server))!
-    const behindMark = service.places.length === 0
+    const ports = new Set(service.places.map(({ port }) => port))
+    const frontPort = service.marks.length === 0 && ports.size === 1 ? [...ports][0]! : 0
     return same.real.checkers.flatMap((checker) => {
       const check = convertCheck(checker, {
         source: service.source,
         server: same,
         ssl: model.ssl,
         notes,
-        behindMark,
+        frontPort,
       })
       return check === undefined ? [] : [check]
     })

@@ -97,7 +97,7 @@ export function resolveService(
     marks,
     family,
     scheduler: source.scheduler ?? 'wlc',
-    onePacket: onePacketOf(source, places),
+    onePacket: onePacketOf(source, places, notes),
     method: forwarding.method,
     tunnel: forwarding.tunnel,
     persistence: persistenceOf(source, places, family, notes),
@@ -147,13 +147,12 @@ function methodOf(
   return forwarding ?? source.forwarding ?? { method: 'masquerade' }
 }
 
-/** Servers of the other family, of another method, and those that are there twice. */
+/** Servers of the family and the method that the pool has. */
 function withoutStrangers(
   source: VirtualServer,
   forwarding: Forwarding,
   notes: Notes,
 ): RealServer[] {
-  const seen = new Set<string>()
   let { family } = source
   return source.servers.filter((server) => {
     if (methodOf(source, server).method !== 'tunnel') {
@@ -167,15 +166,7 @@ function withoutStrangers(
         return false
       }
     }
-    if (JSON.stringify(methodOf(source, server)) !== JSON.stringify(forwarding)) return false
-    const key = `${server.address} ${server.port}`
-    if (!seen.has(key)) return seen.add(key)
-    notes.add(
-      server.word,
-      `${key} is there twice, and keepalived removes the second one`,
-      'Remove it.',
-    )
-    return false
+    return JSON.stringify(methodOf(source, server)) === JSON.stringify(forwarding)
   })
 }
 
@@ -192,7 +183,7 @@ function placesOf(
   if (fitting.length < all.length) {
     notes.add(
       group!.word,
-      `${all.length - fitting.length} of its addresses are of another family than the real servers of ${titleOf(source)}`,
+      `addresses of another family than the real servers of ${titleOf(source)}: ${all.length - fitting.length}, which were left out`,
       'Make a group for each family.',
     )
   }
@@ -229,8 +220,15 @@ function protocolOf(
 }
 
 /** Of addresses it is for UDP only. */
-function onePacketOf({ onePacket, protocol }: VirtualServer, places: readonly Place[]): boolean {
-  return onePacket !== undefined && (places.length === 0 || (protocol ?? 'udp') === 'udp')
+function onePacketOf(
+  { onePacket, protocol = 'udp' }: VirtualServer,
+  places: readonly Place[],
+  notes: Notes,
+): boolean {
+  if (onePacket === undefined || places.length === 0 || protocol === 'udp')
+    return onePacket !== undefined
+  notes.add(onePacket, 'it is for UDP only, and keepalived takes it back', 'Remove it.')
+  return false
 }
 
 function persistenceOf(
@@ -300,7 +298,8 @@ function portsOf(
   method: string,
   notes: Notes,
 ): Server[] {
-  return servers.map((server) => {
+  const seen = new Set<string>()
+  return servers.flatMap((server) => {
     const { port, note } = portOf(server.port, places, method)
     if (note !== undefined)
       notes.add(
@@ -311,6 +310,16 @@ function portsOf(
           : 'Write the port of the virtual server.',
       )
     const { word, address, family } = server
+    const key = `${address} ${port}`
+    if (seen.has(key)) {
+      notes.add(
+        word,
+        `${address} is there twice with the same port, and keepalived has it once`,
+        'Remove it.',
+      )
+      return []
+    }
+    seen.add(key)
     return {
       word,
       address,
@@ -319,12 +328,26 @@ function portsOf(
       declaredPort: server.port,
       weight: server.weight ?? source.weight ?? 1,
       upperThreshold: server.upperThreshold ?? 0,
-      lowerThreshold: server.lowerThreshold ?? 0,
+      lowerThreshold: lowerOf(server, notes),
       inhibit: server.inhibit ?? source.inhibit ?? false,
       alpha: server.alpha ?? source.alpha ?? false,
       real: server,
     }
   })
+}
+
+/** The kernel refuses a server whose lower threshold is above the upper one. */
+function lowerOf(
+  { word, address, upperThreshold = 0, lowerThreshold = 0 }: RealServer,
+  notes: Notes,
+): number {
+  if (lowerThreshold <= upperThreshold) return lowerThreshold
+  notes.add(
+    word,
+    `the kernel refuses a server with lthreshold ${lowerThreshold} and uthreshold ${upperThreshold}, so that keepalived does not have ${address}; here it has no lower one`,
+    'Write a uthreshold that is at least the lthreshold, or neither.',
+  )
+  return 0
 }
 
 function portOf(

@@ -1,10 +1,10 @@
-// YAML of a document, with comments. What it writes is in both YAML 1.1 and 1.2 what it is here.
-import type { Comments, Json, JsonMap } from './document.js'
+// YAML of a document, with comments. What it writes is the same in YAML 1.1 and 1.2, but for the key `on`.
 
 const WIDTH = 100
 
 export function writeYaml(document: JsonMap, comments: Comments, head: readonly string[]): string {
-  const lines = [...head.map(comment), ...mapLines(document, comments, 0)]
+  const map = Object.keys(document).length === 0 ? ['{}'] : mapLines(document, comments, 0)
+  const lines = [...head.map(comment), ...map]
   return `${lines.join('\n')}\n`
 }
 
@@ -16,7 +16,7 @@ function mapLines(map: JsonMap, comments: Comments, depth: number): string[] {
   const indent = '  '.repeat(depth)
   return Object.entries(map).flatMap(([key, value]) => [
     ...comments.at(map, key).map((line) => indent + comment(line)),
-    ...entryLines(`${indent}${writeText(key)}:`, value, comments, depth),
+    ...entryLines(`${indent}${writeKey(key)}:`, value, comments, depth),
   ])
 }
 
@@ -26,7 +26,17 @@ function entryLines(start: string, value: Json, comments: Comments, depth: numbe
   const empty = Object.keys(value).length === 0
   if (empty || (depth > 0 && flow.length <= WIDTH && !comments.within(value))) return [flow]
   if (!Array.isArray(value)) return [start, ...mapLines(value as JsonMap, comments, depth + 1)]
+  if (value.every((item) => typeof item === 'number'))
+    return [start, ...numberLines(value, depth + 1)]
   return [start, ...value.flatMap((item) => itemLines(item, comments, depth + 1))]
+}
+
+/** Hundreds of them, in lines of a readable length. */
+function numberLines(numbers: readonly number[], depth: number): string[] {
+  const indent = '  '.repeat(depth)
+  return `[${numbers.join(', ')}]`
+    .match(/.{1,80}(?:,|$) ?/g)!
+    .map((line) => indent + line.trimEnd())
 }
 
 function itemLines(item: Json, comments: Comments, depth: number): string[] {
@@ -49,7 +59,12 @@ function writeFlow(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(writeFlow).join(', ')}]`
   const entries = Object.entries(value)
   if (entries.length === 0) return '{}'
-  return `{ ${entries.map(([key, one]) => `${writeText(key)}: ${writeFlow(one)}`).join(', ')} }`
+  return `{ ${entries.map(([key, one]) => `${writeKey(key)}: ${writeFlow(one)}`).join(', ')} }`
+}
+
+/** What the director reads is YAML 1.2, where the key `on` of hooks is no truth. */
+function writeKey(key: string): string {
+  return key === 'on' ? key : writeText(key)
 }
 
 function writeScalar(value: string | number | boolean | null): string {

@@ -23,6 +23,8 @@ class BlockReader {
   readonly #lines: readonly Line[]
   readonly #notes: Notes
   #at = 0
+  /** An unknown word that has a block: what comes later is read in the wrong place because of it. */
+  #culprit: Word | undefined
 
   constructor(lines: readonly Line[], notes: Notes) {
     this.#lines = lines
@@ -33,8 +35,6 @@ class BlockReader {
   block(grammar: Grammar, owner: Word | undefined): Statement[] {
     const statements: Statement[] = []
     const names = Object.keys(grammar)
-    // What stands here because a block above was not understood: keepalived goes on with it as if it belonged here.
-    let stray: Word | undefined
     let opened = owner === undefined
     for (let line = this.#lines[this.#at]; line !== undefined; line = this.#lines[this.#at]) {
       const [word] = line.words
@@ -48,15 +48,18 @@ class BlockReader {
           'Write the brace.',
         )
       } else if (word.text === '{') {
-        this.#unexpected(word, owner, stray)
+        this.#unexpected(word, owner)
         continue
       }
       if (word.text === '}' && owner !== undefined) return statements
       const kind = Object.hasOwn(grammar, word.text) ? grammar[word.text] : undefined
       if (kind === undefined) {
-        this.#unknown(line, owner, names, stray)
-        if (this.#lines[this.#at]?.words[0].text === '{') stray = word
-      } else statements.push(this.#statement(line, kind))
+        this.#unknown(line, owner, names)
+        if (this.#lines[this.#at]?.words[0].text === '{') this.#culprit ??= word
+        continue
+      }
+      if (owner === undefined) this.#culprit = undefined
+      statements.push(this.#statement(line, kind))
     }
     if (owner !== undefined) {
       this.#notes.add(
@@ -68,12 +71,13 @@ class BlockReader {
     return statements
   }
 
-  #unexpected(word: Word, owner: Word | undefined, stray: Word | undefined): void {
-    if (stray === undefined) {
+  #unexpected(word: Word, owner: Word | undefined): void {
+    const culprit = this.#culprit
+    if (culprit === undefined) {
       this.#notes.add(
         word,
         'there is nothing here that has a block; keepalived ignores the brace',
-        'Remove it.',
+        'Remove it, or put it in quotes if it belongs to a text.',
       )
       return
     }
@@ -83,33 +87,32 @@ class BlockReader {
         : `as part of ${owner.text} (line ${owner.line}), which ends at the block's }`
     this.#notes.add(
       word,
-      `keepalived does not know ${stray.text}, ignores this brace, and reads what follows ${inside}`,
-      `Mend ${stray.text} in line ${stray.line}, and import again: it is what keepalived makes of it that was imported.`,
+      `keepalived ignores this brace, and reads what follows ${inside}, because it does not know ${culprit.text} in line ${culprit.line}`,
+      `Mend ${culprit.text}, and import again: what keepalived makes of it was imported.`,
     )
   }
 
-  #unknown(
-    line: Line,
-    owner: Word | undefined,
-    names: readonly string[],
-    stray: Word | undefined,
-  ): void {
+  #unknown(line: Line, owner: Word | undefined, names: readonly string[]): void {
     const [word] = line.words
     const where = owner === undefined ? 'outside of all blocks' : `in ${owner.text}`
+    const culprit = this.#culprit
+    const behind =
+      culprit === undefined ? undefined : `See ${culprit.text} in line ${culprit.line}.`
     if (word.text === '}') {
       this.#notes.add(
         word,
         'there is no block that it could end; keepalived ignores it',
-        'See where the block ended before.',
+        behind ?? 'See where the block ended before.',
       )
       return
     }
     const guess = this.#notes.guess(word.text, names)
-    const behind = stray === undefined ? '' : ` (see line ${stray.line})`
     this.#notes.add(
       word,
-      `keepalived knows no such word ${where}${guess}, and ignores the line${behind}; so does this`,
-      guess === '' ? 'Remove it, or see where it belongs.' : 'Mend the word, and import again.',
+      `keepalived knows no such word ${where}${guess}, and ignores the line; so does this`,
+      guess === ''
+        ? (behind ?? 'Remove it, or see where it belongs.')
+        : 'Mend the word, and import again.',
     )
   }
 

@@ -21,6 +21,17 @@ export function isPattern(name: string): boolean {
   return /[*?[{]/.test(name)
 }
 
+/** `a/./b/../c` is `a/c`. */
+function plain(path: string): string {
+  const parts: string[] = []
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.') continue
+    if (part === '..' && parts.length > 0 && parts.at(-1) !== '..') parts.pop()
+    else parts.push(part)
+  }
+  return `${path.startsWith('/') ? '/' : ''}${parts.join('/')}`
+}
+
 /** Paths of the files that an include means, seen from the file that it stands in. */
 export function matching(name: string, from: Place, reader: FileReader): string[] {
   const found = braces(name).flatMap((one) => {
@@ -32,7 +43,7 @@ export function matching(name: string, from: Place, reader: FileReader): string[
     }
     return paths
   })
-  return [...new Set(found)]
+  return [...new Set(found.map(plain))]
 }
 
 function step(folder: string, part: string, { readFolder }: FileReader): string[] {

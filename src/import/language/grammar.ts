@@ -81,7 +81,7 @@ export const checkers = {
   },
   PING_CHECK: checker,
   BFD_CHECK: { name: 'words', alpha: 'words' },
-  FILE_CHECK: { track_file: 'words', weight: 'words', dynamic: 'words' },
+  FILE_CHECK: { track_file: 'words', weight: 'words' },
 } as const
 
 export const realServer = {

@@ -19,7 +19,7 @@ export interface LineOptions extends FileReader {
    * What `@id` is compared with, as of keepalived's `--config-id`. Default: unknown; lines of any id are left out, and noted.
    */
   readonly id?: string | undefined
-  /** What `$_INSTANCE` stands for. Default: nothing. */
+  /** What `$_INSTANCE` stands for. Default: the id. */
   readonly instance?: string | undefined
   /** Where `${_ENV NAME}` is looked up. Default: nothing is there. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
@@ -162,7 +162,7 @@ class LineReader {
   }
 
   #environment(): Environment {
-    const { instance, env } = this.#options
+    const { id, instance = id, env } = this.#options
     return { folder: folderOf(this.#file()) || '.', instance, env }
   }
 

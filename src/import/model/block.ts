@@ -1,7 +1,7 @@
 // A block of statements to a value: each keyword of its table has a reader, and the compiler sees that none is forgotten.
 import type { Statement } from '../language/blocks.js'
 import type { Notes } from '../note.js'
-import { Words } from './words.js'
+import { textOf, Words } from './words.js'
 
 export type Reader<Target> = (words: Words, target: Target, statement: Statement) => void
 export type Readers<Table, Target> = { readonly [keyword in keyof Table]: Reader<Target> }
@@ -23,7 +23,7 @@ export function readBlock<Target>(
 /** A word that has no counterpart here. */
 export function noted<Target>(message: string, advice: string): Reader<Target> {
   return (words) => {
-    words.rest()
-    words.notes.add(words.keyword, message, advice)
+    const { keyword, notes } = words
+    notes.add({ ...keyword, text: textOf([keyword, ...words.rest()]) }, message, advice)
   }
 }

@@ -4,7 +4,7 @@ import type { checkers, url as urlTable } from '../language/grammar.js'
 import type { Notes, Word } from '../note.js'
 import { noted, type Readers, readBlock } from './block.js'
 import type { Checker, CheckerKind, Schedule, Url } from './model.js'
-import type { Words } from './words.js'
+import { textOf, type Words } from './words.js'
 
 /** Sets what could be read, and leaves the rest as it is. */
 export function set<Target, Name extends keyof Target>(
@@ -135,6 +135,11 @@ const http: Readers<typeof checkers.HTTP_GET, Checker> = {
   },
 }
 
+const replyLength = noted<Checker>(
+  'the length of the reply is not looked at here',
+  'Write reply: with bytes that it must have.',
+)
+
 const readers: { readonly [kind in CheckerKind]: Readers<(typeof checkers)[kind], Checker> } = {
   TCP_CHECK: common,
   PING_CHECK: common,
@@ -168,7 +173,7 @@ const readers: { readonly [kind in CheckerKind]: Readers<(typeof checkers)[kind]
     user: (words) => {
       const names = words.rest()
       words.notes.add(
-        names[0] ?? words.keyword,
+        { ...words.keyword, text: textOf([words.keyword, ...names]) },
         'the director runs scripts as the user that it runs as itself',
         `Put "runuser -u ${names[0]?.text ?? 'USER'} --" before the command, if it has to be another one.`,
       )
@@ -181,25 +186,22 @@ const readers: { readonly [kind in CheckerKind]: Readers<(typeof checkers)[kind]
       checker.requireReply = true
       if (words.peek() !== undefined) set(checker, 'reply', readHex(words, true))
     },
-    min_reply_length: (words, checker) => set(checker, 'minReply', words.number(0, 65535)),
-    max_reply_length: (words, checker) => set(checker, 'maxReply', words.number(0, 65535)),
+    min_reply_length: replyLength,
+    max_reply_length: replyLength,
   },
   BFD_CHECK: {
-    name: (words) => {
-      words.rest()
-    },
+    name: noted(
+      'the director does not speak BFD',
+      'Check the server by ping: {} or by its service, or write a check with exec that asks the BFD daemon.',
+    ),
     alpha: schedule.alpha,
   },
   FILE_CHECK: {
-    track_file: (words) => {
-      words.rest()
-    },
-    weight: (words) => {
-      words.rest()
-    },
-    dynamic: (words) => {
-      words.rest()
-    },
+    track_file: noted(
+      'the director reads no file for weight or health',
+      'Write a check with exec that reads it, or have the server say its weight over HTTP.',
+    ),
+    weight: noted('without the file it means nothing', 'See track_file.'),
   },
 }
 
@@ -238,5 +240,12 @@ export function readChecker(
     return ignored('it has no url with a path', 'Write one: url { path / }')
   if (kind === 'MISC_CHECK' && checker.script === undefined)
     return ignored('it has no misc_path', 'Write one.')
+  const names: Partial<Record<CheckerKind, string>> = {
+    BFD_CHECK: 'name',
+    FILE_CHECK: 'track_file',
+  }
+  const name = names[kind]
+  if (name !== undefined && !block.some((statement) => statement.keyword.text === name))
+    return ignored(`it has no ${name}`, 'Write one, or remove the check.')
   return checker
 }

@@ -33,7 +33,7 @@ function readEntry({ words: [first, ...others] }: Line, group: Group, notes: Not
   const bare = { keyword: first, words: others, block: [], lines: [], end: first }
   if (first.text === 'fwmark') {
     const words = new Words(bare, notes)
-    const fwmark = words.number(0)
+    const fwmark = words.number(1)
     const word = fwmark === undefined ? undefined : words.next()
     const family =
       word === undefined

@@ -85,8 +85,6 @@ export interface Checker extends Schedule {
   payload?: string
   requireReply?: boolean
   reply?: string
-  minReply?: number
-  maxReply?: number
 }
 
 export interface RealServer extends Schedule, Endpoint {

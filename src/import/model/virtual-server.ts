@@ -7,7 +7,7 @@ import { schedule, set } from './checker.js'
 import { readForwarding } from './forwarding.js'
 import type { VirtualServer } from './model.js'
 import { noMail, readOnce, readRealServer } from './real-server.js'
-import { Words } from './words.js'
+import { HIGHEST, readAddress, Words } from './words.js'
 
 const SCHEDULERS = [
   'rr',
@@ -59,6 +59,9 @@ function flag(of?: string): Reader<VirtualServer> {
 
 const readers: Readers<typeof table, VirtualServer> = {
   ...schedule,
+  alpha: (_, server) => {
+    server.alpha = true
+  },
   retry: (words, server) => set(server, 'retry', words.number(1)),
   connect_timeout: (words, server) => set(server, 'connectTimeout', words.time(1)),
   ip_family: (words, server) => {
@@ -88,18 +91,22 @@ const readers: Readers<typeof table, VirtualServer> = {
   lvs_method: forwarding,
   persistence_engine: (words, server) => set(server, 'engine', words.text('a name')),
   persistence_timeout: (words, server) => {
-    set(
-      server,
-      'persistence',
-      words.peek() === undefined ? PERSISTENCE : words.number(1, LONGEST_PERSISTENCE),
-    )
+    const word = words.peek()
+    if (word === undefined) server.persistence = PERSISTENCE
+    // It is no time, and leaves things as they are: none, if nothing else says so.
+    else if (/^0+$/.test(word.text)) words.next()
+    else set(server, 'persistence', words.number(1, LONGEST_PERSISTENCE))
   },
   persistence_granularity: (words, server) => {
     const word = words.next()
     const text = word?.text ?? ''
     const family = server.family ?? (text.includes('.') ? 'ipv4' : 'ipv6')
     const mask =
-      family === 'ipv4' ? readMask(text) : /^\d{1,3}$/.test(text) ? Number(text) : undefined
+      family === 'ipv4'
+        ? readAddress(text)?.address
+        : /^\d{1,3}$/.test(text)
+          ? Number(text)
+          : undefined
     if (mask === undefined || mask === 0 || (typeof mask === 'number' && mask > 128)) {
       words.refuse(
         word,
@@ -162,13 +169,6 @@ const readers: Readers<typeof table, VirtualServer> = {
   },
 }
 
-function readMask(text: string): string | undefined {
-  const parts = text.split('.')
-  const fine =
-    parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256)
-  return fine ? parts.map(Number).join('.') : undefined
-}
-
 /** `undefined` if keepalived does not have it. */
 export function readVirtualServer(statement: Statement, notes: Notes): VirtualServer | undefined {
   const { keyword, block } = statement
@@ -187,24 +187,26 @@ export function readVirtualServer(statement: Statement, notes: Notes): VirtualSe
 }
 
 function readFront(words: Words): Pick<VirtualServer, 'endpoint' | 'mark' | 'group'> | undefined {
-  const first = words.peek()?.text
-  if (first === 'group' || first === 'fwmark') words.next()
   const skipped = 'keepalived skips the virtual server with all of its block'
-  const front =
-    first === 'group'
-      ? given('group', words.text('the name of a group')?.text)
-      : first === 'fwmark'
-        ? given('mark', words.number(0))
-        : given('endpoint', words.endpoint(skipped))
+  const kind = words.peek()?.text
+  if (kind !== 'group' && kind !== 'fwmark') {
+    const endpoint = words.endpoint(skipped)
+    words.done()
+    return endpoint === undefined ? undefined : { endpoint }
+  }
+  words.next()
+  const word = words.next()
   words.done()
-  if (front !== undefined || (first !== 'group' && first !== 'fwmark')) return front
-  words.notes.add(words.keyword, skipped, 'Mend its first line, and import again.')
+  if (kind === 'group' && word !== undefined) return { group: word.text }
+  const mark = word !== undefined && /^\d{1,10}$/.test(word.text) ? Number(word.text) : Number.NaN
+  if (mark >= 1 && mark <= HIGHEST) return { mark }
+  const what = kind === 'group' ? 'the name of a group' : `a mark from 1 to ${HIGHEST}`
+  words.notes.add(
+    word ?? words.keyword,
+    word === undefined
+      ? `behind ${kind} ${what} is missing; keepalived does not start with such a file`
+      : `it is not ${what}, and ${skipped}`,
+    'Write it, and import again.',
+  )
   return undefined
-}
-
-function given<Name extends string, Value>(
-  name: Name,
-  value: Value | undefined,
-): { [name in Name]: Value } | undefined {
-  return value === undefined ? undefined : ({ [name]: value } as { [name in Name]: Value })
 }

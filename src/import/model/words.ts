@@ -1,11 +1,11 @@
 // The words behind a keyword, read one by one: what nobody has taken in the end is noted.
-import { isIP } from 'node:net'
+import { AF_INET, parseAddress } from '../../address.js'
 import type { Statement } from '../language/blocks.js'
 import { splitCommand } from '../language/words.js'
 import type { Notes, Word } from '../note.js'
 import type { Endpoint, Script } from './model.js'
 
-const HIGHEST = 4294967295
+export const HIGHEST = 4294967295
 
 export class Words {
   readonly keyword: Word
@@ -50,7 +50,7 @@ export class Words {
     if (word === undefined)
       this.notes.add(
         this.keyword,
-        `behind ${text} ${rule} is missing; keepalived ignores the line`,
+        `behind ${text} ${rule} is missing; keepalived does not start with such a file`,
         'Write it, or remove the line.',
       )
     else
@@ -97,34 +97,25 @@ export class Words {
 
   address(): string | undefined {
     const word = this.next()
-    return word !== undefined && isIP(word.text) !== 0 && !word.text.includes('%')
-      ? word.text
-      : this.refuse(word, 'an address')
+    return readAddress(word?.text)?.address ?? this.refuse(word, 'an address')
   }
 
   /** `1.2.3.4 80`, `2001:db8::1 80`; a port of zeros is none. What is wrong with it is noted as of what it is for. */
   endpoint(consequence: string): Endpoint | undefined {
-    const address = this.next()
-    const family = address === undefined ? 0 : isIP(address.text)
+    const word = this.next()
+    const address = readAddress(word?.text)
     const port = this.next()
     const number = port === undefined || /^0+$/.test(port.text) ? 0 : readPort(port.text)
-    if (
-      address !== undefined &&
-      family !== 0 &&
-      !address.text.includes('%') &&
-      number !== undefined
-    ) {
-      return { address: address.text, family: family === 4 ? 'ipv4' : 'ipv6', port: number }
-    }
-    const wrong =
-      address === undefined ? this.keyword : number === undefined && family !== 0 ? port! : address
+    if (address !== undefined && number !== undefined) return { ...address, port: number }
     const what =
-      address === undefined
-        ? 'an address is missing'
-        : `"${wrong.text}" is no ${wrong === port ? 'port' : 'address'}`
+      word === undefined
+        ? 'an address is missing: keepalived does not start with such a file'
+        : address === undefined
+          ? `"${word.text}" is no address, and ${consequence}`
+          : `"${port!.text}" is no port, and ${consequence}`
     this.notes.add(
-      wrong,
-      `${what}, and ${consequence}`,
+      (address === undefined ? word : port) ?? this.keyword,
+      what,
       'Write an address and a port, separated by a space, and import again.',
     )
     return undefined
@@ -133,15 +124,33 @@ export class Words {
   script(): Script | undefined {
     const word = this.next()
     if (word === undefined || word.text.trim() === '') return this.refuse(word, 'a script')
-    const [user] = this.rest()
+    const users = this.rest()
+    const [user] = users
     if (user !== undefined) {
       this.notes.add(
-        user,
+        { ...user, text: textOf(users) },
         `keepalived runs ${this.keyword.text} as user ${user.text}; the director runs it as the user that it runs as itself`,
         `Put "runuser -u ${user.text} --" before the command, if it has to be that user.`,
       )
     }
     return { word, text: word.text, command: splitCommand(word.text) }
+  }
+}
+
+/** Words as they stand in a line. */
+export function textOf(words: readonly Word[]): string {
+  return words.map(({ text }) => text).join(' ')
+}
+
+/** In its canonical spelling. */
+export function readAddress(
+  text: string | undefined,
+): Pick<Endpoint, 'address' | 'family'> | undefined {
+  try {
+    const { af, text: address } = parseAddress(text, 'address')
+    return { address, family: af === AF_INET ? 'ipv4' : 'ipv6' }
+  } catch {
+    return undefined
   }
 }
 
