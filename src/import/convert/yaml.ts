@@ -1,4 +1,5 @@
 // YAML of a document, with comments. What it writes is the same in YAML 1.1 and 1.2, but for the key `on`.
+import type { Comments, Json, JsonMap } from './document.js'
 
 const WIDTH = 100
 
