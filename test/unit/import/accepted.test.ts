@@ -8,6 +8,7 @@ import type { Check } from '../../../src/health/types.js'
 import type { Json, JsonMap } from '../../../src/import/index.js'
 import { MirroredPool } from '../../../src/pool/index.js'
 import { MemoryKernel } from '../../../src/testing/index.js'
+import { millisecondsOf, poolOptions } from './pools.js'
 import { imported, names } from './read.js'
 
 const makers: Readonly<Record<string, (options: never) => Check>> = { ...checks, exec } as never
@@ -23,11 +24,6 @@ function plainOf(value: Json): unknown {
   if (typeof map.file === 'string') return undefined
   const entries = Object.entries(map).map(([key, one]) => [key, plainOf(one)] as const)
   return Object.fromEntries(entries.filter(([, one]) => one !== undefined))
-}
-
-function millisecondsOf(text: Json): number {
-  const [, number, unit] = /^(\d+)(ms|s)$/.exec(String(text))!
-  return Number(number) * (unit === 's' ? 1000 : 1)
 }
 
 function makeCheck(check: JsonMap): Check {
@@ -54,45 +50,6 @@ function checkSchedule(check: JsonMap): void {
     fall: fall as number,
     jitter: jitter as number,
   })
-}
-
-/** As MirroredPool.open takes it. */
-function poolOptions(pool: JsonMap): Record<string, unknown> {
-  const { fronts, check: _, servers, backup, persistence, hooks: __, ...rest } = pool
-  const serverOf = (server: Json) => {
-    if (typeof server === 'string') return server
-    const { check: _, ...options } = server as JsonMap
-    return options
-  }
-  const frontOf = (front: Json) => {
-    if (typeof front !== 'string') return front
-    const [, fwmark, ipv6] = /^fwmark\/(\d+)(\/ipv6)?$/.exec(front) ?? []
-    if (fwmark !== undefined) return { fwmark: Number(fwmark), family: ipv6 ? 'ipv6' : 'ipv4' }
-    const [, protocol, bracketed, plain, port] = /^(?:(\w+)\/)?(?:\[(.*)\]|([^:]*)):(\d+)$/.exec(
-      front,
-    )!
-    const address = bracketed ?? plain
-    return {
-      address,
-      port: Number(port),
-      ...(protocol === undefined ? {} : { protocols: [protocol] }),
-    }
-  }
-  const times = persistence as JsonMap | undefined
-  return {
-    ...rest,
-    fronts: (fronts as Json[]).map(frontOf),
-    servers: (servers as Json[]).map(serverOf),
-    ...(backup === undefined ? {} : { backup: (backup as Json[]).map(serverOf) }),
-    ...(times === undefined
-      ? {}
-      : {
-          persistence: {
-            timeoutSeconds: millisecondsOf(times.timeout!) / 1000,
-            ...(times.netmask === undefined ? {} : { netmask: times.netmask }),
-          },
-        }),
-  }
 }
 
 describe.each(names)('%s', (name) => {
