@@ -20,6 +20,15 @@ export function readGroup({ keyword, words, lines }: Statement, notes: Notes): G
   }
   const group: Group = { word: keyword, name: name.text, addresses: [], marks: [] }
   for (const line of lines) readEntry(line, group, notes)
+  const families = new Set([...group.addresses, ...group.marks].map(({ family }) => family))
+  if (families.has('ipv4') && families.has('ipv6') && families.has(undefined)) {
+    notes.add(
+      keyword,
+      `group ${name.text} has both families, and a mark that does not say which; keepalived removes it`,
+      'Write inet or inet6 behind the mark.',
+    )
+    return undefined
+  }
   if (group.addresses.length + group.marks.length > 0) return group
   notes.add(
     keyword,

@@ -8,7 +8,7 @@ import { readForwarding } from './forwarding.js'
 import type { CheckerKind, RealServer } from './model.js'
 import { Words } from './words.js'
 
-const HEAVIEST = 65535
+export const HEAVIEST = 2147483647
 
 const checkerReaders = Object.fromEntries(
   (Object.keys(checkers) as CheckerKind[]).map((kind): [CheckerKind, Reader<RealServer>] => [

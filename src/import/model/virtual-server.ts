@@ -1,12 +1,12 @@
 // virtual_server: a service of IPVS, or one for each member of a group.
 import type { Statement } from '../language/blocks.js'
 import type { virtualServer as table } from '../language/grammar.js'
-import type { Notes } from '../note.js'
+import type { Notes, Word } from '../note.js'
 import { noted, type Reader, type Readers, readBlock } from './block.js'
 import { schedule, set } from './checker.js'
 import { readForwarding } from './forwarding.js'
 import type { VirtualServer } from './model.js'
-import { noMail, readOnce, readRealServer } from './real-server.js'
+import { HEAVIEST, noMail, readOnce, readRealServer } from './real-server.js'
 import { HIGHEST, readAddress, Words } from './words.js'
 
 const SCHEDULERS = [
@@ -102,11 +102,7 @@ const readers: Readers<typeof table, VirtualServer> = {
     const text = word?.text ?? ''
     const family = server.family ?? (text.includes('.') ? 'ipv4' : 'ipv6')
     const mask =
-      family === 'ipv4'
-        ? readAddress(text)?.address
-        : /^\d{1,3}$/.test(text)
-          ? Number(text)
-          : undefined
+      family === 'ipv4' ? readMask(words, word) : /^\d{1,3}$/.test(text) ? Number(text) : undefined
     if (mask === undefined || mask === 0 || (typeof mask === 'number' && mask > 128)) {
       words.refuse(
         word,
@@ -143,7 +139,7 @@ const readers: Readers<typeof table, VirtualServer> = {
     server.quorum = words.number(1) ?? 1
   },
   hysteresis: (words, server) => set(server, 'hysteresis', words.number(0)),
-  weight: (words, server) => set(server, 'weight', words.number(1, 65535)),
+  weight: (words, server) => set(server, 'weight', words.number(1, HEAVIEST)),
   sorry_server: (words, server) => {
     const endpoint = words.endpoint('keepalived has no sorry server')
     if (endpoint !== undefined) server.sorry = { ...endpoint, word: words.keyword }
@@ -167,6 +163,20 @@ const readers: Readers<typeof table, VirtualServer> = {
     const real = readRealServer(statement, words.notes)
     if (real !== undefined) server.servers.push(real)
   },
+}
+
+/** Of IPv4. A bare number is an address to keepalived, whose last part it is. */
+function readMask(words: Words, word: Word | undefined): string | undefined {
+  const text = word?.text ?? ''
+  const number = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
+  if (!(number > 0 && number <= HIGHEST)) return readAddress(text)?.address
+  const mask = [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join('.')
+  words.notes.add(
+    word!,
+    `keepalived takes it for the mask ${mask}, not for a prefix length`,
+    'Write a mask, such as 255.255.255.0.',
+  )
+  return mask
 }
 
 /** `undefined` if keepalived does not have it. */
