@@ -162,6 +162,13 @@ function endpointOf(
     )
     return undefined
   }
+  if (wantsPort && checker.connectPort === undefined && server.declaredPort === 0) {
+    notes.add(
+      checker.word,
+      `the real server has no port, so that keepalived asks port 0, where nobody answers, and never has it up; here port ${port} is asked`,
+      'Write the port behind the address of the real server.',
+    )
+  }
   const connect: JsonMap = {
     ...(checker.connectAddress === undefined ? undefined : { address: checker.connectAddress }),
     ...(checker.mark ? { mark: checker.mark } : undefined),
