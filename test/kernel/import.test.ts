@@ -6,9 +6,9 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { kernelSuite } from '../../lab/guest/suite.js'
 import { keepalivedEnvironment } from '../../lab/keepalived.js'
-import { importKeepalived, type JsonMap } from '../../src/import/index.js'
-import { MirroredPool, type MirroredPoolOptions } from '../../src/pool/index.js'
-import { poolOptions } from '../unit/import/pools.js'
+import { readConfig } from '../../src/director/index.js'
+import { importKeepalived } from '../../src/import/index.js'
+import { MirroredPool } from '../../src/pool/index.js'
 import { names, textOf } from '../unit/import/read.js'
 import { type Namespace, namespace } from './namespace.js'
 
@@ -111,13 +111,17 @@ kernelSuite('keepalived and the import of its file', () => {
 
   /** What the pools of the document make, with some servers down. */
   async function imported(text: string, down: readonly string[] = []): Promise<string[]> {
-    const { document } = importKeepalived(text, { file: 'keepalived.conf', id: 'nobody' })
+    const { text: yaml } = importKeepalived(text, { file: 'keepalived.conf', id: 'nobody' })
+    const config = await readConfig(yaml)
     const ipvs = await ours.open()
     const pools: MirroredPool[] = []
     try {
-      for (const pool of Object.values(document.pools as JsonMap)) {
-        const options = poolOptions(pool as JsonMap) as unknown as MirroredPoolOptions
-        const opened = await MirroredPool.open(ipvs, options)
+      for (const { options, servers, backup } of config.pools) {
+        const opened = await MirroredPool.open(ipvs, {
+          ...options,
+          servers: servers.map(({ server }) => server),
+          backup: backup.map(({ server }) => server),
+        })
         pools.push(opened)
         for (const server of down) await opened.down(server)
       }

@@ -25,6 +25,10 @@ function plainOf(value: Json): unknown {
   const { hex, regexp, flags, ...map } = value as JsonMap
   if (typeof hex === 'string') return Buffer.from(hex, 'hex')
   if (typeof regexp === 'string') return new RegExp(regexp, flags as string | undefined)
-  const entries = Object.entries(map).filter(([key]) => key !== 'tls')
+  const entries = Object.entries(map).filter(([, one]) => !isFile(one))
   return Object.fromEntries(entries.map(([key, one]) => [key, plainOf(one)]))
+}
+
+function isFile(value: Json): boolean {
+  return typeof value === 'object' && value !== null && 'file' in value
 }

@@ -169,7 +169,11 @@ const readers: Readers<typeof table, VirtualServer> = {
 function readMask(words: Words, word: Word | undefined): string | undefined {
   const text = word?.text ?? ''
   const number = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
-  if (!(number > 0 && number <= HIGHEST)) return readAddress(text)?.address
+  if (!(number > 0 && number <= HIGHEST)) {
+    const address = readAddress(text)
+    // Of 0 all clients would count as one.
+    return address?.family === 'ipv4' && address.address !== '0.0.0.0' ? address.address : undefined
+  }
   const mask = [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join('.')
   words.notes.add(
     word!,
