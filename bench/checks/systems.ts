@@ -6,7 +6,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { built, checkout, compiled } from '../../lab/checkout.js'
-import { keepalivedEnvironment } from '../keepalived.js'
+import { keepalivedEnvironment } from '../../lab/keepalived.js'
 
 /** What is asked: `dns` over UDP. */
 export const kinds = ['tcp', 'http', 'dns'] as const

@@ -13,7 +13,7 @@ import {
   text,
   type Values,
 } from '../../lab/command.js'
-import { keepalivedEnvironment } from '../keepalived.js'
+import { keepalivedEnvironment } from '../../lab/keepalived.js'
 import { failures } from './failures.js'
 import type { Header, Plan } from './guest.js'
 import { formatResult, type Result, type TrialResult } from './results.js'

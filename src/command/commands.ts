@@ -1,5 +1,5 @@
 // The table of commands: what help, completions, the man page and parsing are made of. What each of them does is in the file that has its name.
-import type { Command } from './spec.js'
+import { type Command, globalOptions } from './spec.js'
 
 const table =
   `A file has either the rules of ipvsadm-save, or a table in YAML or JSON in the library's words (its JSON schema is
@@ -255,6 +255,29 @@ export const commands = {
     options: {},
     examples: [{ command: 'ipvs reload', line: 'as SIGHUP does, but says what came of it' }],
     exits: { 0: 'it is as the file says', 1: 'the file is bad, or no director answers' },
+  },
+  import: {
+    line: "a director's configuration from keepalived's, and what could not be carried over",
+    about: [
+      'YAML on stdout; on stderr a line for each word that was not carried over as it was: where it stands, why, and what to do. Comments in the YAML say where its values come from. It changes nothing.',
+      'It does what keepalived does with the file, also where that is not what was meant: misspelt words are ignored, and noted. TCP and UDP of one address with the same servers become one pool, and so do servers whose notify_up and notify_down call ipvsadm for the other protocol. VRRP stays with keepalived.',
+    ],
+    words: [{ name: 'KEEPALIVED.CONF' }],
+    plain: true,
+    options: {
+      json: globalOptions.json,
+      id: {
+        line: 'what lines that begin with @id are for, as of keepalived --config-id; the default is the host name',
+        value: 'NAME',
+      },
+    },
+    examples: [
+      {
+        command: 'ipvs import /etc/keepalived/keepalived.conf > director.yaml',
+        line: 'the notes stay on the terminal',
+      },
+    ],
+    exits: { 0: 'all of it was carried over', 1: 'something is listed that was not' },
   },
   lab: {
     line: 'runs a command on a real kernel with IPVS, as root of it, without root here',

@@ -22,6 +22,7 @@ const runs: Readonly<Record<CommandName, () => Promise<Run>>> = {
   set: async () => (await import('./director/set.js')).set,
   check: async () => (await import('./director/check.js')).check,
   reload: async () => (await import('./director/reload.js')).reload,
+  import: async () => (await import('./import.js')).importFile,
   lab: async () => (await import('./lab/lab.js')).lab,
   'build-addon': async () => (await import('./build-addon.js')).buildAddon,
   completion: async () => (await import('./completion.js')).completion,

@@ -63,7 +63,10 @@ function nearestName(word: string, names: readonly string[]): string | undefined
   const folded = fold(word)
   const same = names.find((name) => fold(name) === folded)
   if (same !== undefined) return same
-  const other = names.find((name) => OTHER_WORDS[name]?.includes(folded))
+  // Names may be anything that somebody wrote, `constructor` too.
+  const other = names.find(
+    (name) => Object.hasOwn(OTHER_WORDS, name) && OTHER_WORDS[name]!.includes(folded),
+  )
   if (other !== undefined) return other
 
   // A slip of the pen: at most one edit in a short word, two in a long one.

@@ -127,6 +127,12 @@ UDP  192.0.2.53:53 rr
       1,
       /no service 192\.0\.2\.99; "ipvs list" shows the \d+/,
     ],
+    [
+      'nothing to import',
+      () => ['import', 'nothere'],
+      2,
+      /nothere could not be read: it is not there/,
+    ],
     ['no shell', () => ['completion', 'tcsh'], 2, /"tcsh" is no SHELL: bash, zsh, fish/],
   ]
 

@@ -62,6 +62,18 @@ const schemas = {
     },
     { persistenceEngine: {} },
   ),
+  import: object({
+    document: object({ pools: { type: 'object' } }, { netns: text, checks: { type: 'object' } }),
+    notes: list(
+      object({
+        file: text,
+        line: { type: 'integer', minimum: 1 },
+        word: text,
+        message: text,
+        advice: text,
+      }),
+    ),
+  }),
   save: table,
   diff: object({
     ...{ source: text, lacks, changes: list(change) },

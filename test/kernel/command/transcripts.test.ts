@@ -1,7 +1,7 @@
 // What each command prints on the real kernel, and how it ends.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, expect, test } from 'vitest'
@@ -319,6 +319,39 @@ kernelSuite('the command', () => {
       await make()
       const { line } = await watch('SIGTERM', '--json')
       expect(json('watch', `${line}\n`)).toMatchObject({ type: 'destination-changed' })
+    })
+  })
+
+  describe('import', () => {
+    const conf = `virtual_server 192.0.2.53 53 {
+  lb_algo wrr
+  lb_kind DR
+  protocol TCP
+  @east delay_loop 3
+  include parts/*.conf
+}
+`
+    const part = (words: string) => `real_server 10.1.0.1 53 {\n  ${words}\n  TCP_CHECK {\n  }\n}\n`
+
+    test('YAML on stdout, what was not carried over on stderr', () => {
+      mkdirSync(path.join(ns.folder, 'parts'), { recursive: true })
+      file('parts/one.conf', part('weitht 3'))
+      const at = file('keepalived.conf', conf)
+      const { status, stdout, stderr } = ipvs(['import', at, '--id', 'east'])
+      expect([status, stderr]).toEqual([
+        1,
+        `${ns.folder}/parts/one.conf:2: weitht: keepalived knows no such word in real_server (did you mean "weight"?), and ignores the line; so does this. Mend the word, and import again.\n`,
+      ])
+      expect(stdout).toMatch(/^ {4}check: \{ tcp: \{\}, interval: 3s, /m)
+      expect(ipvs(['import', at, '--id', 'west']).stdout).toMatch(/interval: 60s/)
+      const document = json('import', ipvs(['import', at, '--json']).stdout)
+      expect(document.notes).toMatchObject([{ line: 2, word: 'weitht' }])
+      expect(document.document.pools.dns.servers).toEqual(['10.1.0.1'])
+    })
+
+    test('0 if all of it was carried over, and stdin will do', () => {
+      const input = `virtual_server 192.0.2.53 53 {\n  protocol TCP\n${part('weight 3')}}\n`
+      expect(ipvs(['import', '-'], { input })).toMatchObject({ status: 0, stderr: '' })
     })
   })
 })

@@ -1,7 +1,7 @@
 // Where keepalived is found: on this machine, or fetched and not installed (scripts/steps/keepalived.mjs).
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { checkout } from '../lab/checkout.js'
+import { checkout } from './checkout.js'
 
 const root = path.join(checkout, '.cache/keepalived/root')
 
