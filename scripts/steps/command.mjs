@@ -9,11 +9,11 @@ const bin = path.join(checkout, 'dist/bin')
 const page = path.join(checkout, 'src/director/http/page.html')
 const shippedPage = path.join(checkout, 'dist/director/http/page.html')
 
-/** The director runs for months, and is as big as all the rest: it and its figures are not in the file, but loaded from the package as they are. */
+/** The director runs for months, and is as big as all the rest: it, its figures and the import are not in the file, but loaded from the package as they are. */
 const besideIt = {
   name: 'director',
   setup({ onResolve }) {
-    onResolve({ filter: /\/(director|metrics)\/index\.js$/ }, ({ path: name }) => ({
+    onResolve({ filter: /\/(director|import|metrics)\/index\.js$/ }, ({ path: name }) => ({
       path: name.replace(/^.*\/(\w+\/index\.js)$/, '../$1'),
       external: true,
     }))

@@ -172,7 +172,7 @@ export const commands = {
   run: {
     line: 'the director: pools, checks and sources, as FILE says',
     about: [
-      'FILE is YAML or JSON (its JSON schema is "ipvs/director.schema.json"). Every mistake in it is told with line and column, and then nothing is done.',
+      'FILE is YAML or JSON (its JSON schema is "ipvs/director.schema.json"), or a keepalived.conf, which it takes as "ipvs import" does. Every mistake in it is told with line and column, and then nothing is done.',
       'It runs until SIGTERM or SIGINT, and then does what "onStop" says. SIGHUP reads FILE again: a bad file changes nothing, a good one only what is another thing in it. SIGUSR1 writes the state to the log. The log is on stdout, a line each.',
       'Whatever happens to it, the kernel goes on forwarding, and the next start takes the table over as it is.',
     ],

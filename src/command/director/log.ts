@@ -1,6 +1,7 @@
 // The director's log on stdout, a line each. Whoever does not read it holds nobody up.
 import { write } from 'node:fs'
 import type { DirectorEvent } from '../../director/index.js'
+import type { ImportNote } from '../../import/index.js'
 import { painter } from '../paint.js'
 import type { Call } from '../spec.js'
 import { eventLine } from './event-line.js'
@@ -33,6 +34,14 @@ export class Log {
     else {
       const more = data === undefined ? '' : ` ${JSON.stringify(data)}`
       this.#add(`${this.#paint('dim', new Date(time).toISOString())} ${event} ${text}${more}`)
+    }
+  }
+
+  /** What of a keepalived.conf could not be carried over. */
+  notes(notes: readonly ImportNote[]): void {
+    for (const note of notes) {
+      const { file, line, word, message, advice } = note
+      this.line('warning', `${file}:${line}: ${word}: ${message}. ${advice}`)
     }
   }
 

@@ -1,7 +1,9 @@
 // ipvs run: a director, its socket, its log and its signals.
 import type { Config, ControlServer, Director, DirectorEvent } from '../../director/index.js'
 import { CommandError } from '../errors.js'
+import { noteLine } from '../keepalived.js'
 import { print, printJson } from '../output.js'
+import { painter } from '../paint.js'
 import { type Call, exitStatuses, type Run } from '../spec.js'
 import { watchFile } from './file-watch.js'
 import { Http } from './http.js'
@@ -15,9 +17,12 @@ export const runDirector: Run = async (call) => {
   const file = call.words[0]!
   if (call.options.check) return checkFile(call, file)
   const api = await import('../../director/index.js')
-  const config = await loadConfig(file, call.options.netns)
+  // Until it can be obeyed: it would end the process.
+  process.on('SIGHUP', () => {})
+  const { config, notes } = await loadConfig(file, call.options.netns)
   await refuseSecond(api, config)
   const log = new Log(call)
+  log.notes(notes)
   const director = await api.Director.open(config)
   const running = new Running(api, call, director, log)
   try {
@@ -36,10 +41,16 @@ export const runDirector: Run = async (call) => {
 async function checkFile(call: Call, file: string): Promise<number> {
   const { ConfigError } = await import('../../director/index.js')
   try {
-    const { pools } = await loadConfig(file, undefined)
-    if (call.options.json) printJson({ file, mistakes: [] })
-    else print(`${file} is right: ${pools.length} ${pools.length === 1 ? 'pool' : 'pools'}\n`)
-    return exitStatuses.done
+    const { config, notes } = await loadConfig(file, undefined)
+    const { length } = config.pools
+    const count = `${length} ${length === 1 ? 'pool' : 'pools'}`
+    if (call.options.json) printJson({ file, mistakes: [], notes })
+    else if (notes.length === 0) print(`${file} is right: ${count}\n`)
+    else {
+      const lines = notes.map((note) => `${noteLine(note, painter(call))}\n`)
+      print(`${file} has ${count}, and what could not be carried over:\n${lines.join('')}`)
+    }
+    return notes.length === 0 ? exitStatuses.done : exitStatuses.failed
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     if (call.options.json) printJson({ file, mistakes: error.mistakes })
@@ -153,7 +164,8 @@ class Running {
       this.#watchdog.reloading()
       try {
         const { words, options } = this.#call
-        const config = await loadConfig(words[0]!, options.netns, this.#director.config)
+        const { config, notes } = await loadConfig(words[0]!, options.netns, this.#director.config)
+        this.#log.notes(notes)
         const before = this.#director.config
         // Where that cannot be, nothing has been changed.
         await this.#serveHttp(config)

@@ -345,6 +345,38 @@ while True:
     }
   })
 
+  test('takes a keepalived.conf as it is, the trick for UDP in it too', async () => {
+    const server = (address: string) => `real_server ${address} 53 {
+    weight 1
+    notify_up "/sbin/ipvsadm -a -u 192.0.2.9:53 -r ${address}:53 -g -w 1"
+    notify_down "/sbin/ipvsadm -d -u 192.0.2.9:53 -r ${address}:53"
+    TCP_CHECK { connect_timeout 3 }
+  }`
+    const conf = `virtual_server 192.0.2.9 53 {
+  delay_loop 6
+  lb_algo wrr
+  lb_kind DR
+  protocol TCP
+  ${server('10.1.0.1')}
+  ${server('10.1.0.2')}
+}
+`
+    writeFileSync(file(), conf)
+    const env = { IPVS_CONTROL: path.join(folder, 'sock') }
+    await start([], { env })
+    const held = (protocol: string, flags: string) => [
+      `-A -${protocol} 192.0.2.9:53 -s wrr${flags}`,
+      `-a -${protocol} 192.0.2.9:53 -r 10.1.0.1:53 -g -w 1`,
+      `-a -${protocol} 192.0.2.9:53 -r 10.1.0.2:53 -g -w 1`,
+    ]
+    expect(ns.rules()).toEqual([...held('t', ''), ...held('u', ' -o')].toSorted())
+    writeFileSync(file(), conf.replace('weight 1', 'weitht 1'))
+    expect(ipvs(['run', file(), '--check'], { env })).toMatchObject({
+      status: 1,
+      stdout: expect.stringMatching(/1 pool, and .*:7:.* weitht: .*did you mean "weight"/s),
+    })
+  })
+
   test('a file that is not there, or says nothing right', async () => {
     expect(ipvs(['run', path.join(folder, 'nothing.yaml')])).toMatchObject({
       status: 2,

@@ -32,6 +32,7 @@ test('each name that it imports from outside is in the public API', () => {
   const api = new Set([
     ...exported('../index.ts', folder),
     ...exported('../director/index.ts', folder),
+    ...exported('../metrics/index.ts', folder),
     ...exported('../import/index.ts', folder),
   ])
   expect(api).toContain('tableChanges')
