@@ -1,6 +1,8 @@
 // A director over HTTP, for reading: changes go over the control socket.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, isIP } from 'node:net'
+import { typeError } from '../../errors.js'
+import { checkInteger, checkOptions } from '../../validate.js'
 import type { HttpConfig } from '../config/read.js'
 import type { Director } from '../director.js'
 import { messageOf } from '../events.js'
@@ -60,15 +62,17 @@ const HEADERS = {
  * It does not keep the process alive.
  *
  * @param config where and for whom: key `http` of a director's file
+ * @throws TypeError, RangeError (rejects) a bad argument
  * @throws Error (rejects) it cannot listen there
  */
 export async function serveHttp(
   director: Director,
   config: HttpConfig,
-  options: HttpOptions = {},
+  options?: HttpOptions,
 ): Promise<HttpServer> {
+  const registry = checkArguments(config, options)
   const page = await readPage().catch(() => undefined)
-  const service = new Service(director, config, page, options.registry)
+  const service = new Service(director, config, page, registry)
   const limits = {
     maxHeaderSize: MOST_HEADER,
     headersTimeout: HEAD_MS,
@@ -99,6 +103,23 @@ export async function serveHttp(
     service.close()
     throw error
   }
+}
+
+function checkArguments(
+  { host, port, token, hosts }: HttpConfig,
+  options: HttpOptions | undefined,
+): MetricsText | undefined {
+  if (isIP(host) === 0) throw typeError('config.host', 'an IPv4 or IPv6 address', host)
+  checkInteger(port, 'config.port', 0, 65_535)
+  if (token !== undefined && (typeof token !== 'string' || token === '')) {
+    throw typeError('config.token', 'a text that is not empty', token)
+  }
+  if (!Array.isArray(hosts)) throw typeError('config.hosts', 'a list of names', hosts)
+  const { registry } = checkOptions(options, 'options', ['registry']) as HttpOptions
+  if (registry !== undefined && typeof registry?.metrics !== 'function') {
+    throw typeError('options.registry', 'a Registry of prom-client', registry)
+  }
+  return registry
 }
 
 function listen(server: Server, { host, port }: HttpConfig): Promise<AddressInfo> {

@@ -293,6 +293,19 @@ describe('whom it does not wait for', () => {
 })
 
 describe('where it listens', () => {
+  it.each([
+    [{ host: 'localhost' }, {}, 'config.host must be an IPv4 or IPv6 address'],
+    [{ port: -1 }, {}, 'config.port must be an integer from 0 to 65535'],
+    [{ token: '' }, {}, 'config.token must be a text that is not empty'],
+    [{ hosts: 'a' }, {}, 'config.hosts must be a list of names'],
+    [{}, { registry: {} }, 'options.registry must be a Registry of prom-client'],
+    [{}, { registri: 1 }, 'did you mean "registry"?'],
+  ])('has to be right: %o %o', async (config, options, message) => {
+    const { director } = await directed()
+    const where = { host: '127.0.0.1', port: 0, hosts: [], ...config }
+    await expect(serveHttp(director, where as never, options as never)).rejects.toThrow(message)
+  })
+
   it('is told; that others can reach it without a token is a warning', async () => {
     const { server } = await served()
     expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/)
