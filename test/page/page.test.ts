@@ -59,6 +59,28 @@ test('shows pools and servers, and what becomes of them, by itself', async () =>
   expect(tab.complaints).toEqual([])
 })
 
+test('shows what servers say as text, whatever it is', async () => {
+  const world = await makeWorld([1])
+  const { tab, text } = await look(world)
+  const markup = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
+  const { sequence } = world.director.changes.at(-1)!
+  const event = {
+    sequence: sequence + 1,
+    time: 0,
+    event: 'down',
+    pool: 'dns',
+    text: markup,
+  } as const
+  await expect
+    .poll(() => {
+      world.director.emit('event', event)
+      return text('#changes')
+    })
+    .toContain(markup)
+  expect(await tab.value('document.querySelectorAll("img, body script").length')).toBe(1)
+  expect(await tab.value('document.title')).toBe('ipvs director')
+})
+
 test('is filtered and moved through by keys alone', async () => {
   const world = await makeWorld([30, 30, 30])
   await healthy(world)
