@@ -1,4 +1,4 @@
-// What is compared: four ways to keep the same three servers behind one address, on TCP and on UDP. All are programs that
+// What is compared: five ways to keep the same three servers behind one address, on TCP and on UDP. All are programs that
 // run in the director's namespace, as their files in `bench/failover/systems/` say; docs/keepalived.md explains them line by line.
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,11 +9,20 @@ export const systemNames = [
   'keepalived, native udp',
   'ipvs',
   'ipvs, fast checks',
+  'ipvs run, keepalived.conf',
 ] as const
 export type SystemName = (typeof systemNames)[number]
 
 /** Those that have promised something. */
 export const isOurs = (system: SystemName): boolean => system.startsWith('ipvs')
+
+/** What a check that only connects, as that file has it, does not find. */
+const unseenByConnecting: readonly string[] = ['hung', 'slow', 'udp-dead']
+
+/** Of ours, those that ask what shows this failure. */
+export const promisesToFind = (system: SystemName, failure: string): boolean =>
+  isOurs(system) &&
+  !(system === 'ipvs run, keepalived.conf' && unseenByConnecting.includes(failure))
 
 /** "A dead server in a blink" of docs/health.md, as many times slower. */
 export const fastChecks = (slowness: number) => ({
@@ -59,4 +68,14 @@ export const systems: readonly System[] = [
   { name: 'keepalived, native udp', command: keepalived('native.conf') },
   { name: 'ipvs', command: ours() },
   { name: 'ipvs, fast checks', command: ours(JSON.stringify(fastChecks(guestSlowness))) },
+  // The file of the first one, as it is.
+  {
+    name: 'ipvs run, keepalived.conf',
+    command: [
+      process.execPath,
+      path.join(checkout, 'dist/bin/ipvs.cjs'),
+      'run',
+      source('notify.conf'),
+    ],
+  },
 ]

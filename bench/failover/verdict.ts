@@ -15,7 +15,7 @@ import {
 import { Steal } from '../../lab/witness/steal.js'
 import type { Evidence } from './evidence.js'
 import { type FailureName, failures } from './failures.js'
-import { isOurs, type SystemName } from './systems.js'
+import { isOurs, promisesToFind, type SystemName } from './systems.js'
 
 /** One client's view of one trial. */
 export interface Row {
@@ -166,7 +166,7 @@ export function judge(evidence: Evidence): Verdict {
   /** What ours has to do, whatever the others do. */
   function promises(): string[] {
     const broken: string[] = []
-    if (detectMs === null) {
+    if (detectMs === null && promisesToFind(system, failure)) {
       broken.push(to === 'server' ? 'the dead server stayed.' : 'the table was not put right.')
     }
     for (const { client, lostAfter } of rows) {

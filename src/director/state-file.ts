@@ -97,11 +97,13 @@ export class StateFile {
 
   async #look(): Promise<string> {
     const seen = await Promise.all(
-      [this.path, this.#copy].map(async (path) => {
-        const { ino, size, mtimeMs } = await stat(path)
-        return `${ino} ${size} ${mtimeMs}`
-      }),
-    ).catch((error: Error) => [error.message])
+      [this.path, this.#copy]
+        .map(async (path) => {
+          const { ino, size, mtimeMs } = await stat(path)
+          return `${ino} ${size} ${mtimeMs}`
+        })
+        .map((one) => one.catch(({ message }: Error) => message)),
+    )
     return seen.join()
   }
 }

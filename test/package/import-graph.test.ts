@@ -8,8 +8,14 @@ import { expect, test } from 'vitest'
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
 
+const ANY =
+  /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*|createRequire\([^)]*\)\(\s*)['"]([^'"\s]+)['"]/g
+/** Without import(), which loads what it names when it is called. */
+const AT_ONCE =
+  /(?:\bfrom\s*|\bimport\s*|\brequire\s*\(\s*|createRequire\([^)]*\)\(\s*)['"]([^'"\s]+)['"]/g
+
 /** Every module reached from a file by import, export … from, import() or require, with the builtins. */
-function graph(entry: string): { files: Set<string>; builtins: Set<string> } {
+function graph(entry: string, pattern = ANY): { files: Set<string>; builtins: Set<string> } {
   const files = new Set<string>()
   const builtins = new Set<string>()
   const queue = [entry]
@@ -18,8 +24,6 @@ function graph(entry: string): { files: Set<string>; builtins: Set<string> } {
     files.add(file)
     if (!/\.[cm]?js$/.test(file)) continue
     const code = readFileSync(file, 'utf8')
-    const pattern =
-      /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*|createRequire\([^)]*\)\(\s*)['"]([^'"\s]+)['"]/g
     for (const [, name] of code.matchAll(pattern)) {
       const bare = name!.replace(/^node:/, '')
       if (name!.startsWith('node:') || builtinModules.includes(bare)) builtins.add(bare)
@@ -48,7 +52,11 @@ test('ipvs/checks/exec is the only import that reaches child_process', () => {
     graph(path.join(checkout, file)).builtins.has('child_process'),
   )
   expect(entries.length).toBeGreaterThan(2)
-  expect(starters.map(([name]) => name)).toEqual(['./checks/exec'])
+  // The director, when its file has a check or a hook that is a program.
+  expect(starters.map(([name]) => name)).toEqual(['./director', './checks/exec'])
+  const director = graph(path.join(checkout, 'dist/director/index.js'), AT_ONCE)
+  expect(director.files.size).toBeGreaterThan(50)
+  expect(director.builtins).not.toContain('child_process')
 })
 
 test('and it brings nothing of the rest along but what a check needs', () => {
@@ -61,10 +69,13 @@ test('and it brings nothing of the rest along but what a check needs', () => {
 test('no import brings another along, nor the command, nor what that alone uses', () => {
   const files = entries.map(([, file]) => path.join(checkout, file))
   for (const file of files) {
-    const reached = [...graph(file).files]
+    const reached = [...graph(file, AT_ONCE).files]
     expect(reached.filter((other) => other !== file && files.includes(other))).toEqual([])
-    const ofCommand = /\/dist\/(command|bin)\/|\/node_modules\/yaml\//
+    const ofCommand = /\/dist\/(command|bin)\//
     expect(reached.filter((other) => ofCommand.test(other))).toEqual([])
+    // The director's file is YAML.
+    const yaml = reached.filter((other) => other.includes('/node_modules/yaml/'))
+    expect(yaml.length > 0).toBe(file.includes('/director/'))
   }
 })
 

@@ -70,6 +70,14 @@ async function refuseSecond({ askDirector }: Api, { control }: Config): Promise<
   )
 }
 
+interface Control {
+  readonly path: string
+  readonly server: ControlServer
+}
+
+/** An answer that is under way has been read by then. */
+const ANSWER_MS = 1000
+
 class Running {
   readonly #api: Api
   readonly #call: Call
@@ -77,7 +85,7 @@ class Running {
   readonly #log: Log
   readonly #watchdog: Watchdog
   readonly #http: Http
-  #control: { readonly path: string; readonly server: ControlServer } | undefined
+  #control: Control | undefined
   #unwatch = () => {}
   /** Reloads come one after the other. */
   #turn: Promise<unknown> = Promise.resolve()
@@ -96,26 +104,31 @@ class Running {
   async serve(config: Config): Promise<void> {
     await this.#serveHttp(config)
     if (config.control === this.#control?.path) return
-    await this.#control?.server.close()
-    this.#control = undefined
-    if (config.control === undefined) return
-    try {
-      const options = { reload: () => this.#reload() }
-      const server = await this.#api.serveControl(this.#director, config.control, options)
-      this.#control = { path: config.control, server }
-    } catch (error) {
-      throw new CommandError(
-        `the control socket ${config.control} cannot be served: ${(error as Error).message}. The kernel goes on with what it holds.`,
-        exitStatuses.failed,
-        error,
-      )
-    }
+    const control = await this.#serveControl(config)
+    const before = this.#control?.server
+    this.#control = control
+    // Whoever has asked there for what moves it is still to get an answer.
+    if (before !== undefined) setTimeout(() => void before.close(), ANSWER_MS).unref()
   }
 
   /** What it answers to others; the director goes its own way. */
   async close(): Promise<void> {
     await this.#http.close()
     await this.#control?.server.close()
+  }
+
+  async #serveControl({ control: path }: Config): Promise<Control | undefined> {
+    if (path === undefined) return undefined
+    try {
+      const options = { reload: () => this.#reload() }
+      return { path, server: await this.#api.serveControl(this.#director, path, options) }
+    } catch (error) {
+      throw new CommandError(
+        `the control socket ${path} cannot be served: ${(error as Error).message}. The kernel goes on with what it holds.`,
+        exitStatuses.failed,
+        error,
+      )
+    }
   }
 
   async #serveHttp({ http }: Config): Promise<void> {
@@ -167,14 +180,14 @@ class Running {
         const { config, notes } = await loadConfig(words[0]!, options.netns, this.#director.config)
         this.#log.notes(notes)
         const before = this.#director.config
-        // Where that cannot be, nothing has been changed.
-        await this.#serveHttp(config)
-        const result = await this.#director.reload(config).catch(async (error: unknown) => {
-          await this.#serveHttp(before).catch(() => {})
+        try {
+          // First: where that cannot be, nothing has been changed.
+          await this.serve(config)
+          return await this.#director.reload(config)
+        } catch (error) {
+          await this.serve(before).catch(() => {})
           throw error
-        })
-        await this.serve(config)
-        return result
+        }
       } catch (error) {
         this.#director.refuseReload((error as Error).message)
         throw error
