@@ -122,9 +122,10 @@ function ask(script: Script, { places, protocol }: Service, notes: Notes): void 
     place === undefined
       ? ''
       : `: "${other}/${place.address.includes(':') ? `[${place.address}]` : place.address}:${place.port}"`
-  notes.add(
+  notes.addOnce(
+    `script ${script.command[0]}`,
     script.word,
-    `does this script call ipvsadm for another protocol? It is a hook now, and is called with the same words`,
+    'does this script call ipvsadm for another protocol? It is a hook now, wherever it is called, and is called with the same words',
     `If it does, add a front for that${front}, and remove the hook. If it does something else, keep it: it gets the event as JSON on stdin.`,
   )
 }
