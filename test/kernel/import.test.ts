@@ -37,6 +37,7 @@ function isTwin(rule: string, text: string): boolean {
 
 /** Left out, and why. */
 const others: Readonly<Record<string, string>> = {
+  'addresses-refused': 'the address of zeros is left out, and the note says so',
   'addresses-wrong': 'keepalived does not start with it',
   article: 'nothing of it is left',
   garbage: 'keepalived does not start with it',
