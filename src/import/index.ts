@@ -1,4 +1,8 @@
-// The package's subpath ipvs/import: keepalived.conf as a director's configuration. Reads text, and opens no file by itself.
+/**
+ * A keepalived.conf as a director's configuration. Reads text, and opens no file by itself.
+ *
+ * @module ipvs/import
+ */
 import { convert } from './convert/convert.js'
 import type { JsonMap } from './convert/document.js'
 import { readBlocks } from './language/blocks.js'

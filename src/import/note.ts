@@ -31,6 +31,7 @@ export class Notes {
   readonly all: ImportNote[] = []
   /** What is repeated is read several times, and told once. */
   readonly #told = new Set<string>()
+  readonly #topics = new Set<string>()
   readonly #guesses = new Map<string, string>()
 
   add({ file, line, text }: Word, message: string, advice: string): void {
@@ -38,6 +39,13 @@ export class Notes {
     if (this.#told.has(key)) return
     this.#told.add(key)
     this.all.push({ file, line, word: text, message, advice })
+  }
+
+  /** Of what is the same in many places, the first one. */
+  addOnce(topic: string, word: Word, message: string, advice: string): void {
+    if (this.#topics.has(topic)) return
+    this.#topics.add(topic)
+    this.add(word, message, advice)
   }
 
   /** ` (did you mean "weight"?)`, or nothing. */

@@ -1,5 +1,5 @@
 // keepalived is the judge of the importer: with the same file, it and the pools of the imported document leave the same table.
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -37,6 +37,7 @@ function isTwin(rule: string, text: string): boolean {
 
 /** Left out, and why. */
 const others: Readonly<Record<string, string>> = {
+  'addresses-refused': 'the address of zeros is left out, and the note says so',
   'addresses-wrong': 'keepalived does not start with it',
   article: 'nothing of it is left',
   garbage: 'keepalived does not start with it',
@@ -145,6 +146,44 @@ kernelSuite('keepalived and the import of its file', () => {
       await keepalived(text, async () => {
         await expect.poll(() => theirs.rules(), { timeout: 5_000 }).toEqual(wanted)
       })
+    })
+  })
+
+  describe('what keepalived does not know', () => {
+    /** Left out, and why. */
+    const unread: Readonly<Record<string, string>> = {
+      'addresses-wrong': 'it does not get to its end',
+      article: 'it skips what is noted here',
+      braces: 'its processes for VRRP complain of a virtual server without a brace',
+      garbage: 'it does not get to its end',
+      'group-wrong': 'it does not get to its end',
+      include: 'it reads the circle without end',
+      parameters: "Debian's spoils a line in which a value is shorter than its name",
+      scripts: 'it does not get to its end',
+    }
+    /** Debian's is older than these. */
+    const newer = ['sni_name', 'tls_compliant']
+
+    test.each(names.filter((name) => !Object.hasOwn(unread, name)))('%s', (name) => {
+      const text = textOf(name)
+      const file = path.join(theirs.folder, 'test.conf')
+      writeFileSync(file, text)
+      const { stderr } = spawnSync('keepalived', ['-t', '-i', 'nobody', '-f', file], {
+        env: keepalivedEnvironment(),
+        encoding: 'utf8',
+      })
+      // The process that checks names the file.
+      const complaint = /test\.conf: Line (\d+)\) Un(?:known keyword '(.*)'|expected '(\{)')/g
+      const unknown = [...stderr.matchAll(complaint)]
+        .map(([, line, word, brace]) => `${line} ${word ?? brace}`)
+        .filter((one) => !newer.some((word) => one.endsWith(` ${word}`)))
+      const { notes } = importKeepalived(text, { file, id: 'nobody' })
+      const told = notes
+        .filter(({ message }) =>
+          /no such word|keepalived ignores (this|the) brace|no block that it could/.test(message),
+        )
+        .map(({ line, word }) => `${line} ${word}`)
+      expect(new Set(told)).toEqual(new Set(unknown))
     })
   })
 

@@ -1,5 +1,6 @@
-// What the library's own checks say of options: it refuses some that keepalived takes.
+// What the library says of options and addresses: it refuses some that keepalived takes.
 import * as builtIn from '../../health/checks/built-in.js'
+import { checkDestinationId } from '../../validate.js'
 import type { Json, JsonMap } from './document.js'
 
 const makers: Readonly<Record<string, unknown>> = builtIn
@@ -31,4 +32,19 @@ function plainOf(value: Json): unknown {
 
 function isFile(value: Json): boolean {
   return typeof value === 'object' && value !== null && 'file' in value
+}
+
+/** Packets are sent to it. In canonical spelling. */
+export function isServiceAddress(address: string): boolean {
+  return address !== '0.0.0.0' && address !== '::'
+}
+
+/** The kernel takes it for a server. */
+export function isServerAddress(address: string): boolean {
+  try {
+    checkDestinationId({ address, port: 0 }, 'server')
+    return true
+  } catch {
+    return false
+  }
 }

@@ -2,6 +2,7 @@
 import type { Model } from '../model/model.js'
 import type { Notes } from '../note.js'
 import { Comments, type JsonMap } from './document.js'
+import { type Claims, claimOf } from './hooks.js'
 import { namesOf } from './names.js'
 import { makePool, mirrored, type Pool, type PoolCheck } from './pool.js'
 import { resolveService } from './service.js'
@@ -16,7 +17,15 @@ export function convert(
   const services = model.virtualServers.flatMap(
     (server) => resolveService(server, model, notes) ?? [],
   )
-  const pools = mirrored(services, notes).map((one) => makePool(one, model, comments, notes))
+  const groups = mirrored(services, notes)
+  const claims: Claims = new Map(
+    groups.flatMap((group) =>
+      group.flatMap(({ places, protocol }) =>
+        places.map((place) => [claimOf(protocol, place), group] as const),
+      ),
+    ),
+  )
+  const pools = groups.map((group) => makePool(group, claims, model, comments, notes))
   for (const [name, group] of model.groups) {
     if (model.virtualServers.every((server) => server.group !== name)) {
       notes.add(

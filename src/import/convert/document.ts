@@ -1,6 +1,8 @@
 // The director's document, as far as an import writes one, and what is said beside its values.
 
+/** A value of JSON. */
 export type Json = string | number | boolean | null | readonly Json[] | JsonMap
+/** An object of JSON. */
 export interface JsonMap {
   [key: string]: Json
 }

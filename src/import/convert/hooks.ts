@@ -1,9 +1,10 @@
 // Scripts that keepalived calls, as hooks of a pool; those that only call ipvsadm for the other protocol become fronts of it.
 import type { Protocol } from '../../types.js'
 import type { Script } from '../model/model.js'
+import { readAddress } from '../model/words.js'
 import type { Notes } from '../note.js'
 import type { JsonMap } from './document.js'
-import { type Place, type Server, type Service, scriptsOf } from './service.js'
+import type { Place, Server, Service } from './service.js'
 import { readTwin, type Twin } from './twin.js'
 
 export interface Hooks {
@@ -13,7 +14,19 @@ export interface Hooks {
   readonly comments: readonly string[]
 }
 
-export function hooksOf(service: Service, notes: Notes): Hooks {
+/** Whose each address, port and protocol is: the services of one pool. */
+export type Claims = Map<string, readonly Service[]>
+
+export function claimOf(protocol: Protocol, { address, port }: Place): string {
+  return `${protocol} ${address} ${port}`
+}
+
+export function hooksOf(
+  service: Service,
+  pool: readonly Service[],
+  claims: Claims,
+  notes: Notes,
+): Hooks {
   const fronts = new Map<string, Place & { readonly protocol: Protocol }>()
   const hooks: JsonMap[] = []
   const comments: string[] = []
@@ -25,10 +38,11 @@ export function hooksOf(service: Service, notes: Notes): Hooks {
       const twin = twinOf(script, service)
       if (twin !== undefined) {
         for (const place of twinPlaces(twin, service)) {
-          fronts.set(`${twin.protocol} ${place.address} ${place.port}`, {
-            ...place,
-            protocol: twin.protocol,
-          })
+          const key = claimOf(twin.protocol, place)
+          if (isFree(key, place, script, service, pool, claims, notes)) {
+            claims.set(key, pool)
+            fronts.set(key, { ...place, protocol: twin.protocol })
+          }
         }
         lookClosely(twin, script, server, notes)
         if (twin.whole) continue
@@ -47,7 +61,7 @@ export function hooksOf(service: Service, notes: Notes): Hooks {
       if (twinOf(script, service) === undefined) ask(script, service, notes)
     }
   }
-  const { up, down } = scriptsOf(service)
+  const { quorumUp: up, quorumDown: down } = service.source
   if (up !== undefined) hooks.push({ on: ['quorum-regained'], exec: [...up.command] })
   if (down !== undefined) hooks.push({ on: ['quorum-lost'], exec: [...down.command] })
   if (fronts.size > 0) {
@@ -72,6 +86,34 @@ function twinPlaces(twin: Twin, { places }: Service): Place[] {
   const { address, port } = twin
   if (address !== undefined) return [{ address, port: port ?? places[0]!.port }]
   return places.map((place) => ({ address: place.address, port: port ?? place.port }))
+}
+
+/** Whether the pool can have it: a service is in one pool, and of a family that its servers have. */
+function isFree(
+  key: string,
+  { address }: Place,
+  script: Script,
+  { family, method }: Service,
+  pool: readonly Service[],
+  claims: Claims,
+  notes: Notes,
+): boolean {
+  const owner = claims.get(key) ?? pool
+  if (owner !== pool) {
+    notes.add(
+      script.word,
+      `it gives servers to ${key}, which is ${owner[0]!.title} already; that has the servers that it names itself`,
+      'Have the servers in one of the two.',
+    )
+    return false
+  }
+  if (method === 'tunnel' || readAddress(address)?.family === family) return true
+  notes.add(
+    script.word,
+    `${address} is of another family than the servers`,
+    'Give the servers an address of both families (secondAddress), and write the front.',
+  )
+  return false
 }
 
 function lookClosely(twin: Twin, script: Script, server: Server, notes: Notes): void {
@@ -122,9 +164,10 @@ function ask(script: Script, { places, protocol }: Service, notes: Notes): void 
     place === undefined
       ? ''
       : `: "${other}/${place.address.includes(':') ? `[${place.address}]` : place.address}:${place.port}"`
-  notes.add(
+  notes.addOnce(
+    `script ${script.command[0]}`,
     script.word,
-    `does this script call ipvsadm for another protocol? It is a hook now, and is called with the same words`,
+    'does this script call ipvsadm for another protocol? It is a hook now, wherever it is called, and is called with the same words',
     `If it does, add a front for that${front}, and remove the hook. If it does something else, keep it: it gets the event as JSON on stdin.`,
   )
 }

@@ -4,7 +4,7 @@ import type { Model } from '../model/model.js'
 import type { Notes } from '../note.js'
 import { convertCheck, type ServerCheck } from './check.js'
 import type { Comments, Json, JsonMap } from './document.js'
-import { type Hooks, hooksOf } from './hooks.js'
+import { type Claims, type Hooks, hooksOf } from './hooks.js'
 import type { Place, Server, Service } from './service.js'
 import { duration } from './time.js'
 
@@ -93,12 +93,13 @@ function withoutTwice(pools: readonly Service[][], notes: Notes): Service[][] {
 
 export function makePool(
   services: readonly Service[],
+  claims: Claims,
   model: Model,
   comments: Comments,
   notes: Notes,
 ): Pool {
   const first = services[0]!
-  const hooks = services.map((service) => hooksOf(service, notes))
+  const hooks = services.map((service) => hooksOf(service, services, claims, notes))
   const checks = new Map(
     first.servers.map((server) => [placeOf(server), checkOf(server, services, model, notes)]),
   )

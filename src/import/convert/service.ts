@@ -7,11 +7,11 @@ import type {
   Mark,
   Model,
   RealServer,
-  Script,
   SorryServer,
   VirtualServer,
 } from '../model/model.js'
 import type { Notes, Word } from '../note.js'
+import { isServerAddress, isServiceAddress } from './accepted.js'
 
 export interface Server {
   readonly word: Word
@@ -155,6 +155,14 @@ function withoutStrangers(
 ): RealServer[] {
   let { family } = source
   return source.servers.filter((server) => {
+    if (!isServerAddress(server.address)) {
+      notes.add(
+        server.word,
+        `${server.address} is not the address of one server, and the kernel refuses it: keepalived does not have it in the table`,
+        'Write the address of the server.',
+      )
+      return false
+    }
     if (methodOf(source, server).method !== 'tunnel') {
       family ??= server.family
       if (server.family !== family) {
@@ -177,12 +185,20 @@ function placesOf(
   method: string,
   notes: Notes,
 ): Place[] {
-  if (source.endpoint !== undefined) return [source.endpoint]
-  const all = group?.addresses ?? []
+  const given = source.endpoint === undefined ? (group?.addresses ?? []) : [source.endpoint]
+  const all = given.filter(({ address }) => isServiceAddress(address))
+  if (all.length < given.length) {
+    notes.add(
+      group?.word ?? source.word,
+      'no packet is ever sent to the address of zeros, so that the service does nothing; it was left out',
+      'Write the address that clients use, or a firewall mark for any.',
+    )
+  }
+  if (group === undefined) return all
   const fitting = method === 'tunnel' ? all : all.filter((one) => one.family === family)
   if (fitting.length < all.length) {
     notes.add(
-      group!.word,
+      group.word,
       `addresses of another family than the real servers of ${titleOf(source)}: ${all.length - fitting.length}, which were left out`,
       'Make a group for each family.',
     )
@@ -191,7 +207,7 @@ function placesOf(
   return fitting.filter(({ address, port }) => {
     const key = `${address} ${port}`
     if (!keys.has(key)) return keys.add(key)
-    notes.add(group!.word, `${key} is in the group twice`, 'Remove one of the two.')
+    notes.add(group.word, `${key} is in the group twice`, 'Remove one of the two.')
     return false
   })
 }
@@ -385,6 +401,11 @@ function sorryOf(
     notes.add(sorry.word, why, advice)
     return undefined
   }
+  if (!isServerAddress(sorry.address))
+    return leftOut(
+      `${sorry.address} is not the address of one server, and the kernel refuses it`,
+      'Write the address of the server.',
+    )
   if (method.method !== 'tunnel' && sorry.family !== family)
     return leftOut(
       'it is of another family than the virtual server, so that keepalived skips it',
@@ -425,11 +446,4 @@ function sorryOf(
     alpha: false,
     real,
   }
-}
-
-export function scriptsOf({ source }: Service): {
-  readonly up: Script | undefined
-  readonly down: Script | undefined
-} {
-  return { up: source.quorumUp, down: source.quorumDown }
 }

@@ -1,8 +1,8 @@
 // The trick of 2006: notify_up and notify_down that call ipvsadm for the other protocol.
-import { isIP } from 'node:net'
 import type { Protocol } from '../../types.js'
 import type { Script } from '../model/model.js'
-import { readPort } from '../model/words.js'
+import { readAddress, readPort } from '../model/words.js'
+import { isServiceAddress } from './accepted.js'
 
 /** What a script says to ipvsadm. What is broken or left out in it is `undefined`. */
 export interface Twin {
@@ -64,5 +64,9 @@ function readCommand(text: string): Omit<Twin, 'whole'> | undefined {
 function readPlace(text: string | undefined): Pick<Twin, 'address' | 'port'> {
   const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:]*))(?::(.*))?$/.exec(text ?? '') ?? []
   const address = bracketed ?? plain ?? ''
-  return { address: isIP(address) === 0 ? undefined : address, port: readPort(port ?? '') }
+  const read = readAddress(address)?.address
+  return {
+    address: read !== undefined && isServiceAddress(read) ? read : undefined,
+    port: readPort(port ?? ''),
+  }
 }

@@ -71,7 +71,7 @@ test('and with words in it changed for others', async () => {
         for (const [index, put] of edits) {
           // The last word of a line, before its brace if it has one.
           changed[index] = changed[index]!.replace(
-            /[^\s{}]+(?=\s*\{?$)/,
+            /[^\s{}]+(?=(?: \d+)?\s*\{?$)/,
             () => `"${put.replaceAll(/["\n\r]/g, '')}"`,
           )
         }
@@ -81,5 +81,47 @@ test('and with words in it changed for others', async () => {
       },
     ),
     { numRuns: 400 },
+  )
+})
+
+test('and with scripts that call ipvsadm for whatever address', async () => {
+  const place = fc.oneof(
+    fc.constantFrom(
+      '192.0.2.53:53',
+      '192.0.2.54:53',
+      '192.0.2.54:0',
+      '192.0.2.54',
+      '[2001:db8::53]:53',
+      '[::1]',
+      ':53',
+      '0.0.0.0:53',
+      '-r',
+    ),
+    fc.stringMatching(/^[\w.:[\]-]{0,20}$/),
+  )
+  const server = fc.tuple(
+    fc.constantFrom('TCP', 'UDP', 'SCTP'),
+    fc.constantFrom('53', '54', ''),
+    fc.constantFrom('-u', '-t'),
+    place,
+    fc.constantFrom('DR', 'TUN', 'NAT'),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(server, { minLength: 1, maxLength: 4 }), async (servers) => {
+      const text = servers.map(
+        ([protocol, port, flag, to, method]) => `virtual_server 192.0.2.53 ${port} {
+  lb_kind ${method}
+  protocol ${protocol}
+  real_server 10.1.0.1 53 {
+    notify_up "/sbin/ipvsadm -a ${flag} ${to} -r 10.1.0.1"
+    TCP_CHECK {
+    }
+  }
+}
+`,
+      )
+      expect(await mistakesOf(importKeepalived(text.join(''), { file: 'k' }).text)).toEqual([])
+    }),
+    { numRuns: 300 },
   )
 })
