@@ -1,6 +1,7 @@
 // What the library says of options and addresses: it refuses some that keepalived takes.
 import * as builtIn from '../../health/checks/built-in.js'
 import { checkDestinationId } from '../../validate.js'
+import { readAddress } from '../model/words.js'
 import type { Json, JsonMap } from './document.js'
 
 const makers: Readonly<Record<string, unknown>> = builtIn
@@ -34,9 +35,9 @@ function isFile(value: Json): boolean {
   return typeof value === 'object' && value !== null && 'file' in value
 }
 
-/** Packets are sent to it. In canonical spelling. */
+/** Packets are sent to it: neither zeros nor IPv4-mapped. In canonical spelling. */
 export function isServiceAddress(address: string): boolean {
-  return address !== '0.0.0.0' && address !== '::'
+  return address !== '0.0.0.0' && address !== '::' && readAddress(address) !== undefined
 }
 
 /** The kernel takes it for a server. */

@@ -190,7 +190,7 @@ function placesOf(
   if (all.length < given.length) {
     notes.add(
       group?.word ?? source.word,
-      'no packet is ever sent to the address of zeros, so that the service does nothing; it was left out',
+      'no packet is ever sent to an address of zeros, or to an IPv4-mapped one, so that the service does nothing; it was left out',
       'Write the address that clients use, or a firewall mark for any.',
     )
   }
