@@ -1,5 +1,5 @@
 // The table of commands: what help, completions, the man page and parsing are made of. What each of them does is in the file that has its name.
-import { type Command, globalOptions } from './spec.js'
+import { type Command, directorOptions, globalOptions } from './spec.js'
 
 const table =
   `A file has either the rules of ipvsadm-save, or a table in YAML or JSON in the library's words (its JSON schema is
@@ -64,10 +64,12 @@ export const commands = {
       'On a terminal, the keys are shown in the last line, and all of them by "?". Elsewhere, and with --json, it prints each look. SERVICE picks some, as of "ipvs list", and then their destinations are read too.',
       "Rates are differences of the kernel's counters over the time between two looks. The kernel adds them up every two seconds: they are over the last four, or over --interval where that is longer.",
       'Without privilege it reads /proc/net/ip_vs, which has no counters, so that there are no rates.',
+      'Where a director runs, destinations have its word beside their method, those that it has taken out are shown too, and the key d drains one.',
     ],
     words: [{ name: 'SERVICE', optional: true }],
     options: {
       interval,
+      ...directorOptions,
       once: { line: 'two looks, and then what has come out, for scripts' },
       sort: {
         line: `what comes first: ${sortKeys.join(', ')}; the last three are of destinations. in-packets is the default`,
@@ -220,7 +222,7 @@ export const commands = {
   set: {
     line: 'says of a server what the file does not, by hand',
     about: [
-      'WORD is drain (weight 0: what is established goes on), maintenance (as if it were down), ready (as the file has it), weight=50, or weight=file (as the file has it). It outlives reloads, and restarts where the file has the key "state".',
+      'WORD is drain (weight 0: what is established goes on), maintenance (as if it were down), ready (it gets connections again), weight=50, or weight=file (as the file has it). It outlives reloads, and restarts where the file has the key "state".',
     ],
     words: [{ name: 'POOL/SERVER' }, { name: 'WORD' }],
     toDirector: true,

@@ -8,7 +8,7 @@ import type { HealthChecker } from '../health/checker.js'
 import { serviceKey } from '../identity.js'
 import type { MirroredPool } from '../pool/pool.js'
 import { ADMIN_STATES, readServer } from '../servers.js'
-import type { Change, ServiceId } from '../types.js'
+import type { Change, ServiceId, ServiceTreeStatus } from '../types.js'
 import { didYouMean, quoted } from '../validate/spelling.js'
 import { checkInteger, checkName, checkOptions, DAY_MS } from '../validate.js'
 import { type CheckedStep, checkNow } from './check-now.js'
@@ -18,7 +18,7 @@ import type { Config } from './config/read.js'
 import { type DirectorEvent, Events, messageOf } from './events.js'
 import { Hooks } from './hooks/hooks.js'
 import { ManagedPool } from './managed-pool.js'
-import { type OverrideChange, Overrides } from './overrides.js'
+import { handKey, type OverrideChange, Overrides } from './overrides.js'
 import { type DirectorState, poolState, type ServerState } from './state.js'
 import { StateFile } from './state-file.js'
 
@@ -26,6 +26,14 @@ import { StateFile } from './state-file.js'
 export interface DirectorOptions {
   /** Whose table it is. Default: one of its own, in the network namespace of the file, closed when the director stops. */
   readonly client?: Ipvs | undefined
+}
+
+/** Which pools a state is to be about. */
+export interface StateFilter {
+  /** Name of a pool. Default: all. */
+  readonly pool?: string | undefined
+  /** Key of a service. Default: all. */
+  readonly service?: string | undefined
 }
 
 /** What a reload has changed: names of pools. */
@@ -65,6 +73,12 @@ export interface ConnectionCounts {
   readonly persistent: number
 }
 
+interface Orphan {
+  readonly id: ServiceId
+  /** Pools that may take its place. */
+  readonly waitsFor: readonly ManagedPool[]
+}
+
 const GUARD_MS = 5000
 const RETRY = { firstMs: 1000, maxMs: 30_000 }
 /** The longest that a drain at the end takes, and how often it looks. */
@@ -90,6 +104,8 @@ export class Director
   readonly #pools = new Map<string, ManagedPool>()
   readonly #startedAt = Date.now()
   readonly #troubles = new Map<string, string>()
+  /** Services that were a pool's, until they are withdrawn or another pool has them. By their keys. */
+  readonly #orphans = new Map<string, Orphan>()
   #config: Config
   #stateFile: StateFile | undefined
   #reload: DirectorState['reload']
@@ -111,12 +127,18 @@ export class Director
     const own =
       client ?? (await Ipvs.open(config.netns === undefined ? {} : { netns: config.netns }))
     const director = new Director(config, own, client === undefined)
-    await director.#open()
+    try {
+      await director.#open()
+    } catch (error) {
+      await director.stop('leave')
+      throw error
+    }
     return director
   }
 
   private constructor(config: Config, client: Ipvs, ownsClient: boolean) {
     super()
+    this.setMaxListeners(0)
     this.#config = config
     this.client = client
     this.#ownsClient = ownsClient
@@ -202,7 +224,8 @@ export class Director
     const checked = readChange(change)
     const { managed, server } = this.#find(target, true)
     const { name } = managed.config
-    this.#overrides.change(name, server, checked)
+    const key = handKey(server, managed.config.port)
+    this.#overrides.change(name, key, checked, managed.listed(server)?.admin ?? 'ready')
     const words = [
       checked.admin,
       checked.weight === undefined ? undefined : `weight ${checked.weight}`,
@@ -211,7 +234,7 @@ export class Director
     this.#events.publish({ event: 'set', pool: name, server, text, data: checked })
     const kept = this.#save()
     try {
-      await managed.apply(server, this.#overrides.get(name, server))
+      await managed.apply(server, this.#overrides.get(name, key))
     } catch (error) {
       if (!(error instanceof IpvsError) || error.code !== 'ERR_IPVS_NO_SERVER') throw error
     } finally {
@@ -280,15 +303,26 @@ export class Director
     return counts
   }
 
-  /** What it knows at this moment, as plain JSON. */
-  state(): DirectorState {
-    const pools = [...this.#pools.values()].map((managed) =>
-      poolState(managed, this.#overrides.of(managed.config.name)),
-    )
-    this.#ready ||= pools.every(
-      ({ open, servers }) =>
-        open && servers.every(({ check }) => check === 'none' || check.decided),
-    )
+  /**
+   * What it knows at this moment, as plain JSON.
+   *
+   * @param only some pools: one by its name, or that of a service by its key, such as `udp 192.0.2.53:53`
+   */
+  state(only: StateFilter = {}): DirectorState {
+    const isMeant = ({ config: { name, services } }: ManagedPool) =>
+      (only.pool === undefined || only.pool === name) &&
+      (only.service === undefined || services.includes(only.service))
+    const all = [...this.#pools.values()]
+    const pools = all
+      .filter(isMeant)
+      .map((one) => poolState(one, this.#overrides.of(one.config.name)))
+    // Of some it cannot be told.
+    if (pools.length === all.length) {
+      this.#ready ||= pools.every(
+        ({ open, servers }) =>
+          open && servers.every(({ check }) => check === 'none' || check.decided),
+      )
+    }
     return {
       version: 1,
       time: Date.now(),
@@ -345,8 +379,8 @@ export class Director
     this.#overrides.expire()
     if (trouble === undefined) return
     this.#events.publish({ event: 'warning', text: trouble })
-    // The one that is whole may be damaged next.
-    await this.#save()
+    // The one that is whole may be damaged next. If neither is, nothing is known that could be written.
+    if (data !== undefined) await this.#save()
   }
 
   #keptAt(path: string): StateFile {
@@ -395,8 +429,12 @@ export class Director
         return managed.open()
       }),
     ])
-    for (const key of config.pools.flatMap((pool) => pool.services)) services.delete(key)
-    await this.#withdraw([...services.values()])
+    for (const [key, id] of services) {
+      const waitsFor = [...changed, ...added].map(({ name }) => this.#pools.get(name)!)
+      this.#orphans.set(key, { id, waitsFor })
+    }
+    for (const key of config.pools.flatMap((pool) => pool.services)) this.#orphans.delete(key)
+    await this.#withdraw()
     return {
       added: added.map(({ name }) => name),
       changed: changed.map(({ name }) => name),
@@ -405,17 +443,25 @@ export class Director
     }
   }
 
-  /** Services that are no pool's any more. */
-  async #withdraw(services: readonly ServiceId[]): Promise<void> {
-    if (services.length === 0) return
-    const changes = services.map((service): Change => ({ op: 'ensure-no-service', service }))
-    const { errors } = await this.client.apply(changes)
-    for (const { error } of errors) {
-      this.#events.publish({
-        event: 'error',
-        text: `a service could not be withdrawn: ${error.message}`,
-      })
+  /** Services that are no pool's any more go when what takes their place is there. What cannot be done is tried again. */
+  async #withdraw(): Promise<void> {
+    const isHere = (managed: ManagedPool) =>
+      managed.pool !== undefined || this.#pools.get(managed.config.name) !== managed
+    const due = [...this.#orphans].filter(([, { waitsFor }]) => waitsFor.every(isHere))
+    if (due.length === 0) return
+    const changes = due.map(([, { id }]): Change => ({ op: 'ensure-no-service', service: id }))
+    try {
+      const { errors } = await this.client.apply(changes)
+      const failed = new Set(errors.map(({ index }) => index))
+      for (const [index, [key]] of due.entries()) if (!failed.has(index)) this.#orphans.delete(key)
+      if (errors[0] !== undefined) throw errors[0].error
+    } catch (error) {
+      const text = `services that are no pool's any more could not be withdrawn, it is tried again: ${messageOf(error)}`
+      if (!this.#troubles.has('withdraw')) this.#events.publish({ event: 'error', text })
+      this.#troubles.set('withdraw', text)
+      return
     }
+    this.#troubles.delete('withdraw')
   }
 
   async #stop(how: Config['onStop']): Promise<void> {
@@ -436,16 +482,21 @@ export class Director
 
   /** No new connections; then those that there are have some time to end. */
   async #drain(): Promise<void> {
+    for (const managed of this.#pools.values()) managed.stopFollowing()
     const all = [...this.pools()]
     const words = all.flatMap((pool) =>
       pool.status().servers.map(({ server }) => pool.setAdmin(server, 'drain').catch(() => {})),
     )
     await Promise.all(words)
-    const ids = this.#config.pools.flatMap(({ options }) => serviceIdsOf(options.fronts))
+    const ours = new Set(this.#config.pools.flatMap(({ services }) => services))
     const end = performance.now() + DRAIN_MS
     while (performance.now() < end) {
-      const seen = await Promise.all(ids.map((id) => this.client.destinations(id).catch(() => [])))
-      if (seen.flat().every(({ activeConnections }) => activeConnections === 0)) return
+      // What cannot be read is not known to be empty.
+      const seen = await this.client.snapshot().catch(() => undefined)
+      const left = seen?.services.filter(
+        (service) => ours.has(serviceKey(service)) && isBusy(service),
+      )
+      if (left?.length === 0) return
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
     }
   }
@@ -456,9 +507,11 @@ export class Director
       const managed = this.#pools.get(pool)
       const text = `${pool}/${server}: what was said by hand is over`
       this.#events.publish({ event: 'set', pool, server, text })
-      managed?.apply(server, undefined).catch(() => {})
+      const key = managed && serverKeyOf(server, managed.config.port)
+      managed?.apply(key!, this.#overrides.get(pool, server)).catch(() => {})
       void this.#save()
     }
+    await this.#withdraw()
     try {
       if (await this.#stateFile?.guard()) {
         const text = `${this.#stateFile!.path} was changed by somebody else: written again`
@@ -524,7 +577,10 @@ export class Director
     const server = serverKeyOf(target.slice(slash + 1), managed.config.port)
     const rows = managed.pool?.status().servers ?? []
     if (rows.some((row) => row.server === server)) return { managed, server }
-    if (orSaid && this.#overrides.get(name, server) !== undefined) return { managed, server }
+    // One that is not open yet knows nobody, and one that is away may come back.
+    const isKnown =
+      managed.pool === undefined || this.#overrides.get(name, handKey(server, managed.config.port))
+    if (orSaid && isKnown) return { managed, server }
     const few = rows.slice(0, 10).map((row) => row.server)
     const rest = rows.length > few.length ? ` and ${rows.length - few.length} more` : ''
     throw new IpvsError(
@@ -543,6 +599,14 @@ export class Director
     if (this.#stopping === undefined) return
     throw new IpvsError('ERR_IPVS_CLOSED', 'the director has been stopped; open another one')
   }
+}
+
+/** As of a drain: TCP by what is established, everything else by all entries. */
+function isBusy({ protocol, destinations }: ServiceTreeStatus): boolean {
+  return destinations.some(
+    ({ activeConnections, inactiveConnections }) =>
+      activeConnections > 0 || (protocol !== 'tcp' && inactiveConnections > 0),
+  )
 }
 
 function readChange(change: OverrideChange): OverrideChange {

@@ -26,10 +26,11 @@ export {
   type DirectorOptions,
   type ReloadResult,
   type SetResult,
+  type StateFilter,
 } from './director.js'
 export type { DirectorEvent, DirectorEventName } from './events.js'
 export { type HttpOptions, type HttpServer, type MetricsText, serveHttp } from './http/serve.js'
 export type { DestinationTraffic, HttpState, ServiceTraffic, Traffic } from './http/view.js'
-export type { Override, OverrideChange } from './overrides.js'
+export type { Override, OverrideChange, Said } from './overrides.js'
 export { tellServiceManager } from './service-manager.js'
 export type { CheckState, DirectorState, PoolState, ServerState } from './state.js'

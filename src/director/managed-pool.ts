@@ -1,5 +1,4 @@
 // One pool of the file: the pool itself, who checks its servers, and where its servers come from.
-import { pause } from '../abort.js'
 import { Backoff } from '../backoff.js'
 import { HealthChecker } from '../health/checker.js'
 import type { HealthStatus } from '../health/types.js'
@@ -12,7 +11,7 @@ import type { CheckConfig, NoCheck } from './config/checks.js'
 import { type PoolConfig, serverKeyOf } from './config/pools.js'
 import type { SourceConfig } from './config/servers.js'
 import { type Events, messageOf } from './events.js'
-import type { Override, Overrides } from './overrides.js'
+import { handKey, type Override, type Overrides } from './overrides.js'
 import { PoolTarget } from './pool-target.js'
 
 /** What all pools of a director share. */
@@ -50,7 +49,14 @@ export class ManagedPool {
   /** Why it is not open, or what the source complains of. */
   #trouble: string | undefined
   #closed = false
-  readonly #end = new AbortController()
+  /** Between {@link release} and {@link change} nothing is opened: it would be with what was. */
+  #isReleased = false
+  /** Ends the hearing of the pool's members. */
+  #forget = () => {}
+  /** To open it: the last one. */
+  #attempt: Promise<boolean> = Promise.resolve(true)
+  #retry: NodeJS.Timeout | undefined
+  readonly #backoff = new Backoff(RETRY)
 
   constructor(of: PoolsOf, config: PoolConfig) {
     this.#of = of
@@ -91,16 +97,29 @@ export class ManagedPool {
     return this.#listed?.get(server) ?? this.#backups().get(server)
   }
 
-  /** Gives the pool up, for one that opens with other options. The kernel keeps what it holds. */
+  /** Gives the pool up, for one that opens with other options by {@link change}. The kernel keeps what it holds. */
   async release(): Promise<void> {
+    this.#isReleased = true
+    clearTimeout(this.#retry)
+    await this.#attempt
+    // What its checks know is for the next one.
+    this.#forget()
     await this.#pool?.close()
     this.#pool = undefined
+  }
+
+  /** Nobody joins any more, and nothing is opened. */
+  stopFollowing(): void {
+    this.#isReleased = true
+    clearTimeout(this.#retry)
+    this.#source?.end.abort()
   }
 
   /** Makes it what another configuration of its name says. What has not changed is not touched. With another identity it is released before. */
   async change(config: PoolConfig): Promise<void> {
     const before = this.#config
     this.#config = config
+    this.#isReleased = false
     this.#readOwnChecks()
     if (before.identity === config.identity) {
       this.#check()
@@ -114,11 +133,14 @@ export class ManagedPool {
 
   /** What a person has said of a server is another thing now. */
   async apply(server: string, override: Override | undefined): Promise<void> {
+    // One that is being opened opens as it was.
+    await this.#attempt
     const pool = this.#pool
     if (pool === undefined) return
-    const weight = override?.weight ?? this.listed(server)?.weight ?? 1
+    const listed = this.listed(server)
+    const weight = override?.weight?.word ?? listed?.weight ?? 1
     await Promise.all([
-      pool.setAdmin(server, override?.admin ?? 'ready'),
+      pool.setAdmin(server, override?.admin?.word ?? listed?.admin ?? 'ready'),
       pool.setWeight(server, weight),
     ])
   }
@@ -141,8 +163,9 @@ export class ManagedPool {
 
   async close(options: { readonly withdraw: boolean }): Promise<void> {
     this.#closed = true
-    this.#end.abort()
+    clearTimeout(this.#retry)
     this.#source?.end.abort()
+    await this.#attempt
     await Promise.all([...this.#checking.values()].map(({ checker }) => checker.stop()))
     await this.#pool?.close(options)
   }
@@ -174,9 +197,16 @@ export class ManagedPool {
   async #setList(list: ServerList): Promise<void> {
     const { port } = this.#config
     const listed = list.map((one) => (typeof one === 'string' ? pooled(one) : one))
+    const before = this.#listed
     this.#listed = new Map(listed.map((one) => [serverKeyOf(one, port), one]))
-    if (this.#pool === undefined) await this.#openPool()
-    else await this.#send(this.#pool.setServers(this.#wanted()))
+    if (this.#pool === undefined) return this.#openPool()
+    await this.#send(this.#pool.setServers(this.#wanted()))
+    // One that is in the pool keeps the administrator's word that it has.
+    for (const [key, { admin }] of this.#listed) {
+      const was = before?.get(key)
+      if (was !== undefined && was.admin !== admin)
+        await this.#send(this.apply(key, this.#override(key)))
+    }
   }
 
   async #changeServers(before: PoolConfig): Promise<void> {
@@ -213,10 +243,19 @@ export class ManagedPool {
   }
 
   #withOverride(key: string, server: PoolServer): PoolServer {
-    const override = this.#of.overrides.get(this.#config.name, key)
+    const override = this.#override(key)
     if (override === undefined) return server
-    const { admin = 'ready', weight = server.weight } = override
-    return { ...server, admin, weight }
+    const { admin, weight } = override
+    return {
+      ...server,
+      admin: admin?.word ?? server.admin,
+      weight: weight?.word ?? server.weight,
+    }
+  }
+
+  #override(key: string): Override | undefined {
+    const { name, port } = this.#config
+    return this.#of.overrides.get(name, handKey(key, port))
   }
 
   /** What the kernel refuses is an `error` of the pool's, and tried again. */
@@ -231,39 +270,41 @@ export class ManagedPool {
 
   // --- the pool
 
+  /** Resolves after one try; what has failed is tried again. */
   async #openPool(): Promise<void> {
-    const backoff = new Backoff(RETRY)
-    const isOpen = await this.#tryToOpen()
-    if (isOpen) return
-    void (async () => {
-      while (!this.#closed && this.#pool === undefined) {
-        await pause(backoff.next(), this.#end.signal)
-        if (this.#closed || this.#pool !== undefined || (await this.#tryToOpen())) return
-      }
-    })()
+    clearTimeout(this.#retry)
+    // One at a time: a second one would find the services owned.
+    const attempt = this.#attempt.then(() => this.#tryToOpen())
+    this.#attempt = attempt
+    if (await attempt) this.#backoff.reset()
+    else this.#retry = setTimeout(() => void this.#openPool(), this.#backoff.next()).unref()
   }
 
+  /** True if there is nothing left to do. */
   async #tryToOpen(): Promise<boolean> {
-    const { options, name } = this.#config
-    const backups = this.#backups()
+    const config = this.#config
+    const listed = this.#listed
+    if (this.#closed || this.#isReleased || this.#pool !== undefined || listed === undefined)
+      return true
     try {
       const pool = await MirroredPool.open(this.#of.client, {
-        ...options,
+        ...config.options,
         servers: this.#wanted(),
-        backup: [...backups].map(([key, server]) => this.#withOverride(key, server)),
+        backup: [...this.#backups()].map(([key, server]) => this.#withOverride(key, server)),
       })
-      if (this.#closed) {
+      // Meanwhile it may be wanted otherwise, or not at all. The kernel keeps what it holds.
+      if (this.#closed || this.#isReleased || this.#config !== config || this.#listed !== listed) {
         await pool.close()
-        return true
+        return await this.#tryToOpen()
       }
       this.#of.events.hear(pool)
       this.#pool = pool
-      pool.onMembers(() => this.#membersChanged())
+      this.#forget = pool.onMembers(() => this.#membersChanged())
       this.#trouble = undefined
       this.#membersChanged()
       return true
     } catch (error) {
-      this.#complain(`pool "${name}" could not be opened: ${messageOf(error)}`)
+      this.#complain(`pool "${config.name}" could not be opened: ${messageOf(error)}`)
       return false
     }
   }
@@ -321,6 +362,8 @@ export class ManagedPool {
   }
 
   #membersChanged(): void {
+    // Until there is another one, checks go on as they are.
+    if (this.#pool === undefined) return
     for (const { target } of this.#checking.values()) target.changed()
     this.#vouch()
   }

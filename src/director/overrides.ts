@@ -1,16 +1,19 @@
 // What was done by hand, by pool and server: it outlives reloads and restarts.
 import { ADMIN_STATES, type AdminState } from '../servers.js'
 
-/** What a person has said of a server. */
-export interface Override {
-  /** Default: what the file says, which is `ready`. */
-  readonly admin?: AdminState | undefined
-  /** In place of the file's. */
-  readonly weight?: number | undefined
-  /** When: milliseconds since the epoch. */
-  readonly since: number
+/** A word of a person's. */
+export interface Said<T> {
+  readonly word: T
   /** Until then: milliseconds since the epoch. Default: for good. */
   readonly until?: number | undefined
+}
+
+/** What a person has said of a server. */
+export interface Override {
+  /** In place of the file's. Default: as the file says. */
+  readonly admin?: Said<AdminState> | undefined
+  /** In place of the file's. Default: as the file says. */
+  readonly weight?: Said<number> | undefined
 }
 
 /** What is to be changed of it. */
@@ -25,6 +28,10 @@ export interface OverrideChange {
 
 const MAX_WEIGHT = 0x7fffffff
 
+/**
+ * Servers go by their address, with a port only where that is not the pool's: another front in a file does not make another
+ * server of one.
+ */
 export class Overrides {
   readonly #all = new Map<string, Map<string, Override>>()
 
@@ -37,47 +44,49 @@ export class Overrides {
     return this.#all.get(pool) ?? new Map()
   }
 
-  /** `ready` without a weight is what the file says: nothing is kept then. */
-  change(pool: string, server: string, { admin, weight, forMs }: OverrideChange): void {
-    const now = Date.now()
+  /**
+   * Each of the two words has a time of its own.
+   *
+   * @param fileAdmin what the file says: to say the same is to say nothing
+   */
+  change(pool: string, server: string, change: OverrideChange, fileAdmin: AdminState): void {
+    const { admin, weight, forMs } = change
     const before = this.get(pool, server)
-    const word = admin ?? before?.admin
-    const kept = weight === 'file' ? undefined : (weight ?? before?.weight)
-    const own = this.#all.get(pool) ?? new Map<string, Override>()
-    if ((word === undefined || word === 'ready') && kept === undefined) own.delete(server)
-    else {
-      own.set(server, {
-        ...(word === undefined || word === 'ready' ? {} : { admin: word }),
-        ...(kept === undefined ? {} : { weight: kept }),
-        since: now,
-        ...(forMs === undefined ? {} : { until: now + forMs }),
-      })
+    const until = forMs === undefined ? {} : { until: Date.now() + forMs }
+    const said = {
+      admin:
+        admin === undefined
+          ? before?.admin
+          : admin === fileAdmin
+            ? undefined
+            : { word: admin, ...until },
+      weight:
+        weight === undefined
+          ? before?.weight
+          : weight === 'file'
+            ? undefined
+            : { word: weight, ...until },
     }
-    if (own.size === 0) this.#all.delete(pool)
-    else this.#all.set(pool, own)
+    this.#put(pool, server, said)
   }
 
-  /** Forgets those whose time is over, and says which. */
+  /** Forgets words whose time is over, and says of which servers. */
   expire(now = Date.now()): { readonly pool: string; readonly server: string }[] {
+    const isOver = (said: Said<unknown> | undefined) =>
+      said?.until !== undefined && said.until <= now
     const over = [...this.#all].flatMap(([pool, own]) =>
-      [...own].flatMap(([server, { until }]) =>
-        until !== undefined && until <= now ? [{ pool, server }] : [],
+      [...own].flatMap(([server, { admin, weight }]) =>
+        isOver(admin) || isOver(weight) ? [{ pool, server }] : [],
       ),
     )
     for (const { pool, server } of over) {
-      const own = this.#all.get(pool)
-      own?.delete(server)
-      if (own?.size === 0) this.#all.delete(pool)
+      const { admin, weight } = this.get(pool, server)!
+      this.#put(pool, server, {
+        admin: isOver(admin) ? undefined : admin,
+        weight: isOver(weight) ? undefined : weight,
+      })
     }
     return over
-  }
-
-  /** When the next one is over: milliseconds since the epoch. */
-  get nextEnd(): number | undefined {
-    const ends = [...this.#all.values()].flatMap((own) =>
-      [...own.values()].flatMap(({ until }) => (until === undefined ? [] : [until])),
-    )
-    return ends.length === 0 ? undefined : ends.reduce((a, b) => Math.min(a, b))
   }
 
   /** To be kept in a file. */
@@ -91,25 +100,37 @@ export class Overrides {
     for (const [pool, own] of Object.entries(data)) {
       if (typeof own !== 'object' || own === null) continue
       for (const [server, value] of Object.entries(own)) {
-        const override = readOverride(value)
-        if (override === undefined) continue
-        const known = this.#all.get(pool) ?? new Map<string, Override>()
-        this.#all.set(pool, known.set(server, override))
+        const { admin, weight } = (value ?? {}) as Partial<Record<keyof Override, unknown>>
+        this.#put(pool, server, {
+          admin: readSaid(admin, (word) => ADMIN_STATES.get(word as string)),
+          weight: readSaid(weight, (word) => (isWeight(word) ? word : undefined)),
+        })
       }
     }
   }
+
+  #put(pool: string, server: string, { admin, weight }: Override): void {
+    const own = this.#all.get(pool) ?? new Map<string, Override>()
+    if (admin === undefined && weight === undefined) own.delete(server)
+    else own.set(server, { ...(admin && { admin }), ...(weight && { weight }) })
+    if (own.size === 0) this.#all.delete(pool)
+    else this.#all.set(pool, own)
+  }
 }
 
-function readOverride(value: unknown): Override | undefined {
-  const { admin, weight, since, until } = (value ?? {}) as Partial<Record<keyof Override, unknown>>
-  const isTime = (one: unknown): one is number => Number.isFinite(one)
-  const word = ADMIN_STATES.get(admin as string)
-  const isWeight = Number.isInteger(weight) && Number(weight) >= 0 && Number(weight) <= MAX_WEIGHT
-  if (!isTime(since) || (word === undefined && !isWeight)) return undefined
-  return {
-    ...(word === undefined ? {} : { admin: word }),
-    ...(isWeight ? { weight: weight as number } : {}),
-    since,
-    ...(isTime(until) ? { until } : {}),
-  }
+/** What names a server in what was said of it. @param key of the server @param port of servers without one */
+export function handKey(key: string, port: number): string {
+  const end = `:${port}`
+  return key.endsWith(end) ? key.slice(0, -end.length) : key
+}
+
+function readSaid<T>(value: unknown, read: (word: unknown) => T | undefined): Said<T> | undefined {
+  const { word, until } = (value ?? {}) as Partial<Record<keyof Said<T>, unknown>>
+  const known = read(word)
+  if (known === undefined) return undefined
+  return Number.isFinite(until) ? { word: known, until: until as number } : { word: known }
+}
+
+function isWeight(word: unknown): word is number {
+  return Number.isInteger(word) && Number(word) >= 0 && Number(word) <= MAX_WEIGHT
 }

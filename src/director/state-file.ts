@@ -25,6 +25,7 @@ export class StateFile {
   readonly path: string
   readonly #copy: string
   #sequence = 0
+  #setAside: string[] = []
   #saving: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
   readonly #data: () => unknown
@@ -44,6 +45,8 @@ export class StateFile {
     const whole = tries.filter((one) => typeof one === 'object')
     const newest = whole.toSorted((a, b) => b.sequence - a.sequence)[0]
     const troubles = tries.filter((one) => typeof one === 'string')
+    // Somebody may want to look at them, and a newer version may read them again.
+    if (newest === undefined && troubles.length > 0) this.#setAside = [this.path, this.#copy]
     this.#sequence = newest?.sequence ?? 0
     this.#written = await this.#look()
     const taken =
@@ -90,6 +93,9 @@ export class StateFile {
     }
     const text = `${JSON.stringify(kept, undefined, 2)}\n`
     await mkdir(dirname(this.path), { recursive: true })
+    for (const path of this.#setAside.splice(0)) {
+      await rename(path, `${path}.unreadable`).catch(() => {})
+    }
     await replace(this.path, text)
     await replace(this.#copy, text)
     this.#written = await this.#look()

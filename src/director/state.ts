@@ -4,7 +4,7 @@ import type { Held, PoolServerStatus, PoolStatus } from '../pool/api.js'
 import type { AdminState } from '../servers.js'
 import type { DirectorEvent } from './events.js'
 import type { ManagedPool } from './managed-pool.js'
-import type { Override } from './overrides.js'
+import { handKey, type Override } from './overrides.js'
 
 /** How a server's check goes. */
 export interface CheckState {
@@ -52,8 +52,8 @@ export interface ServerState {
     /** What is left of it: its part of the connections. */
     readonly effective: number
   }
-  /** What was said by hand is forgotten then: milliseconds since the epoch. */
-  readonly handUntil?: number | undefined
+  /** What was said by hand, each word with its end. */
+  readonly hand?: Override | undefined
   /** What each service holds of it: its weight, `absent` or `unknown`. */
   readonly fronts: Readonly<Record<string, Held>>
   /** When its health or the administrator's word last changed: milliseconds since the epoch. */
@@ -126,9 +126,14 @@ export function poolState(
   const status = pool?.status()
   const checks = managed.checkStatus()
   const servers = (status?.servers ?? []).map((row) =>
-    serverState(row, managed, overrides.get(row.server), checks.get(row.server)),
+    serverState(
+      row,
+      managed,
+      overrides.get(handKey(row.server, config.port)),
+      checks.get(row.server),
+    ),
   )
-  const present = new Set(servers.map(({ server }) => server))
+  const present = new Set(servers.map(({ server }) => handKey(server, config.port)))
   return {
     pool: config.name,
     open: status !== undefined,
@@ -161,7 +166,6 @@ function serverState(
 ): ServerState {
   const { server, backup, serves, health, admin, effectiveWeight, fronts, since, reason, error } =
     row
-  const { weight, until } = override ?? {}
   return {
     server,
     backup,
@@ -170,10 +174,10 @@ function serverState(
     admin,
     weight: {
       file: managed.listed(server)?.weight ?? 1,
-      ...(weight === undefined ? {} : { hand: weight }),
+      ...(override?.weight === undefined ? {} : { hand: override.weight.word }),
       effective: effectiveWeight,
     },
-    ...(until === undefined ? {} : { handUntil: until }),
+    ...(override === undefined ? {} : { hand: override }),
     fronts,
     since,
     reason,

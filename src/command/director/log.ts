@@ -1,5 +1,5 @@
 // The director's log on stdout, a line each. Whoever does not read it holds nobody up.
-import { write } from 'node:fs'
+import { constants, openSync, write } from 'node:fs'
 import type { DirectorEvent } from '../../director/index.js'
 import type { ImportNote } from '../../import/index.js'
 import { painter } from '../paint.js'
@@ -16,6 +16,7 @@ export class Log {
   #size = 0
   #leftOut = 0
   #writing = false
+  readonly #fd = openStdout()
   #idle = () => {}
 
   constructor(call: Call) {
@@ -80,7 +81,7 @@ export class Log {
   }
 
   #put(bytes: Buffer): void {
-    write(1, bytes, (error, written) => {
+    write(this.#fd, bytes, (error, written) => {
       const { code } = error ?? {}
       if (code === 'EAGAIN') {
         setTimeout(() => this.#put(bytes), 50).unref()
@@ -93,5 +94,18 @@ export class Log {
         if (!this.#writing) this.#idle()
       }
     })
+  }
+}
+
+/** Its own opening of it, which does not wait for who reads a pipe: that would hold a thread, and the end of the process. */
+function openStdout(): number {
+  try {
+    return openSync(
+      '/proc/self/fd/1',
+      constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK,
+    )
+  } catch {
+    // A socket, or nothing that can be opened again.
+    return 1
   }
 }

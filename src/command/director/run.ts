@@ -17,8 +17,9 @@ export const runDirector: Run = async (call) => {
   const file = call.words[0]!
   if (call.options.check) return checkFile(call, file)
   const api = await import('../../director/index.js')
-  // Until it can be obeyed: it would end the process.
-  process.on('SIGHUP', () => {})
+  const requests = new ReloadRequests()
+  process.on('SIGHUP', requests.request)
+  const unwatch = call.options.watch ? watchFile(file, requests.request) : () => {}
   const { config, notes } = await loadConfig(file, call.options.netns)
   await refuseSecond(api, config)
   const log = new Log(call)
@@ -34,7 +35,9 @@ export const runDirector: Run = async (call) => {
     await log.end()
     throw error
   }
-  return running.untilEnded()
+  const status = await running.untilEnded(requests)
+  unwatch()
+  return status
 }
 
 /** `run --check`: mistakes are something to tell, and not a failure. */
@@ -62,12 +65,34 @@ async function checkFile(call: Call, file: string): Promise<number> {
 /** Two of them would undo each other's work. */
 async function refuseSecond({ askDirector }: Api, { control }: Config): Promise<void> {
   if (control === undefined) return
-  const state = await askDirector(control, { do: 'state' }).catch(() => undefined)
-  if (state === undefined) return
-  const { pid, file } = state as { readonly pid?: number; readonly file?: string }
+  // Of no pool: what it says of all of them may be much.
+  const state = await askDirector(control, { do: 'state', pool: '' }).catch((error: Error) => error)
+  const { code, pid, file } = state as {
+    readonly code?: string
+    readonly pid?: number
+    readonly file?: string
+  }
+  if (code === 'ERR_IPVS_NO_DIRECTOR') return
+  const who = pid === undefined ? '' : ` (process ${pid}, of ${file})`
   throw new CommandError(
-    `a director (process ${pid}, of ${file}) answers at ${control} already. Nothing was changed. Stop that one, or give this one another "control".`,
+    `a director${who} answers at ${control} already. Nothing was changed. Stop that one, or give this one another "control".`,
   )
+}
+
+/** One that comes before it can be obeyed is obeyed then. */
+class ReloadRequests {
+  #missed = false
+  #obey = () => {
+    this.#missed = true
+  }
+
+  readonly request = () => this.#obey()
+
+  obey(reload: () => void): void {
+    this.#obey = reload
+    if (this.#missed) reload()
+    this.#missed = false
+  }
 }
 
 interface Control {
@@ -86,7 +111,6 @@ class Running {
   readonly #watchdog: Watchdog
   readonly #http: Http
   #control: Control | undefined
-  #unwatch = () => {}
   /** Reloads come one after the other. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -97,6 +121,8 @@ class Running {
     this.#log = log
     this.#watchdog = new Watchdog(api.tellServiceManager, director)
     this.#http = new Http(api.serveHttp, director, (text) => log.line('http', text))
+    // What the opening has found comes first.
+    for (const event of director.changes) log.event(event)
     director.on('event', (event: DirectorEvent) => log.event(event))
   }
 
@@ -141,23 +167,25 @@ class Running {
     }
   }
 
-  async untilEnded(): Promise<number> {
+  async untilEnded(requests: ReloadRequests): Promise<number> {
     const file = this.#call.words[0]!
     const { state, pools } = this.#director.config
     const kept = state === undefined ? ', what is done by hand is not kept (no "state")' : ''
     this.#log.line('start', `${file}: ${pools.length} pools, process ${process.pid}${kept}`)
-    const reload = () => void this.#reload().catch(() => {})
-    if (this.#call.options.watch) this.#unwatch = watchFile(file, reload)
+    requests.obey(() => void this.#reload().catch(() => {}))
     const tell = () => this.#log.line('state', 'as asked for', { state: this.#director.state() })
-    process.on('SIGHUP', reload)
     process.on('SIGUSR1', tell)
     this.#watchdog.start()
     const name = await new Promise<NodeJS.Signals>((resolve) => {
-      for (const one of ['SIGTERM', 'SIGINT'] as const) process.once(one, resolve)
+      const ends = ['SIGTERM', 'SIGINT'] as const
+      const end = (signal: NodeJS.Signals) => {
+        // Another one ends it at once.
+        for (const one of ends) process.off(one, end)
+        resolve(signal)
+      }
+      for (const one of ends) process.on(one, end)
     })
-    // Another one ends it at once.
-    this.#unwatch()
-    process.off('SIGHUP', reload)
+    requests.obey(() => {})
     process.off('SIGUSR1', tell)
     this.#watchdog.stop()
     const { onStop } = this.#director.config

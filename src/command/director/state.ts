@@ -8,7 +8,8 @@ import { ago, columns } from './columns.js'
 import { ask } from './control.js'
 
 export const state: Run = async (call) => {
-  const seen = pick((await ask(call, { do: 'state' })) as DirectorState, call.words[0])
+  const [word] = call.words
+  const seen = pick((await ask(call, { do: 'state' })) as DirectorState, word)
   if (call.options.json) printJson(seen)
   else print(showState(seen, painter(call)))
   return exitStatuses.done
@@ -68,7 +69,7 @@ function showPool(pool: PoolState, now: number, paint: Paint): string[] {
     ...(lines.length === 0 ? [] : [paint('dim', heads!)]),
     ...lines.map((line, index) => coloured(pool.servers[index]!, line, paint)),
     ...Object.entries(pool.absent).map(([server, { admin, weight }]) => {
-      const said = [admin, weight === undefined ? undefined : `weight ${weight}`].filter(Boolean)
+      const said = [admin?.word, weight && `weight ${weight.word}`].filter(Boolean)
       return paint('dim', `  ${server} is not in the pool now; by hand: ${said.join(', ')}`)
     }),
   ]
@@ -78,20 +79,23 @@ function serverRow(one: ServerState, now: number): string[] {
   const { file, hand, effective } = one.weight
   const weights = [
     file === effective ? undefined : `file ${file}`,
-    hand === undefined ? undefined : `by hand ${hand}`,
+    hand === undefined ? undefined : `by hand ${hand}${leftOf(one.hand?.weight, now)}`,
   ].filter(Boolean)
   const weight = weights.length === 0 ? String(effective) : `${effective} (${weights.join(', ')})`
-  const left = one.handUntil === undefined ? '' : ` for ${ago(one.handUntil - now)}`
   const why =
     one.error ?? (one.reason === '' && one.check === 'none' ? 'nobody checks it' : one.reason)
   return [
     `  ${one.server}${one.backup ? ' (backup)' : ''}`,
     one.health,
-    `${one.admin}${left}`,
+    `${one.admin}${leftOf(one.hand?.admin, now)}`,
     weight,
     ago(now - one.since),
     why,
   ]
+}
+
+function leftOf(said: { readonly until?: number | undefined } | undefined, now: number): string {
+  return said?.until === undefined ? '' : ` for ${ago(said.until - now)}`
 }
 
 function coloured({ health, admin, error }: ServerState, line: string, paint: Paint): string {

@@ -2,6 +2,7 @@
 import type { Director, tellServiceManager } from '../../director/index.js'
 
 const LOOK_MS = 1000
+const STATUS_MS = 15_000
 /** A server that nobody can judge, or a source without a list, does not keep what starts behind us waiting for ever. */
 const READY_MS = 30_000
 
@@ -13,6 +14,7 @@ export class Watchdog {
   #status = ''
   #fedAt = 0
   #startedAt = 0
+  #lookedAt = 0
 
   constructor(tell: typeof tellServiceManager, director: Director) {
     this.#tell = tell
@@ -43,6 +45,16 @@ export class Watchdog {
   }
 
   #look(): void {
+    const now = performance.now()
+    // Of a big director it is much to look at.
+    if (!this.#isReady || now - this.#lookedAt > STATUS_MS) {
+      this.#lookedAt = now
+      this.#tellStatus(now)
+    }
+    this.#feed()
+  }
+
+  #tellStatus(now: number): void {
     const { ready, pools } = this.#director.state()
     const servers = pools.flatMap((pool) => pool.servers)
     const serving = servers.filter(({ serves }) => serves).length
@@ -52,11 +64,9 @@ export class Watchdog {
       this.#tell({ STATUS: status })
     }
     // Once: traffic flows, and every server has had its first verdict.
-    if ((ready || performance.now() - this.#startedAt > READY_MS) && !this.#isReady) {
-      this.#isReady = true
-      this.#tell({ READY: 1 })
-    }
-    this.#feed()
+    if (this.#isReady || (!ready && now - this.#startedAt < READY_MS)) return
+    this.#isReady = true
+    this.#tell({ READY: 1 })
   }
 
   /** Twice in its time. Not, if the director does not do its work any more: then it is to be started anew. */

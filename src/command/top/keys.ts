@@ -15,7 +15,7 @@ export interface List {
   readonly top: number
 }
 
-export type Mode = 'rows' | 'filter' | 'help'
+export type Mode = 'rows' | 'filter' | 'help' | 'drain'
 
 export interface State {
   readonly mode: Mode
@@ -24,6 +24,8 @@ export interface State {
   /** Whose destinations are shown; undefined: services are. */
   readonly service: string | undefined
   readonly hasCounters: boolean
+  /** A director has the service whose destinations are shown. */
+  readonly isDirected: boolean
 }
 
 /** What a key is about: the rows in their order, and how many of them are seen at once. */
@@ -32,7 +34,8 @@ export interface Shown {
   readonly page: number
 }
 
-export type Next = State | 'end' | 'suspend'
+/** `drain`: the destination that is selected is to be drained, or taken back. */
+export type Next = State | 'end' | 'suspend' | 'drain'
 
 interface Binding {
   /** As {@link keyName} says. */
@@ -137,6 +140,16 @@ const rowKeys: readonly Binding[] = [
     },
   },
   {
+    keys: ['d'],
+    label: 'd',
+    short: 'd drain',
+    help: 'drain the destination, or take it back, where a director runs',
+    does: (state, { rows }) =>
+      rows[indexIn(listOf(state), rows)]?.managed === undefined
+        ? state
+        : { ...state, mode: 'drain' },
+  },
+  {
     keys: ['?', 'h'],
     label: '?, h',
     short: '? help',
@@ -169,6 +182,10 @@ const filterKeys: readonly Binding[] = [
   { keys: ['down'], help: 'one row down', does: move(() => 1) },
 ]
 
+const drainKeys: readonly Binding[] = [
+  { keys: ['y'], short: 'y yes', help: 'do it', does: () => 'drain' },
+]
+
 /** Whatever is shown. */
 const everywhere: readonly Binding[] = [
   { keys: ['ctrl-c'], help: 'end', does: () => 'end' },
@@ -188,6 +205,7 @@ const modes: Readonly<
     other: (state, typed) => (isText(typed) ? filter(state, (text) => text + typed) : state),
   },
   help: { keys: [], other: (state) => ({ ...state, mode: 'rows' }) },
+  drain: { keys: drainKeys, other: (state) => ({ ...state, mode: 'rows' }) },
 }
 
 /** Lines of help: what to press, and what that does. */
@@ -197,10 +215,10 @@ export const helpRows: readonly (readonly [label: string, help: string])[] = [
 ]
 
 /** For the last line. */
-export function shortKeys({ mode, service }: State): string[] {
-  const useless = service === undefined ? 'left' : 'right'
+export function shortKeys({ mode, service, isDirected }: State): string[] {
+  const useless = [service === undefined ? 'left' : 'right', ...(isDirected ? [] : ['d'])]
   return modes[mode].keys
-    .filter(({ keys, short }) => short !== undefined && !keys.includes(useless))
+    .filter(({ keys, short }) => short !== undefined && !keys.some((key) => useless.includes(key)))
     .map(({ short }) => short!)
 }
 
@@ -297,5 +315,6 @@ export function begin(hasCounters: boolean, wanted: SortKey | undefined): State 
     destinations: list('destinations'),
     service: undefined,
     hasCounters,
+    isDirected: false,
   }
 }

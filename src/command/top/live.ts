@@ -4,7 +4,8 @@ import { endingOf } from '../errors.js'
 import type { Paint } from '../paint.js'
 import { serviceName } from '../table/seen.js'
 import { arrange, type SortKey } from './columns.js'
-import { begin, listOf, press, type State, settle } from './keys.js'
+import type { Director } from './director.js'
+import { begin, indexIn, listOf, press, type State, settle } from './keys.js'
 import { type Known, learn, NOTHING, printable, type Source } from './looks.js'
 import { type Row, sumOf } from './model.js'
 import { type Events, Screen } from './screen.js'
@@ -20,6 +21,8 @@ export interface LiveOptions {
   readonly about: string
   readonly paint: Paint
   readonly glyphs: Glyphs
+  /** That may run. Default: none is asked. */
+  readonly director?: Director | undefined
 }
 
 /** Longer than a look takes on a busy machine. */
@@ -75,6 +78,8 @@ class Live {
     this.#known = learn(this.#known, look)
     this.#seenAtMs = performance.now()
     this.#time = new Date().toTimeString().slice(0, 8)
+    const isDirected = (look.managed?.get(this.#state.service ?? '')?.size ?? 0) > 0
+    this.#state = { ...this.#state, isDirected }
     const [only, ...others] = this.#known.services.keys()
     if (isFirst && this.#options.isOne && only !== undefined && others.length === 0) {
       this.#state = { ...this.#state, service: only }
@@ -137,7 +142,27 @@ class Live {
     const next = press(this.#state, name, { rows: this.#rows(), page: pageOf(this.#screen.size) })
     if (next === 'end') this.#end()
     else if (next === 'suspend') this.#screen.suspend()
+    else if (next === 'drain') void this.#drain()
     else this.#show(next)
+  }
+
+  /** Or takes back. What the director says no to is shown, until the next look. */
+  async #drain(): Promise<void> {
+    const rows = this.#rows()
+    const managed = rows[indexIn(listOf(this.#state), rows)]?.managed
+    this.#show({ ...this.#state, mode: 'rows' })
+    if (managed === undefined) return
+    try {
+      await this.#options.director?.say(
+        managed.target,
+        managed.word === 'drain' ? 'ready' : 'drain',
+      )
+      this.#isHurried = true
+      this.#pause.abort()
+    } catch (error) {
+      this.#failure = printable((error as Error).message)
+      this.#guard(() => this.#draw())
+    }
   }
 
   #show(state: State): void {

@@ -6,7 +6,7 @@ import { CommandError } from '../errors.js'
 import { listingIn } from '../table/proc.js'
 import { endpoint, KERNEL, noSuchService, serviceName } from '../table/seen.js'
 import { method, settings } from '../table/show.js'
-import { follow, type Rows, type Seen } from './model.js'
+import { follow, type Managed, type Rows, type Seen } from './model.js'
 
 /** What was seen at one time. */
 export interface Seeing<T> {
@@ -22,6 +22,8 @@ export interface Look {
   readonly services: Seeing<SeenService>
   /** By the name of the service. One that has gone meanwhile has none. */
   readonly destinations: ReadonlyMap<string, Seeing<ListedDestination>>
+  /** By the name of the service, then of the destination: what a director says of them. Default: none runs. */
+  readonly managed?: ReadonlyMap<string, ReadonlyMap<string, Managed>>
 }
 
 export interface Source {
@@ -112,13 +114,13 @@ export interface Known {
 export const NOTHING: Known = { services: new Map(), destinations: new Map() }
 
 /** What is known after a look. */
-export function learn(before: Known, { services, destinations }: Look): Known {
+export function learn(before: Known, { services, destinations, managed }: Look): Known {
   return {
     services: follow(before.services, services.list.map(seenService), services.atMs),
     destinations: new Map(
       [...destinations].map(([name, { list, atMs }]) => {
         const known = before.destinations.get(name) ?? new Map()
-        return [name, follow(known, list.map(seenDestination), atMs)]
+        return [name, follow(known, seenDestinations(list, managed?.get(name)), atMs)]
       }),
     ),
   }
@@ -133,6 +135,21 @@ function seenService(service: SeenService): Seen {
     active: sum(destinations?.map((one) => one.activeConnections)),
     inactive: sum(destinations?.map((one) => one.inactiveConnections)),
   }
+}
+
+/** Those of the kernel, and those that a director has and the kernel has not: they are down. */
+function seenDestinations(
+  list: readonly ListedDestination[],
+  managed: ReadonlyMap<string, Managed> = new Map(),
+): Seen[] {
+  const rows = list.map((one) => {
+    const row = seenDestination(one)
+    const own = managed.get(row.name)
+    return own === undefined ? row : { ...row, kind: `${row.kind}, ${own.word}`, managed: own }
+  })
+  const present = new Set(rows.map(({ name }) => name))
+  const absent = [...managed].filter(([name]) => !present.has(name))
+  return [...rows, ...absent.map(([name, own]) => ({ name, kind: own.word, managed: own }))]
 }
 
 function seenDestination(one: ListedDestination): Seen {

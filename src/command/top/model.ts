@@ -16,6 +16,16 @@ export interface Seen {
   readonly active?: number | undefined
   readonly inactive?: number | undefined
   readonly stats?: ListedStats | undefined
+  /** What a director says of it, where one runs. */
+  readonly managed?: Managed | undefined
+}
+
+/** A server of a director's. */
+export interface Managed {
+  /** `dns/10.1.0.1:53` */
+  readonly target: string
+  /** `up`, `down`, or the administrator's word where that is not `ready`. */
+  readonly word: string
 }
 
 interface Reading {

@@ -1,6 +1,7 @@
 // ipvs top: services and destinations with their rates, live on a terminal, in lines elsewhere.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isatty } from 'node:tty'
+import { controlPath } from '../director/control.js'
 import { CommandError, usageError } from '../errors.js'
 import { readInterval } from '../interval.js'
 import { readProc, withKernel } from '../kernel.js'
@@ -10,6 +11,7 @@ import { untilStopped } from '../signals.js'
 import { type Call, exitStatuses, type Run } from '../spec.js'
 import { selector } from '../table/seen.js'
 import type { SortKey } from './columns.js'
+import { directorAt, withDirector } from './director.js'
 import { live } from './live.js'
 import { kernelSource, learn, NOTHING, only, printable, procSource, type Source } from './looks.js'
 import { lookJson, lookText } from './plain.js'
@@ -50,8 +52,12 @@ export const top: Run = async (call) => {
 function run(call: Call, intervalMs: number, source: Source): Promise<number> {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
   if (!isLive(call)) return untilStopped((signal) => stream(call, intervalMs, source, signal))
+  // Of another namespace it may know nothing, unless somebody says that it does.
+  const isOurs = call.options.netns === undefined || call.options.control !== undefined
+  const director = isOurs ? directorAt(controlPath(call)) : undefined
+  const seen = director === undefined ? source : withDirector(source, director)
   return untilStopped(async (signal) => {
-    await live(liveOptions(call, intervalMs, source), signal)
+    await live({ ...liveOptions(call, intervalMs, seen), director }, signal)
     return exitStatuses.done
   }, signals)
 }

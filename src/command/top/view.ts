@@ -94,7 +94,9 @@ function rowLines(picture: Picture, paint: Paint): string[] {
     const line = rowLine(row, layout, picture).padEnd(size.columns)
     // Not a colour: also where nobody wants any.
     if (at === selected) return `\x1b[7m${line}\x1b[27m`
-    return row.weight === 0 ? paint('yellow', line.trimEnd()) : line.trimEnd()
+    const { weight, managed } = row
+    if (managed?.word === 'down' || managed?.word === 'refused') return paint('red', line.trimEnd())
+    return weight === 0 ? paint('yellow', line.trimEnd()) : line.trimEnd()
   })
   return [
     titleLine(picture, paint),
@@ -129,8 +131,16 @@ function sumLine({ rates, problem, note, size, state, glyphs }: Picture, paint: 
   return shorten(sums.join('   '), size.columns, glyphs)
 }
 
-function keyLine({ state, size, glyphs }: Picture, paint: Paint): string {
+function keyLine({ state, rows, size, glyphs }: Picture, paint: Paint): string {
   const keys = shortKeys(state).join('   ')
+  if (state.mode === 'drain') {
+    const { target, word } = rows[indexIn(listOf(state), rows)]?.managed ?? {}
+    const what = word === 'drain' ? 'take back' : 'drain'
+    return paint(
+      'yellow',
+      shorten(`${what} ${target}?   ${keys}   any other key: no`, size.columns, glyphs),
+    )
+  }
   if (state.mode !== 'filter') return paint('dim', shorten(keys, size.columns, glyphs))
   const typed = `/${listOf(state).filter}_`
   return shorten(`${typed}   ${keys}`, size.columns, glyphs)
@@ -174,6 +184,11 @@ function layOut({ state, rows, size }: Picture): Layout {
     Math.max(size.columns - least, 10),
   )
   let room = size.columns - name
+  const kinds = widest(headOf(state).kind.length, (row) => row.kind)
+  const wide = Math.min(kinds, MOST_KIND) + GAP
+  // Where a director runs, it has what the director says.
+  let kind = state.isDirected && room - wide >= least ? wide - GAP : 0
+  if (kind > 0) room -= wide
   const bars = state.hasCounters ? LEAST_BARS + GAP : 0
   const kept = new Set<ColumnName>()
   for (const column of ranked) {
@@ -184,10 +199,10 @@ function layOut({ state, rows, size }: Picture): Layout {
     kept.add(column)
     room -= widthOf(column)
   }
-  const kinds = widest(headOf(state).kind.length, (row) => row.kind)
-  const wide = Math.min(kinds, MOST_KIND) + GAP
-  const kind = room - bars >= wide ? wide - GAP : 0
-  if (kind > 0) room -= wide
+  if (kind === 0 && room - bars >= wide) {
+    kind = wide - GAP
+    room -= wide
+  }
   return {
     name,
     kind,

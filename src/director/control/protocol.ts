@@ -5,7 +5,13 @@ export type ControlRequest = {
   /** Comes back with each answer to it. Default: none. */
   readonly id?: unknown
 } & (
-  | { readonly do: 'state' }
+  | {
+      readonly do: 'state'
+      /** Only this one. Default: all. */
+      readonly pool?: string
+      /** Only that of this service, such as `udp 192.0.2.53:53`. Default: all. */
+      readonly service?: string
+    }
   | {
       readonly do: 'set'
       readonly target: string
@@ -40,7 +46,9 @@ export const MOST_REQUEST = 65_536
 /** Splits what comes into lines. */
 export class Lines {
   readonly #most: number
-  #rest = ''
+  /** Of the line that is not complete. */
+  #parts: string[] = []
+  #size = 0
 
   /** @param most characters of a line */
   constructor(most: number) {
@@ -49,9 +57,14 @@ export class Lines {
 
   /** The lines that are complete now; `undefined` if one is too long. */
   take(text: string): string[] | undefined {
-    const lines = (this.#rest + text).split('\n')
-    this.#rest = lines.pop()!
-    return this.#rest.length > this.#most || lines.some((line) => line.length > this.#most)
+    this.#parts.push(text)
+    this.#size += text.length
+    if (!text.includes('\n')) return this.#size > this.#most ? undefined : []
+    const lines = this.#parts.join('').split('\n')
+    const rest = lines.pop()!
+    this.#parts = [rest]
+    this.#size = rest.length
+    return rest.length > this.#most || lines.some((line) => line.length > this.#most)
       ? undefined
       : lines
   }

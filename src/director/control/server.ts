@@ -2,8 +2,9 @@
 import { chmod, lstat, mkdir, unlink } from 'node:fs/promises'
 import { createServer, connect as dial, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
+import { isMainThread } from 'node:worker_threads'
 import { didYouMean, quoted } from '../../validate/spelling.js'
-import type { Director, ReloadResult } from '../director.js'
+import type { Director, ReloadResult, StateFilter } from '../director.js'
 import type { DirectorEvent } from '../events.js'
 import { messageOf } from '../events.js'
 import { type ControlAnswer, Lines, MOST_REQUEST } from './protocol.js'
@@ -57,7 +58,9 @@ export async function serveControl(
   const guard = setInterval(async () => {
     if ((await inodeOf(path)) === inode || closed) return
     try {
+      await mkdir(dirname(path), { recursive: true })
       await makeWay(path)
+      if (closed) return
       // Node.js removes what is at the path as it closes: now nothing is. Clients stay.
       server.close()
       inode = await listen(server, path)
@@ -80,8 +83,9 @@ export async function serveControl(
 }
 
 async function listen(server: Server, path: string): Promise<number | undefined> {
-  // Nobody may open it between its making and its mode.
-  const mask = process.umask(0o177)
+  // Nobody may open it between its making and its mode. A worker has no mask of its own to set.
+  const mask = isMainThread ? process.umask(0o177) : undefined
+  const unmask = () => mask !== undefined && process.umask(mask)
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
@@ -89,10 +93,10 @@ async function listen(server: Server, path: string): Promise<number | undefined>
         server.removeListener('error', reject)
         resolve()
       })
-      process.umask(mask)
+      unmask()
     })
   } finally {
-    process.umask(mask)
+    unmask()
   }
   await chmod(path, 0o600)
   server.unref()
@@ -131,6 +135,7 @@ class Client {
   readonly #options: ControlOptions
   readonly #lines = new Lines(MOST_REQUEST)
   #waiting = 0
+  #isFollowing = false
 
   constructor(socket: Socket, director: Director, options: ControlOptions) {
     this.#socket = socket
@@ -206,11 +211,13 @@ class Client {
       case 'events':
         return this.#follow(id)
       default:
-        return this.#director.state()
+        return this.#director.state(readFilter(request))
     }
   }
 
   #follow(id: unknown): object {
+    if (this.#isFollowing) throw argument('this connection follows the events already')
+    this.#isFollowing = true
     const tell = (event: DirectorEvent) => this.#send({ id, event })
     this.#director.on('event', tell)
     this.#socket.setTimeout(0)
@@ -224,16 +231,24 @@ class Client {
 
   #send(answer: ControlAnswer): void {
     if (this.#socket.destroyed || this.#socket.writableEnded) return
-    this.#socket.write(`${JSON.stringify(answer)}\n`)
+    // An answer may be larger than that: what was unread before it counts.
     if (this.#socket.writableLength > MOST_UNREAD) this.#socket.destroy()
+    else this.#socket.write(`${JSON.stringify(answer)}\n`)
   }
+}
+
+function readFilter({ pool, service }: Request): StateFilter {
+  for (const [name, value] of Object.entries({ pool, service })) {
+    if (value !== undefined && typeof value !== 'string') throw argument(`"${name}" must be a text`)
+  }
+  return { pool, service } as StateFilter
 }
 
 type Request = Readonly<Record<string, unknown>> & { readonly do: string }
 
 /** What each has beside `id` and `do`. */
 const KEYS: Readonly<Record<string, readonly string[]>> = {
-  state: [],
+  state: ['pool', 'service'],
   set: ['target', 'admin', 'weight', 'forMs'],
   check: ['target'],
   connections: ['target'],

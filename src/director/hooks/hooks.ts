@@ -12,6 +12,8 @@ export class Hooks {
   readonly #complain: (text: string) => void
   /** By their digests, with the pool's name where they are of one. */
   #queues = new Map<string, HookQueue>()
+  #ofAll: readonly HookQueue[] = []
+  #ofPool: ReadonlyMap<string, readonly HookQueue[]> = new Map()
 
   /** @param complain a hook has failed, or is not called */
   constructor(complain: (text: string) => void) {
@@ -22,17 +24,22 @@ export class Hooks {
   use({ hooks, pools }: Config): void {
     const before = this.#queues
     this.#queues = new Map()
-    const keep = (hook: HookConfig, pool: string | undefined) => {
+    const keep = (hook: HookConfig, pool: string | undefined): HookQueue => {
       const key = `${pool ?? ''} ${hook.digest}`
-      this.#queues.set(key, before.get(key) ?? new HookQueue(hook, pool, this.#complain))
+      const queue = before.get(key) ?? new HookQueue(hook, pool, this.#complain)
+      this.#queues.set(key, queue)
+      return queue
     }
-    for (const hook of hooks) keep(hook, undefined)
-    for (const pool of pools) for (const hook of pool.hooks) keep(hook, pool.name)
+    this.#ofAll = hooks.map((hook) => keep(hook, undefined))
+    this.#ofPool = new Map(
+      pools.map((pool) => [pool.name, pool.hooks.map((hook) => keep(hook, pool.name))]),
+    )
     for (const [key, queue] of before) if (!this.#queues.has(key)) queue.close()
   }
 
   tell(event: DirectorEvent): void {
-    for (const queue of this.#queues.values()) queue.offer(event)
+    for (const queue of this.#ofAll) queue.offer(event)
+    for (const queue of this.#ofPool.get(event.pool ?? '') ?? []) queue.offer(event)
   }
 
   /** Resolves when what is under way has ended; what waits is not called any more. */

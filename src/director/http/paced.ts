@@ -2,6 +2,8 @@
 
 /** The part of the time that may go into making it: a twentieth. */
 const SHARE = 20
+/** But so much is waited at most: it may have been waiting itself. */
+const MOST_MS = 5000
 
 export class Paced<T> {
   readonly #make: () => Promise<T>
@@ -19,7 +21,10 @@ export class Paced<T> {
   get(): Promise<T> {
     const last = this.#last
     const age = last === undefined ? Number.POSITIVE_INFINITY : performance.now() - last.at
-    if (last !== undefined && age < Math.max(this.#leastMs, SHARE * last.tookMs)) {
+    if (
+      last !== undefined &&
+      age < Math.max(this.#leastMs, Math.min(MOST_MS, SHARE * last.tookMs))
+    ) {
       return Promise.resolve(last.value)
     }
     this.#running ??= this.#run().finally(() => {

@@ -186,3 +186,35 @@ test('a director that says what is no answer does no harm to who asks', async ()
   const request: ControlRequest = { do: 'state' }
   await expect(askDirector(socket, request)).rejects.toMatchObject({ code: 'ERR_IPVS_NO_DIRECTOR' })
 })
+
+test('an answer may be larger than what may be left unread', async () => {
+  const servers = Array.from(
+    { length: 24_000 },
+    (_, at) => `10.${at >> 16}.${(at >> 8) & 255}.${at & 255}`,
+  )
+  const text = `
+pools:
+  big: { fronts: ['fwmark/1'], scheduler: rr, forwarding: direct, reconcileInterval: 0s, servers: [${servers.join(', ')}] }
+`
+  const { director } = await direct(text)
+  const socket = path.join(folder(), 'director.sock')
+  const server = await serveControl(director, socket, {
+    reload: () => director.reload(director.config),
+  })
+  onTestFinished(() => server.close())
+  const state = (await askDirector(socket, { do: 'state' })) as DirectorState
+  expect(JSON.stringify(state).length).toBeGreaterThan(4 * 1024 * 1024)
+  expect(state.pools[0]!.servers).toHaveLength(24_000)
+  const none = (await askDirector(socket, { do: 'state', pool: '' })) as DirectorState
+  expect([none.pid, none.pools]).toEqual([process.pid, []])
+})
+
+test('one connection follows the events once', async () => {
+  const { socket, director } = await served()
+  const client = await open(socket)
+  client.write('{"do":"events"}\n')
+  expect(await line(client)).toEqual({ result: {} })
+  client.write('{"do":"events"}\n')
+  expect(await line(client)).toMatchObject({ error: { code: 'ERR_IPVS_ARGUMENT' } })
+  expect(director.listenerCount('event')).toBe(2)
+})

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import path from 'node:path'
 import { expect, test } from 'vitest'
 import { MemoryKernel } from '../../../src/testing/index.js'
@@ -134,7 +136,7 @@ test('a server that is away keeps what was said of it', async () => {
   const without = twoPools.replace(', { address: 10.1.0.2, weight: 3 }', '')
   await reload(without)
   expect(director.state().pools[0]!.absent).toEqual({
-    '10.1.0.2:53': { admin: 'maintenance', since: expect.any(Number) },
+    '10.1.0.2': { admin: { word: 'maintenance' } },
   })
   await reload(twoPools)
   expect(rules(kernel).filter((rule) => rule.includes('10.1.0.2'))).toEqual([])
@@ -243,4 +245,90 @@ pools:
   // The next check would come in an hour.
   await expect.poll(() => director.state().pools[0]!.servers[0]!.reason).toMatch(/refused/)
   expect(rules(kernel)).toEqual(['-A -t 192.0.2.80:80 -s wlc'])
+})
+
+test('each word has its own time: a weight for a while ends no drain', async () => {
+  const { director, kernel } = await direct(twoPools)
+  await director.set('dns/10.1.0.2', { admin: 'drain' })
+  await director.set('dns/10.1.0.2', { weight: 50, forMs: 1000 })
+  const hand = () => director.state({ pool: 'dns' }).pools[0]!.servers[1]!.hand
+  expect(hand()).toEqual({
+    admin: { word: 'drain' },
+    weight: { word: 50, until: expect.any(Number) },
+  })
+  await expect.poll(hand, { timeout: 15_000 }).toEqual({ admin: { word: 'drain' } })
+  expect(rules(kernel)).toContain('-a -t 192.0.2.53:53 -r 10.1.0.2:53 -g -w 0')
+  await director.set('dns/10.1.0.2', { admin: 'ready' })
+  expect(rules(kernel)).toContain('-a -t 192.0.2.53:53 -r 10.1.0.2:53 -g -w 3')
+})
+
+test("the file's own word about a server holds beside a weight by hand, and changes with the file", async () => {
+  const text = (admin: string) => twoPools.replace('weight: 3 }', `weight: 3, admin: ${admin} }`)
+  const { director, kernel, reload } = await direct(text('maintenance'))
+  const of = () => rules(kernel).filter((rule) => rule.includes('-t 192.0.2.53:53 -r 10.1.0.2'))
+  expect(of()).toEqual([])
+  await director.set('dns/10.1.0.2', { weight: 5 })
+  expect(of()).toEqual([])
+  await reload(text('drain'))
+  expect(of()).toEqual(['-a -t 192.0.2.53:53 -r 10.1.0.2:53 -g -w 0'])
+  await director.set('dns/10.1.0.2', { admin: 'ready' })
+  expect(of()).toEqual(['-a -t 192.0.2.53:53 -r 10.1.0.2:53 -g -w 5'])
+  await reload(text('drain').replace('wrr', 'wlc'))
+  expect(of()).toEqual(['-a -t 192.0.2.53:53 -r 10.1.0.2:53 -g -w 5'])
+})
+
+test('a drain stays with its server when the fronts change their order', async () => {
+  const text = (fronts: string) => twoPools.replace("['192.0.2.53:53']", fronts)
+  const { director, kernel, reload } = await direct(text("['192.0.2.53:53', '192.0.2.53:5353']"))
+  await director.set('dns/10.1.0.2', { admin: 'drain' })
+  await reload(text("['192.0.2.53:5353', '192.0.2.53:53']"))
+  const weights = rules(kernel).filter((rule) => rule.includes('-r 10.1.0.2'))
+  expect(weights).toHaveLength(4)
+  for (const rule of weights) expect(rule).toMatch(/-w 0$/)
+})
+
+test('a service goes when what takes its place is there, and not before', async () => {
+  const kernel = new MemoryKernel()
+  const { director, reload } = await direct(twoPools, kernel)
+  const list = path.join(folder(), 'servers')
+  const moved = twoPools
+    .replace('192.0.2.53:389', '192.0.2.54:389')
+    .replace("servers: ['10.2.0.1']", `servers: { file: ${list}, retry: 10ms }`)
+  await reload(moved)
+  // Until the source has a list, there is nothing that could take its place.
+  expect(rules(kernel)).toContain('-a -t 192.0.2.53:389 -r 10.2.0.1:389 -g -w 1')
+  expect(director.state().pools[1]!.open).toBe(false)
+  // What is said of a server meanwhile is known when it comes.
+  await director.set('ldap/10.2.0.9', { admin: 'drain' })
+  writeFileSync(list, '10.2.0.9\n')
+  await expect
+    .poll(() => rules(kernel).filter((rule) => rule.includes(':389')), { timeout: 15_000 })
+    .toEqual(['-A -t 192.0.2.54:389 -s wrr', '-a -t 192.0.2.54:389 -r 10.2.0.9:389 -g -w 0'])
+})
+
+test('checks know what they knew when their pool opens anew, and do not begin again', async () => {
+  const server = createServer((socket) => socket.destroy())
+  const text = (scheduler: string, port: number) => `
+defaults: { scheduler: ${scheduler}, forwarding: masquerade, reconcileInterval: 0s }
+pools:
+  web:
+    fronts: ['tcp/192.0.2.80:80']
+    check: { tcp: {}, interval: 1h, timeout: 1s, rise: 1, fall: 1, retryDelay: 1h }
+    servers: ['127.0.0.1:${port}']
+`
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const { director, reload } = await direct(text('wrr', port))
+  const seen = () => director.state().pools[0]!.servers[0]!
+  await expect.poll(() => seen().health).toBe('up')
+  const { check } = seen()
+  // Whoever asks it now finds it dead: the next check is in an hour.
+  await new Promise((resolve) => server.close(resolve))
+  await reload(text('wlc', port))
+  await expect.poll(() => seen().health).toBe('up')
+  expect(seen().check).toMatchObject({
+    lastAt: (check as { lastAt: number }).lastAt,
+    successes: (check as { successes: number }).successes,
+  })
 })

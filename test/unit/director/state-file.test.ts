@@ -129,19 +129,34 @@ test('overrides take only what is one, whatever the file has', () => {
   const overrides = new Overrides()
   overrides.load({
     dns: {
-      a: { admin: 'drain', since: 1 },
-      b: { admin: 'x', since: 1 },
-      c: { weight: -1, since: 1 },
+      a: { admin: { word: 'drain' } },
+      b: { admin: { word: 'x' } },
+      c: { weight: { word: -1 } },
       d: null,
+      e: { admin: 'drain' },
     },
     ldap: 3,
-    web: { e: { weight: 5, since: 1, until: 2 }, f: { weight: 5 } },
+    web: { f: { weight: { word: 5, until: 2 }, admin: { word: 'ready', until: 'soon' } } },
   })
   expect(overrides.toJSON()).toEqual({
-    dns: { a: { admin: 'drain', since: 1 } },
-    web: { e: { weight: 5, since: 1, until: 2 } },
+    dns: { a: { admin: { word: 'drain' } } },
+    web: { f: { weight: { word: 5, until: 2 }, admin: { word: 'ready' } } },
   })
-  expect(overrides.expire(3)).toEqual([{ pool: 'web', server: 'e' }])
+  expect(overrides.expire(3)).toEqual([{ pool: 'web', server: 'f' }])
   for (const nothing of [undefined, null, 3, 'x', []]) overrides.load(nothing)
-  expect(overrides.toJSON()).toEqual({ dns: { a: { admin: 'drain', since: 1 } } })
+  expect(overrides.toJSON()).toEqual({
+    dns: { a: { admin: { word: 'drain' } } },
+    web: { f: { admin: { word: 'ready' } } },
+  })
+})
+
+test('what cannot be read is put aside before it is written over', async () => {
+  const file = await saved()
+  for (const one of [file, `${file}.copy`]) writeFileSync(one, 'of a newer version')
+  const state = kept(file)
+  await state.load()
+  expect(readFileSync(file, 'utf8')).toBe('of a newer version')
+  await state.save()
+  expect(readFileSync(`${file}.unreadable`, 'utf8')).toBe('of a newer version')
+  expect(await kept(file).load()).toEqual({ data, trouble: undefined })
 })

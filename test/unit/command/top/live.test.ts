@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { Ipvs } from '../../../../src/client.js'
 import { selector } from '../../../../src/command/table/seen.js'
+import { type Director, withDirector } from '../../../../src/command/top/director.js'
 import { type LiveOptions, live } from '../../../../src/command/top/live.js'
 import { kernelSource, only, type Source } from '../../../../src/command/top/looks.js'
 import type { Events } from '../../../../src/command/top/screen.js'
@@ -236,3 +237,53 @@ test('^Z suspends it, and another size is drawn at once', () =>
       expect(terminal.text()).toContain('ipvs top needs a window of')
     })
   }))
+
+test('shows what a director says of destinations, and drains one by a key', async () => {
+  const said: string[] = []
+  let word = 'up'
+  const director: Director = {
+    look: async (service) =>
+      new Map(
+        service === 'udp 192.0.2.53:53'
+          ? [
+              ['10.1.0.1:53', { target: 'dns/10.1.0.1:53', word }],
+              ['10.1.0.3:53', { target: 'dns/10.1.0.3:53', word: 'down' }],
+            ]
+          : [],
+      ),
+    say: async (target, admin) => {
+      said.push(`${target} ${admin}`)
+      word = admin === 'drain' ? 'drain' : 'up'
+    },
+  }
+  await onKernel(async (_, __, source) => {
+    await follow(
+      withDirector(source, director),
+      async ({ press, text }) => {
+        expect(text()).not.toContain('d drain')
+        press('d', 'down', 'enter')
+        await expect
+          .poll(text)
+          .toMatch(
+            /10\.1\.0\.1:53 +direct, up .*\n10\.1\.0\.2:53 +direct .*\n10\.1\.0\.3:53 +down /,
+          )
+        expect(text()).toContain('d drain')
+        press('d')
+        expect(text()).toContain('drain dns/10.1.0.1:53?   y yes   any other key: no')
+        press('n')
+        expect(text()).not.toContain('y yes')
+        press('d', 'y')
+        await expect.poll(text).toContain('direct, drain')
+        press('d')
+        expect(text()).toContain('take back dns/10.1.0.1:53?')
+        press('y')
+        await expect.poll(text).toContain('direct, up')
+        expect(said).toEqual(['dns/10.1.0.1:53 drain', 'dns/10.1.0.1:53 ready'])
+        // Of the second one no director knows.
+        press('down', 'd')
+        expect(text()).not.toContain('y yes')
+      },
+      { director },
+    )
+  })
+})

@@ -1,0 +1,73 @@
+// What a director says of the destinations that are shown, where one runs, and what is said to it by a key.
+import type { DirectorState, ServerState } from '../../director/index.js'
+import { endpoint } from '../table/seen.js'
+import type { Source } from './looks.js'
+import type { Managed } from './model.js'
+
+export interface Director {
+  /** Of one service, by the names of its destinations. Empty, if none answers or the service is not its own. */
+  look(service: string): Promise<ReadonlyMap<string, Managed>>
+  /** @throws ControlError */
+  say(target: string, admin: 'drain' | 'ready'): Promise<void>
+}
+
+/** @param path of its socket */
+export function directorAt(path: string): Director {
+  const api = () => import('../../director/index.js')
+  return {
+    async look(service) {
+      try {
+        const { askDirector } = await api()
+        const state = (await askDirector(path, { do: 'state', service })) as DirectorState
+        return managedIn(state, service)
+      } catch {
+        // Without it there is the kernel.
+        return new Map()
+      }
+    },
+    async say(target, admin) {
+      const { askDirector } = await api()
+      await askDirector(path, { do: 'set', target, admin })
+    },
+  }
+}
+
+/** The same source, with what the director says of the destinations that are looked at. */
+export function withDirector(source: Source, director: Director): Source {
+  return {
+    ...source,
+    async look(wanted) {
+      const look = await source.look(wanted)
+      const names = [...look.destinations.keys()]
+      const managed = await Promise.all(
+        names.map(async (name) => [name, await director.look(name)] as const),
+      )
+      return { ...look, managed: new Map(managed) }
+    },
+  }
+}
+
+function managedIn({ pools }: DirectorState, service: string): ReadonlyMap<string, Managed> {
+  const [pool] = pools
+  const port = Number(/:(\d+)$/.exec(service)?.[1] ?? 0)
+  const rows = (pool?.servers ?? []).map((server) => {
+    const target = `${pool!.pool}/${server.server}`
+    return [
+      destinationOf(server, pool!.services[0]!, port),
+      { target, word: wordOf(server) },
+    ] as const
+  })
+  return new Map(rows)
+}
+
+/** A server without a port of its own has that of each service; its key has that of the first. */
+function destinationOf({ server }: ServerState, first: string, port: number): string {
+  const [, address, own] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(server)!
+  const isOwn = !first.endsWith(`:${own}`)
+  return endpoint({ address: address!, port: isOwn ? Number(own) : port })
+}
+
+function wordOf({ health, admin, error }: ServerState): string {
+  if (error !== undefined) return 'refused'
+  return admin === 'ready' ? health : admin
+}

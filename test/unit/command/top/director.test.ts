@@ -1,0 +1,29 @@
+import path from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { directorAt } from '../../../../src/command/top/director.js'
+import { serveControl } from '../../../../src/director/index.js'
+import { direct, folder, twoPools } from '../../director/directed.js'
+
+test('asks the director that runs about the destinations of a service, and tells it to drain one', async () => {
+  const { director, reload } = await direct(twoPools)
+  const socket = path.join(folder(), 'sock')
+  const server = await serveControl(director, socket, { reload: () => reload(twoPools) })
+  onTestFinished(() => server.close())
+  const asked = directorAt(socket)
+  const of = async (service: string) => Object.fromEntries(await asked.look(service))
+  expect(await of('udp 192.0.2.53:53')).toEqual({
+    '10.1.0.1:53': { target: 'dns/10.1.0.1:53', word: 'up' },
+    '10.1.0.2:53': { target: 'dns/10.1.0.2:53', word: 'up' },
+  })
+  expect(await of('tcp 192.0.2.53:389')).toEqual({
+    '10.2.0.1:389': { target: 'ldap/10.2.0.1:389', word: 'up' },
+  })
+  expect(await of('tcp 192.0.2.99:389')).toEqual({})
+  await asked.say('dns/10.1.0.2:53', 'drain')
+  expect((await of('udp 192.0.2.53:53'))['10.1.0.2:53']).toMatchObject({ word: 'drain' })
+  await expect(asked.say('dns/10.9.9.9:53', 'drain')).rejects.toThrow(/no server/)
+})
+
+test('without a director there is the kernel', async () => {
+  expect((await directorAt(path.join(folder(), 'nobody')).look('udp 192.0.2.53:53')).size).toBe(0)
+})
