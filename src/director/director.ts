@@ -394,6 +394,8 @@ export class Director
     this.#hooks.use(config)
     if (moved && config.state !== undefined) {
       this.#stateFile = this.#keptAt(config.state)
+      // What is there is older, whatever its number.
+      await this.#stateFile.load()
       void this.#save()
     } else if (moved) this.#stateFile = undefined
     const names = new Set(config.pools.map(({ name }) => name))

@@ -111,6 +111,8 @@ class Running {
   readonly #watchdog: Watchdog
   readonly #http: Http
   #control: Control | undefined
+  /** By their paths: those that close in a moment. */
+  readonly #leaving = new Map<string, Control & { readonly timer: NodeJS.Timeout }>()
   /** Reloads come one after the other. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -130,17 +132,32 @@ class Running {
   async serve(config: Config): Promise<void> {
     await this.#serveHttp(config)
     if (config.control === this.#control?.path) return
-    const control = await this.#serveControl(config)
-    const before = this.#control?.server
+    const control = this.#takeBack(config.control) ?? (await this.#serveControl(config))
+    const before = this.#control
     this.#control = control
+    if (before === undefined) return
     // Whoever has asked there for what moves it is still to get an answer.
-    if (before !== undefined) setTimeout(() => void before.close(), ANSWER_MS).unref()
+    const end = () => {
+      this.#leaving.delete(before.path)
+      void before.server.close()
+    }
+    this.#leaving.set(before.path, { ...before, timer: setTimeout(end, ANSWER_MS).unref() })
   }
 
   /** What it answers to others; the director goes its own way. */
   async close(): Promise<void> {
     await this.#http.close()
+    for (const { server } of [...this.#leaving.values()]) await server.close()
     await this.#control?.server.close()
+  }
+
+  /** The socket at a path that is still open, because it was left a moment ago. */
+  #takeBack(path: string | undefined): Control | undefined {
+    const left = this.#leaving.get(path ?? '')
+    if (left === undefined) return undefined
+    clearTimeout(left.timer)
+    this.#leaving.delete(left.path)
+    return left
   }
 
   async #serveControl({ control: path }: Config): Promise<Control | undefined> {

@@ -345,6 +345,24 @@ while True:
     }
   })
 
+  test('a socket that the file takes away and gives back is served again', async () => {
+    write(twoPools)
+    const child = await start()
+    const reloads = () => log.filter((line) => / reload reloaded /.test(line)).length
+    writeFileSync(file(), twoPools)
+    child.kill('SIGHUP')
+    await expect.poll(reloads, soon).toBe(1)
+    // At once: the old one is still open.
+    write(twoPools)
+    child.kill('SIGHUP')
+    await expect.poll(reloads, soon).toBe(2)
+    expect(log.filter((line) => / error /.test(line))).toEqual([])
+    expect(say('set', 'dns/10.1.0.1', 'drain').status).toBe(0)
+    writeFileSync(file(), twoPools)
+    child.kill('SIGHUP')
+    await expect.poll(() => existsSync(path.join(folder, 'sock')), soon).toBe(false)
+  })
+
   test('takes a keepalived.conf as it is, the trick for UDP in it too', async () => {
     const server = (address: string) => `real_server ${address} 53 {
     weight 1
