@@ -80,7 +80,7 @@ interface Orphan {
 }
 
 const GUARD_MS = 5000
-const RETRY = { firstMs: 1000, maxMs: 30_000 }
+const RETRY = { firstMs: 1000, maxMs: 10_000 }
 /** The longest that a drain at the end takes, and how often it looks. */
 const DRAIN_MS = 30_000
 const LOOK_MS = 500
@@ -516,6 +516,7 @@ export class Director
     await this.#withdraw()
     try {
       if (await this.#stateFile?.guard()) {
+        this.#troubles.delete('state')
         const text = `${this.#stateFile!.path} was changed by somebody else: written again`
         this.#events.publish({ event: 'warning', text })
       }
