@@ -1,5 +1,7 @@
 // What happens, in one order for all pools: for hooks, the log, those who follow, and the last changes of the state.
 import { EventEmitter } from 'node:events'
+import type { MirroredPoolEvents } from '../pool/api.js'
+import { poolEvents } from '../pool/events.js'
 import type { MirroredPool } from '../pool/pool.js'
 
 /** What can happen. The first eight are those of a pool. */
@@ -33,17 +35,6 @@ export interface DirectorEvent {
 }
 
 const KEPT = 200
-const POOL_EVENTS = [
-  'up',
-  'down',
-  'drained',
-  'quorum',
-  'drift',
-  'diverged',
-  'warning',
-  'error',
-] as const
-
 export class Events extends EventEmitter<{ event: [event: DirectorEvent] }> {
   #sequence = 0
   readonly #last: DirectorEvent[] = []
@@ -67,7 +58,7 @@ export class Events extends EventEmitter<{ event: [event: DirectorEvent] }> {
 
   /** Passes on what a pool says. */
   hear(pool: MirroredPool): void {
-    for (const name of POOL_EVENTS) {
+    for (const name of poolEvents) {
       pool.on(name, (event: object) => {
         const { server, error } = event as { readonly server?: string; readonly error?: unknown }
         const data = error === undefined ? event : { ...event, error: messageOf(error) }
@@ -85,7 +76,7 @@ export class Events extends EventEmitter<{ event: [event: DirectorEvent] }> {
 
 type Said = Readonly<Record<string, unknown>>
 
-function textOf(name: (typeof POOL_EVENTS)[number], pool: string, event: object): string {
+function textOf(name: keyof MirroredPoolEvents, pool: string, event: object): string {
   const said = event as Said
   const { server, reason, after, message, error } = said
   const who = server === undefined ? pool : `${pool}/${String(server)}`

@@ -38,6 +38,8 @@ const RETRY = { firstMs: 1000, maxMs: 30_000 }
 export class ManagedPool {
   readonly #of: PoolsOf
   #config: PoolConfig
+  /** Those of the configuration, by key. */
+  #backups: ReadonlyMap<string, PoolServer>
   #pool: MirroredPool | undefined
   /** By their digests. */
   readonly #checking = new Map<string, Checking>()
@@ -61,6 +63,7 @@ export class ManagedPool {
   constructor(of: PoolsOf, config: PoolConfig) {
     this.#of = of
     this.#config = config
+    this.#backups = backupsOf(config)
   }
 
   get config(): PoolConfig {
@@ -76,11 +79,6 @@ export class ManagedPool {
     return this.#trouble
   }
 
-  /** The source that its servers come from has given no list yet. */
-  get isWaiting(): boolean {
-    return this.#listed === undefined
-  }
-
   get checkers(): readonly (readonly [check: string, checker: HealthChecker])[] {
     return [...this.#checking.values()].map(({ config, checker }) => [config.name, checker])
   }
@@ -94,7 +92,7 @@ export class ManagedPool {
 
   /** A server as the file or the source has it. */
   listed(server: string): PoolServer | undefined {
-    return this.#listed?.get(server) ?? this.#backups().get(server)
+    return this.#listed?.get(server) ?? this.#backups.get(server)
   }
 
   /** Gives the pool up, for one that opens with other options by {@link change}. The kernel keeps what it holds. */
@@ -118,12 +116,14 @@ export class ManagedPool {
   /** Makes it what another configuration of its name says. What has not changed is not touched. With another identity it is released before. */
   async change(config: PoolConfig): Promise<void> {
     const before = this.#config
+    const backups = this.#backups
     this.#config = config
+    this.#backups = backupsOf(config)
     this.#isReleased = false
     this.#readOwnChecks()
     if (before.identity === config.identity) {
       this.#check()
-      await this.#changeServers(before)
+      await this.#changeServers(before, backups)
     } else {
       this.#check()
       if (config.source === undefined || this.#sourceHasChanged()) await this.#takeList()
@@ -209,11 +209,11 @@ export class ManagedPool {
     }
   }
 
-  async #changeServers(before: PoolConfig): Promise<void> {
+  /** @param old its backups before */
+  async #changeServers(before: PoolConfig, old: ReadonlyMap<string, PoolServer>): Promise<void> {
     const pool = this.#pool
     const { backup, servers, source } = this.#config
-    const old = this.#backups(before)
-    const now = this.#backups()
+    const now = this.#backups
     const same = (key: string) => JSON.stringify(old.get(key)) === JSON.stringify(now.get(key))
     if (pool !== undefined && before.backup !== backup) {
       for (const key of old.keys()) if (!same(key)) await this.#send(pool.remove(key))
@@ -227,15 +227,6 @@ export class ManagedPool {
           await this.#send(pool.add(this.#withOverride(key, server), { backup: true }))
       }
     }
-  }
-
-  #backups({ backup, port } = this.#config): ReadonlyMap<string, PoolServer> {
-    return new Map(
-      backup.map(({ server }) => {
-        const one = typeof server === 'string' ? pooled(server) : server
-        return [serverKeyOf(one, port), one] as const
-      }),
-    )
   }
 
   #wanted(): PoolServer[] {
@@ -290,7 +281,7 @@ export class ManagedPool {
       const pool = await MirroredPool.open(this.#of.client, {
         ...config.options,
         servers: this.#wanted(),
-        backup: [...this.#backups()].map(([key, server]) => this.#withOverride(key, server)),
+        backup: [...this.#backups].map(([key, server]) => this.#withOverride(key, server)),
       })
       // Meanwhile it may be wanted otherwise, or not at all. The kernel keeps what it holds.
       if (this.#closed || this.#isReleased || this.#config !== config || this.#listed !== listed) {
@@ -378,6 +369,15 @@ export class ManagedPool {
       pool.up(member.key).catch(() => {})
     }
   }
+}
+
+function backupsOf({ backup, port }: PoolConfig): ReadonlyMap<string, PoolServer> {
+  return new Map(
+    backup.map(({ server }) => {
+      const one = typeof server === 'string' ? pooled(server) : server
+      return [serverKeyOf(one, port), one] as const
+    }),
+  )
 }
 
 function pooled(server: string): PoolServer {

@@ -1,37 +1,16 @@
 // What a director knows at a moment, as plain JSON: for `ipvs state`, the page, and whoever asks.
-import type { CheckOutcome, HealthState, HealthStatus } from '../health/types.js'
+import type { HealthState, HealthStatus } from '../health/types.js'
 import type { Held, PoolServerStatus, PoolStatus } from '../pool/api.js'
 import type { AdminState } from '../servers.js'
 import type { DirectorEvent } from './events.js'
 import type { ManagedPool } from './managed-pool.js'
 import { handKey, type Override } from './overrides.js'
 
-/** How a server's check goes. */
-export interface CheckState {
+/** How a server's check goes: what its checker knows, but for what the server's own state has. */
+export interface CheckState
+  extends Omit<HealthStatus, 'key' | 'state' | 'since' | 'inFlight' | 'weightFactor'> {
   /** Its name in the file. */
   readonly name: string
-  /** Of the last check; `undefined` before the first one has ended. */
-  readonly last: CheckOutcome | undefined
-  /** Of the last check, in words. */
-  readonly reason: string
-  /** Milliseconds since the epoch. */
-  readonly lastAt: number | undefined
-  /** How long the last check took. */
-  readonly lastMs: number | undefined
-  /** Milliseconds since the epoch. */
-  readonly nextAt: number | undefined
-  /** Successes in a row. */
-  readonly successes: number
-  /** So many successes in a row make it up. */
-  readonly rise: number
-  /** Failures in a row. */
-  readonly failures: number
-  /** So many failures in a row make it down. */
-  readonly fall: number
-  /** It flaps and is to stay down until then: milliseconds since the epoch. */
-  readonly heldUntil: number | undefined
-  /** It has had its first verdict. */
-  readonly decided: boolean
 }
 
 /** A server of a pool. */
@@ -187,31 +166,6 @@ function serverState(
 }
 
 function checkState(name: string, status: HealthStatus): CheckState {
-  const {
-    last,
-    reason,
-    lastAt,
-    lastMs,
-    nextAt,
-    successes,
-    rise,
-    failures,
-    fall,
-    heldUntil,
-    decided,
-  } = status
-  return {
-    name,
-    last,
-    reason,
-    lastAt,
-    lastMs,
-    nextAt,
-    successes,
-    rise,
-    failures,
-    fall,
-    heldUntil,
-    decided,
-  }
+  const { key: _, state: __, since: ___, inFlight: ____, weightFactor: _____, ...rest } = status
+  return { name, ...rest }
 }

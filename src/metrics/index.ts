@@ -5,6 +5,7 @@
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { PoolStatus } from '../pool/api.js'
+import { poolEvents } from '../pool/events.js'
 import { count } from './check-counts.js'
 import { CheckReader, checkFamilies, memberFamilies } from './checks.js'
 import { Estimation } from './estimation.js'
@@ -15,7 +16,7 @@ import {
   type MetricRegistry,
   type MetricSources,
 } from './options.js'
-import { POOL_EVENTS, poolFamilies, serverFamilies } from './pools.js'
+import { poolFamilies, serverFamilies } from './pools.js'
 import { destinationFamilies, TableReader, tableFamilies } from './table.js'
 
 export type { MetricRegistry, MetricSources }
@@ -79,7 +80,7 @@ class Reader {
     this.#sources = sources
     this.#table = new TableReader(mostSeries, destinations)
     this.#checks = checkers && new CheckReader(checkers, buckets)
-    this.#heard = (pools === undefined ? [] : POOL_EVENTS).map((event) => ({
+    this.#heard = (pools === undefined ? [] : poolEvents).map((event) => ({
       channel: `ipvs:${event}`,
       hear: (said) => {
         const { pool } = said as { readonly pool: string }

@@ -1,17 +1,7 @@
 // Figures of pools and their servers.
 import type { PoolServerStatus, PoolStatus } from '../pool/api.js'
+import { poolEvents } from '../pool/events.js'
 import { type Family, leftOutOf } from './family.js'
-
-export const POOL_EVENTS = [
-  'up',
-  'down',
-  'drained',
-  'quorum',
-  'drift',
-  'diverged',
-  'warning',
-  'error',
-] as const
 
 function ofPools(name: string, help: string, value: (pool: PoolStatus) => number): Family {
   return {
@@ -66,7 +56,7 @@ export const poolFamilies: readonly Family[] = [
     type: 'counter',
     *values({ pools, events }) {
       for (const { pool } of pools) {
-        for (const event of POOL_EVENTS) {
+        for (const event of poolEvents) {
           yield { labels: { pool, event }, value: events.get(pool)?.get(event) ?? 0 }
         }
       }

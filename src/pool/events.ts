@@ -21,6 +21,9 @@ const channels: { readonly [K in Name]: ReturnType<typeof channel> } = {
   error: channel('ipvs:error'),
 }
 
+/** What a pool can say. */
+export const poolEvents = Object.keys(channels) as readonly Name[]
+
 export class Events {
   readonly #emitter: EventEmitter<MirroredPoolEvents>
   readonly #pool: string

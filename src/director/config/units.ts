@@ -22,11 +22,3 @@ export function parseDuration(text: unknown): number | undefined {
   const [, number, unit] = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)$/.exec(text) ?? []
   return unit === undefined ? undefined : Number(number) * UNITS[unit]!
 }
-
-/** In the largest unit that divides it: `90s`, `2m`. */
-export function formatDuration(ms: number): string {
-  for (const unit of ['d', 'h', 'm', 's']) {
-    if (ms !== 0 && ms % UNITS[unit]! === 0) return `${ms / UNITS[unit]!}${unit}`
-  }
-  return `${ms}ms`
-}
