@@ -30,6 +30,12 @@ import {
 } from './reconcile/index.js'
 import { type Connection, readConnections } from './system/connections.js'
 import {
+  checkDaemons,
+  type DaemonClient,
+  ensureDaemons,
+  type SyncDaemonsResult,
+} from './system/ensure-sync-daemons.js'
+import {
   checkDaemon,
   checkRole,
   type SyncDaemon,
@@ -440,6 +446,30 @@ export class Ipvs implements TableClient, AsyncDisposable {
     if (!left.some((daemon) => daemon.role === role)) return
     const text = `${target}: the kernel took the command, but it still runs; try again`
     throw new IpvsError('ERR_IPVS_DAEMON_RUNNING', text, { command: 'DEL_DAEMON' })
+  }
+
+  /**
+   * Makes the sync daemons those of a list: none, a master, a backup, or both. One that runs as it is wanted goes on; one
+   * with other settings is stopped and started again; those that are not in the list are stopped. What a daemon of
+   * the list leaves out is the kernel's default; a `maxLength` counts as the most.
+   *
+   * It may be called again and again, and after it was interrupted.
+   *
+   * @throws TypeError, RangeError a bad argument; nothing was changed
+   * @throws IpvsError as {@link startSyncDaemon} and {@link stopSyncDaemon} do; what was done until then stays
+   */
+  async ensureSyncDaemons(
+    daemons: readonly SyncDaemon[],
+    options?: CallOptions,
+  ): Promise<SyncDaemonsResult> {
+    const wanted = checkDaemons(daemons)
+    this.#callDeadline(options)
+    const client: DaemonClient = {
+      syncDaemons: () => this.syncDaemons(options),
+      startSyncDaemon: (daemon) => this.startSyncDaemon(daemon, options),
+      stopSyncDaemon: (role) => this.stopSyncDaemon(role, options),
+    }
+    return ensureDaemons(client, wanted)
   }
 
   /**

@@ -26,6 +26,7 @@ export { findMistakes, type ReconcileOptions, type ReconcileResult } from './rec
 export * from './rules/index.js'
 export * from './sources/index.js'
 export type { Connection } from './system/connections.js'
+export type { SyncDaemonsResult } from './system/ensure-sync-daemons.js'
 export type { SyncDaemon, SyncDaemonStatus, SyncRole } from './system/sync-daemon.js'
 export type { SysctlName, Sysctls } from './system/sysctls.js'
 export type { Timeouts } from './system/timeouts.js'

@@ -250,6 +250,27 @@ export const commands = {
     examples: [{ command: 'ipvs check dns/10.1.0.2', line: 'why is it down?' }],
     exits: { 0: 'it answers as it should', 1: 'it does not, or no director answers' },
   },
+  role: {
+    line: 'whether a director is the active one of several, and makes it so',
+    about: [
+      'Without a word it shows the role, who has said so, and what the kernel has of it. active and standby change it: the sync daemons, the setting backup_only and, where the file says so, the services. The same again does nothing.',
+      'As a notify script of keepalived it takes the words that it is called with: INSTANCE VI_1 MASTER 100. BACKUP, FAULT and STOP are standby.',
+    ],
+    words: [
+      { name: 'ROLE', optional: true, values: ['active', 'standby'] },
+      { name: 'NAME', optional: true },
+      { name: 'STATE', optional: true },
+      { name: 'PRIORITY', optional: true },
+    ],
+    toDirector: true,
+    options: {},
+    examples: [
+      { command: 'ipvs role', line: 'what it is' },
+      { command: 'ipvs role standby', line: 'before this machine is worked on' },
+      { command: 'ipvs role INSTANCE VI_1 MASTER 100', line: 'as keepalived says it' },
+    ],
+    exits: { 0: 'it is so', 1: 'it is not yet, and is tried again; or no director answers' },
+  },
   reload: {
     line: 'makes a director read its file again',
     about: ['A bad file changes nothing. A good one changes only what is another thing in it.'],

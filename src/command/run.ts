@@ -21,6 +21,7 @@ const runs: Readonly<Record<CommandName, () => Promise<Run>>> = {
   events: async () => (await import('./director/events.js')).events,
   set: async () => (await import('./director/set.js')).set,
   check: async () => (await import('./director/check.js')).check,
+  role: async () => (await import('./director/role.js')).role,
   reload: async () => (await import('./director/reload.js')).reload,
   import: async () => (await import('./import.js')).importFile,
   lab: async () => (await import('./lab/lab.js')).lab,

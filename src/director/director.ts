@@ -6,6 +6,7 @@ import { Ipvs } from '../client.js'
 import { IpvsError, rangeError, typeError } from '../errors.js'
 import type { HealthChecker } from '../health/checker.js'
 import { serviceKey } from '../identity.js'
+import type { PoolRole } from '../pool/api.js'
 import type { MirroredPool } from '../pool/pool.js'
 import { ADMIN_STATES, readServer } from '../servers.js'
 import type { Change, ServiceId, ServiceTreeStatus } from '../types.js'
@@ -19,6 +20,8 @@ import { type DirectorEvent, Events, messageOf } from './events.js'
 import { Hooks } from './hooks/hooks.js'
 import { ManagedPool } from './managed-pool.js'
 import { handKey, type OverrideChange, Overrides } from './overrides.js'
+import { Role } from './role/role.js'
+import type { RoleState } from './role/role-keeper.js'
 import { type DirectorState, poolState, type ServerState } from './state.js'
 import { StateFile } from './state-file.js'
 
@@ -101,6 +104,7 @@ export class Director
   readonly #events = new Events()
   readonly #overrides = new Overrides()
   readonly #hooks: Hooks
+  readonly #roles: Role
   readonly #pools = new Map<string, ManagedPool>()
   readonly #startedAt = Date.now()
   readonly #troubles = new Map<string, string>()
@@ -143,6 +147,12 @@ export class Director
     this.client = client
     this.#ownsClient = ownsClient
     this.#hooks = new Hooks((text) => this.#events.publish({ event: 'warning', text }))
+    this.#roles = new Role({
+      client,
+      pools: (role) =>
+        Promise.all([...this.#pools.values()].map((managed) => managed.become(role))),
+      publish: (event, text, data) => this.#events.publish({ event, text, data }),
+    })
     this.#events.on('event', (event) => {
       this.#hooks.tell(event)
       this.emit('event', event)
@@ -190,6 +200,8 @@ export class Director
         )
       }
       const result = await this.#change(config)
+      await this.#roles.use(config)
+      for (const managed of this.#pools.values()) void managed.become(this.#roles.ofPools)
       const { added, changed, removed, same } = result
       const counts = [
         `${added.length} added`,
@@ -249,6 +261,32 @@ export class Director
       state: this.#serverState(managed, server),
       ...(notKept === undefined ? {} : { notKept }),
     }
+  }
+
+  /**
+   * Makes it the active one of several directors, or a standby: its sync daemons, the setting `backup_only`, and, where the
+   * file says so, its services. The same again does nothing; the last word wins, this one or that of the source that
+   * the file names. What fails is tried again.
+   *
+   * @throws TypeError, RangeError (rejects) a bad argument, or the file has no role
+   * @throws IpvsError (rejects) `ERR_IPVS_CLOSED`
+   * @throws Error (rejects) a step has failed, with what the kernel says
+   */
+  async become(role: PoolRole): Promise<RoleState> {
+    this.#checkOpen()
+    return this.#roles.become(role)
+  }
+
+  /**
+   * Takes what a notify script of keepalived was called with: `['INSTANCE', 'VI_1', 'MASTER', '100']`. Of another instance
+   * than that whose FIFO is followed, nothing happens.
+   *
+   * @throws TypeError, RangeError (rejects) words that keepalived does not say
+   * @throws IpvsError, Error (rejects) as {@link become}
+   */
+  async announced(words: readonly string[]): Promise<RoleState> {
+    this.#checkOpen()
+    return this.#roles.announced(words)
   }
 
   /**
@@ -323,6 +361,7 @@ export class Director
           open && servers.every(({ check }) => check === 'none' || check.decided),
       )
     }
+    const { role } = this
     return {
       version: 1,
       time: Date.now(),
@@ -330,11 +369,17 @@ export class Director
       pid: process.pid,
       file: this.#config.file,
       ready: this.#ready,
+      ...(role === undefined ? {} : { role }),
       ...(this.#reload === undefined ? {} : { reload: this.#reload }),
       troubles: [...this.#troubles.values()],
       pools,
       changes: this.#events.last,
     }
+  }
+
+  /** Its role, and how far it is. Default: the file has none. */
+  get role(): RoleState | undefined {
+    return this.#roles.state
   }
 
   /** The last events, oldest first: as in the state. */
@@ -369,7 +414,9 @@ export class Director
     if (state !== undefined) await this.#openState(state)
     this.#leave = stay()
     this.#guard = setInterval(() => void this.#tend(), GUARD_MS).unref()
+    await this.#roles.use(this.#config)
     await this.#change(this.#config)
+    await this.#roles.start()
   }
 
   async #openState(path: string): Promise<void> {
@@ -424,7 +471,12 @@ export class Director
       ...changed.map((pool) => before.get(pool.name)!.change(pool)),
       ...added.map((pool) => {
         const managed = new ManagedPool(
-          { client: this.client, overrides: this.#overrides, events: this.#events },
+          {
+            client: this.client,
+            overrides: this.#overrides,
+            events: this.#events,
+            role: () => this.#roles.ofPools,
+          },
           pool,
         )
         this.#pools.set(pool.name, managed)
@@ -468,6 +520,7 @@ export class Director
 
   async #stop(how: Config['onStop']): Promise<void> {
     clearInterval(this.#guard)
+    await this.#roles.close()
     if (how === 'drain') await this.#drain()
     await Promise.all(
       [...this.#pools.values()].map((managed) =>
@@ -477,6 +530,7 @@ export class Director
         }),
       ),
     )
+    if (how !== 'leave') await this.#roles.withdraw()
     await this.#hooks.close()
     if (this.#ownsClient) await this.client.close()
     this.#leave()
@@ -514,6 +568,7 @@ export class Director
       void this.#save()
     }
     await this.#withdraw()
+    await this.#roles.look()
     try {
       if (await this.#stateFile?.guard()) {
         this.#troubles.delete('state')

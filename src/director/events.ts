@@ -16,6 +16,7 @@ export type DirectorEventName =
   | 'error'
   | 'set'
   | 'reload'
+  | 'role'
 
 /** One thing that has happened. */
 export interface DirectorEvent {

@@ -15,6 +15,7 @@ export {
   type ReadConfigOptions,
   readConfig,
 } from './config/read.js'
+export type { RoleConfig, RoleSource } from './config/role.js'
 export type { ServerConfig, SourceConfig } from './config/servers.js'
 export { askDirector, ControlError, followDirector } from './control/client.js'
 export type { ControlAnswer, ControlRequest } from './control/protocol.js'
@@ -32,5 +33,7 @@ export type { DirectorEvent, DirectorEventName } from './events.js'
 export { type HttpOptions, type HttpServer, type MetricsText, serveHttp } from './http/serve.js'
 export type { DestinationTraffic, HttpState, ServiceTraffic, Traffic } from './http/view.js'
 export type { Override, OverrideChange, Said } from './overrides.js'
+export type { RoleState } from './role/role-keeper.js'
+export type { VrrpName } from './role/words.js'
 export { tellServiceManager } from './service-manager.js'
 export type { CheckState, DirectorState, PoolState, ServerState } from './state.js'

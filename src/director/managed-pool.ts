@@ -2,6 +2,7 @@
 import { Backoff } from '../backoff.js'
 import { HealthChecker } from '../health/checker.js'
 import type { HealthStatus } from '../health/types.js'
+import type { PoolRole } from '../pool/api.js'
 import { follow } from '../pool/follow.js'
 import type { ServerList } from '../pool/held-servers.js'
 import { MirroredPool } from '../pool/pool.js'
@@ -19,6 +20,8 @@ export interface PoolsOf {
   readonly client: TableClient
   readonly overrides: Overrides
   readonly events: Events
+  /** What pools are told: to have their services, or to stand by. */
+  role(): PoolRole
 }
 
 interface Checking {
@@ -129,6 +132,11 @@ export class ManagedPool {
       if (config.source === undefined || this.#sourceHasChanged()) await this.#takeList()
       else await this.#openPool()
     }
+  }
+
+  /** One that is being opened becomes it then. What the kernel refuses is an `error` of the pool's, and tried again. */
+  async become(role: PoolRole): Promise<void> {
+    await this.#pool?.become(role).catch(() => {})
   }
 
   /** What a person has said of a server is another thing now. */
@@ -280,6 +288,7 @@ export class ManagedPool {
     try {
       const pool = await MirroredPool.open(this.#of.client, {
         ...config.options,
+        role: this.#of.role(),
         servers: this.#wanted(),
         backup: [...this.#backups].map(([key, server]) => this.#withOverride(key, server)),
       })
@@ -290,6 +299,7 @@ export class ManagedPool {
       }
       this.#of.events.hear(pool)
       this.#pool = pool
+      void this.become(this.#of.role())
       this.#forget = pool.onMembers(() => this.#membersChanged())
       this.#trouble = undefined
       this.#membersChanged()

@@ -5,6 +5,7 @@ import type { AdminState } from '../servers.js'
 import type { DirectorEvent } from './events.js'
 import type { ManagedPool } from './managed-pool.js'
 import { handKey, type Override } from './overrides.js'
+import type { RoleState } from './role/role-keeper.js'
 
 /** How a server's check goes: what its checker knows, but for what the server's own state has. */
 export interface CheckState
@@ -90,6 +91,8 @@ export interface DirectorState {
         readonly text: string
       }
     | undefined
+  /** Whether it is the active one of several. Default: the file has no role. */
+  readonly role?: RoleState | undefined
   /** What is wrong with the director itself, and what to do. */
   readonly troubles: readonly string[]
   readonly pools: readonly PoolState[]

@@ -155,7 +155,15 @@ interface CommonOptions {
         readonly udp?: DownAction | undefined
       }
     | undefined
+  /** At the start; {@link MirroredPool.become} changes it. Default `'active'`. */
+  readonly role?: PoolRole | undefined
 }
+
+/**
+ * Of one of several directors of the same services. `active`: the kernel holds the services. `standby`: it does not, and the
+ * pool is ready: servers are checked and judged as if it did.
+ */
+export type PoolRole = 'active' | 'standby'
 
 /** Options of {@link MirroredPool.open}. */
 export type MirroredPoolOptions = CommonOptions &
@@ -372,6 +380,7 @@ export interface PoolReads {
 /** What the pool wants and knows, at this moment. */
 export interface PoolStatus {
   readonly pool: string
+  readonly role: PoolRole
   /** Keys of the services. */
   readonly fronts: readonly string[]
   /** Keys of those that the kernel should hold and, as far as the pool knows, does not. */

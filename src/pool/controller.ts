@@ -2,7 +2,7 @@
 // has come of it. Where servers depend on each other, they are judged once for all that a turn of the event loop brings.
 import { BEFORE_CALLS, type TableClient } from '../table-client.js'
 import type { Announcer, HealthNews } from './announcer.js'
-import type { PoolCause } from './api.js'
+import type { PoolCause, PoolRole } from './api.js'
 import type { Policy } from './policy/policy.js'
 import type { Server } from './policy/server.js'
 import type { Reconciler } from './reconciler/reconciler.js'
@@ -114,6 +114,13 @@ export class Controller {
     const round = this.#open(cause)
     for (const server of servers) round.servers.add(server)
     return this.#settle(servers, round)
+  }
+
+  /** Takes the services out of the kernel, or puts them back: with those of all pools that are told in the same turn. */
+  async become(role: PoolRole): Promise<void> {
+    if (this.#policy.role === role) return
+    this.#policy.role = role
+    await this.#open('call').done
   }
 
   /** Judges what this turn has brought, now: something else comes after it. */

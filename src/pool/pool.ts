@@ -14,11 +14,12 @@ import type {
   MirroredPoolEvents,
   MirroredPoolOptions,
   PoolCause,
+  PoolRole,
   PoolStatus,
   PoolWarningCode,
 } from './api.js'
 import { checkPool } from './config/check.js'
-import { readOptions, type Settings } from './config/options.js'
+import { POOL_ROLES, readOptions, type Settings } from './config/options.js'
 import { Controller } from './controller.js'
 import { Drains } from './drains.js'
 import { Events } from './events.js'
@@ -141,7 +142,7 @@ export class MirroredPool
       refusalsChanged: () => this.#controller.refusalsChanged(),
       contested: (keys) => this.#warn('contested', contestedText(keys), 'reconcile'),
     })
-    this.#policy = new Policy(settings.rules, settings.initial === 'adopt')
+    this.#policy = new Policy(settings.rules, settings.initial === 'adopt', settings.role)
     this.#announcer = new Announcer(this.#events, {
       server: (key) => this.#reconciler.servers.get(key),
       isSettled: (servers) => this.#reconciler.isSettled(servers),
@@ -288,6 +289,20 @@ export class MirroredPool
   }
 
   /**
+   * `standby` takes the pool's services out of the kernel, `active` puts them back with the servers that are healthy by
+   * then. All pools of a client that are told in the same turn of the event loop change in one batch. What the kernel
+   * refuses is an event `error`, and tried again.
+   *
+   * @throws TypeError, RangeError (rejects) a bad argument
+   * @throws IpvsError (rejects) `ERR_IPVS_CLOSED`
+   */
+  async become(role: PoolRole): Promise<void> {
+    const checked = checkName(role, 'role', POOL_ROLES)
+    this.#checkOpen()
+    await this.#controller.become(checked)
+  }
+
+  /**
    * Follows a source of server lists, a watched file or a name in the DNS say, and makes each list the pool's servers
    * ({@link setServers}). A source that fails is asked again, and one with too few servers is refused (event
    * `warning`): the pool keeps what it has. Resolves when the source has ended, the signal is aborted or the pool is
@@ -337,6 +352,7 @@ export class MirroredPool
     this.#reconciler.flush()
     return {
       pool: this.name,
+      role: this.#policy.role,
       fronts: this.#fronts.map(({ key }) => key),
       missing: this.#reconciler.missing,
       servers: [...this.#reconciler.servers.values()].map(serverStatus),

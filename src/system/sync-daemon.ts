@@ -48,19 +48,19 @@ export interface CheckedDaemon {
 }
 
 /** linux/ip_vs.h: IP_VS_STATE_MASTER, IP_VS_STATE_BACKUP. */
-const STATES: ReadonlyMap<string, number> = new Map([
+export const daemonStates: ReadonlyMap<string, number> = new Map([
   ['master', 1],
   ['backup', 2],
 ])
 
 export function checkRole(value: unknown, option: string): number {
-  return checkName(value, option, STATES)
+  return checkName(value, option, daemonStates)
 }
 
 /** @throws TypeError, RangeError */
-export function checkDaemon(value: unknown): CheckedDaemon {
-  if (value === undefined) throw typeError('daemon', '{ role, interface }', value)
-  const fields = checkOptions(value, 'daemon', [
+export function checkDaemon(value: unknown, option = 'daemon'): CheckedDaemon {
+  if (value === undefined) throw typeError(option, '{ role, interface }', value)
+  const fields = checkOptions(value, option, [
     'role',
     'interface',
     'syncId',
@@ -69,32 +69,32 @@ export function checkDaemon(value: unknown): CheckedDaemon {
     'port',
     'ttl',
   ])
-  const state = checkRole(fields.role, 'daemon.role')
+  const state = checkRole(fields.role, `${option}.role`)
   const integer = (name: 'syncId' | 'maxLength' | 'port' | 'ttl', min: number, max: number) =>
-    fields[name] === undefined ? 0 : checkInteger(fields[name], `daemon.${name}`, min, max)
+    fields[name] === undefined ? 0 : checkInteger(fields[name], `${option}.${name}`, min, max)
   return {
     state,
-    interface: checkInterface(fields.interface),
+    interface: checkInterface(fields.interface, `${option}.interface`),
     syncId: integer('syncId', 0, 255),
     // ip_vs_sync.c: start_sync_thread wants 1 for a master and 1024 for a backup at least.
-    maxLength: integer('maxLength', state === STATES.get('backup') ? 1024 : 1, 65_507),
+    maxLength: integer('maxLength', state === daemonStates.get('backup') ? 1024 : 1, 65_507),
     port: integer('port', 1, 65_535),
     ttl: integer('ttl', 1, 255),
-    group: fields.group === undefined ? undefined : checkGroup(fields.group),
+    group: fields.group === undefined ? undefined : checkGroup(fields.group, `${option}.group`),
   }
 }
 
-function checkInterface(value: unknown): string {
+function checkInterface(value: unknown, option: string): string {
   const rule =
     'an interface name such as "eth0", 1 to 15 bytes of ASCII without "/" and white space'
-  if (typeof value !== 'string') throw typeError('daemon.interface', rule, value)
-  if (!/^[\x21-\x2e\x30-\x7e]{1,15}$/.test(value)) throw rangeError('daemon.interface', rule, value)
+  if (typeof value !== 'string') throw typeError(option, rule, value)
+  if (!/^[\x21-\x2e\x30-\x7e]{1,15}$/.test(value)) throw rangeError(option, rule, value)
   return value
 }
 
-function checkGroup(value: unknown): AddressBytes {
-  const { bytes } = parseAddress(value, 'daemon.group')
-  if (!isMulticast(bytes)) throw rangeError('daemon.group', 'a multicast address', value)
+function checkGroup(value: unknown, option: string): AddressBytes {
+  const { bytes } = parseAddress(value, option)
+  if (!isMulticast(bytes)) throw rangeError(option, 'a multicast address', value)
   return bytes
 }
 
@@ -105,7 +105,7 @@ export function daemonStatus(
   group: AddressBytes,
   rest: Omit<SyncDaemonStatus, 'role' | 'group'>,
 ): SyncDaemonStatus {
-  const role = state === STATES.get('master') ? 'master' : 'backup'
+  const role = state === daemonStates.get('master') ? 'master' : 'backup'
   const known = af === AF_INET || af === AF_INET6
   return { role, group: known ? formatAddress(af, group) : '', ...rest }
 }

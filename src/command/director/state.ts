@@ -1,5 +1,5 @@
 // ipvs state: what a director knows.
-import type { DirectorState, PoolState, ServerState } from '../../director/index.js'
+import type { DirectorState, PoolState, RoleState, ServerState } from '../../director/index.js'
 import { CommandError } from '../errors.js'
 import { print, printJson } from '../output.js'
 import { type Paint, painter } from '../paint.js'
@@ -40,14 +40,22 @@ function pick(seen: DirectorState, word: string | undefined): DirectorState {
 }
 
 function showState(seen: DirectorState, paint: Paint): string {
-  const { pid, file, startedAt, time, ready, troubles, reload, pools } = seen
+  const { pid, file, startedAt, time, ready, troubles, reload, role, pools } = seen
   const head = [
     `director ${pid} of ${file}, up ${ago(time - startedAt)}${ready ? '' : paint('yellow', ', not ready yet')}`,
     ...(reload === undefined ? [] : [`${ago(time - reload.time)} ago: ${reload.text}`]),
+    ...(role === undefined ? [] : [roleLine(role, time, paint)]),
     ...troubles.map((text) => paint('red', text)),
   ]
   const parts = pools.map((pool) => showPool(pool, time, paint))
   return `${[...head, ...parts.flatMap((lines) => ['', ...lines])].join('\n')}\n`
+}
+
+function roleLine(role: RoleState, now: number, paint: Paint): string {
+  const { reached, since, from, trouble } = role
+  const line = `${role.role} for ${ago(now - since)}, ${from}`
+  if (trouble !== undefined) return paint('red', `${line}: ${trouble}`)
+  return reached ? line : paint('yellow', `${line}, not complete yet`)
 }
 
 function showPool(pool: PoolState, now: number, paint: Paint): string[] {

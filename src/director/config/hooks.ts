@@ -15,6 +15,7 @@ export type HookEvent =
   | 'diverged'
   | 'warning'
   | 'error'
+  | 'role'
 
 const EVENTS: readonly HookEvent[] = [
   'up',
@@ -27,6 +28,7 @@ const EVENTS: readonly HookEvent[] = [
   'diverged',
   'warning',
   'error',
+  'role',
 ]
 
 /** A program to start, or an address to send to, when something happens. */

@@ -7,6 +7,7 @@ import { type HookConfig, readHooks } from './hooks.js'
 import { ConfigError, type Path } from './mistakes.js'
 import { notInDefaults, type PoolConfig, readPool } from './pools.js'
 import { type Fields, isMap, Reader, shown } from './reader.js'
+import { type RoleConfig, readRole } from './role.js'
 import { digestOf, resolveValues } from './values.js'
 
 /** Where and for whom the director answers over HTTP. */
@@ -40,6 +41,8 @@ export interface Config {
   readonly state?: string | undefined
   /** Default `leave`. */
   readonly onStop: OnStop
+  /** Who says whether it is the active one of several, and what that means. Default: there is one director only. */
+  readonly role?: RoleConfig | undefined
 }
 
 const KEYS = [
@@ -52,6 +55,7 @@ const KEYS = [
   'http',
   'state',
   'onStop',
+  'role',
   '$schema',
 ]
 
@@ -151,6 +155,7 @@ function readAll(
     return isSame && !ELSEWHERE.test(text) ? before.read.get(name) : undefined
   }
   const pools = readPools(fields, from, known)
+  const role = fields.role === undefined ? undefined : readRole(fields.role, ['role'], reader)
   const config: Config = {
     file,
     ...(netns === undefined ? {} : { netns }),
@@ -162,6 +167,7 @@ function readAll(
     ...(fields.http === undefined ? {} : { http: readHttp(fields.http, ['http'], reader) }),
     ...(state === undefined ? {} : { state: reader.text(state, ['state'], 'the path of a file') }),
     onStop: reader.oneOf(onStop, ['onStop'], ['leave', 'withdraw', 'drain']) ?? 'leave',
+    ...(role === undefined ? {} : { role }),
   }
   return { config, checks: digest, written }
 }

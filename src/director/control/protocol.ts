@@ -24,6 +24,13 @@ export type ControlRequest = {
     }
   | { readonly do: 'check'; readonly target: string }
   | { readonly do: 'connections'; readonly target: string }
+  | {
+      readonly do: 'role'
+      /** Default: it stays as it is. */
+      readonly become?: string
+      /** What a notify script of keepalived was called with. Default: nothing. */
+      readonly notify?: readonly string[]
+    }
   | { readonly do: 'reload' }
   /** Each event from now on, until the connection ends. */
   | { readonly do: 'events' }

@@ -3,6 +3,7 @@ import { chmod, lstat, mkdir, unlink } from 'node:fs/promises'
 import { createServer, connect as dial, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
+import type { PoolRole } from '../../pool/api.js'
 import { didYouMean, quoted } from '../../validate/spelling.js'
 import type { Director, ReloadResult, StateFilter } from '../director.js'
 import type { DirectorEvent } from '../events.js'
@@ -206,6 +207,8 @@ class Client {
         return this.#director.check(target as string)
       case 'connections':
         return this.#director.connections(target as string)
+      case 'role':
+        return this.#role(request)
       case 'reload':
         return this.#options.reload()
       case 'events':
@@ -213,6 +216,12 @@ class Client {
       default:
         return this.#director.state(readFilter(request))
     }
+  }
+
+  async #role({ become, notify }: Request): Promise<object> {
+    if (become !== undefined) return this.#director.become(become as PoolRole)
+    if (notify !== undefined) return this.#director.announced(notify as string[])
+    return this.#director.role ?? {}
   }
 
   #follow(id: unknown): object {
@@ -252,6 +261,7 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   set: ['target', 'admin', 'weight', 'forMs'],
   check: ['target'],
   connections: ['target'],
+  role: ['become', 'notify'],
   reload: [],
   events: [],
 }

@@ -230,8 +230,9 @@ class Service {
   }
 
   async #health(response: ServerResponse): Promise<void> {
-    const { healthy } = await this.#view.state()
-    sendJson(response, healthy ? 200 : 503, { healthy })
+    const { healthy, role } = await this.#view.state()
+    const said = role === undefined ? {} : { role: role.role }
+    sendJson(response, healthy ? 200 : 503, { healthy, ...said })
   }
 
   async #readiness(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -17,7 +17,7 @@ import {
   checkService,
   METHODS,
 } from '../../validate.js'
-import type { DownAction, MirroredPoolOptions } from '../api.js'
+import type { DownAction, MirroredPoolOptions, PoolRole } from '../api.js'
 import { carries, type FrontId, type FrontSpec, readFronts } from './fronts.js'
 import { type Rules, readRules } from './rules.js'
 
@@ -52,11 +52,13 @@ export interface Settings {
   readonly initial: Initial
   /** False: a service that exists keeps its one-packet setting. */
   readonly onePacketGiven: boolean
+  readonly role: PoolRole
 }
 
 const INITIALS = new Map((['up', 'adopt', 'down'] as const).map((name) => [name, name]))
 const DRIFT_POLICIES = new Map((['repair', 'report'] as const).map((name) => [name, name]))
 const SYSCTLS = new Map((['report', 'apply'] as const).map((name) => [name, name]))
+export const POOL_ROLES = new Map((['active', 'standby'] as const).map((name) => [name, name]))
 const DOWN_ACTIONS = new Map((['remove', 'quiesce'] as const).map((name) => [name, name]))
 
 /** @throws TypeError, RangeError naming the option */
@@ -76,6 +78,7 @@ export function readOptions(options: unknown): Settings {
     'tunnel',
     'initial',
     'onDown',
+    'role',
     'backup',
     'quorum',
     'panic',
@@ -86,7 +89,7 @@ export function readOptions(options: unknown): Settings {
     'sysctls',
     'udpTimeoutSeconds',
   ])
-  const { name, tunnel, initial, drift = 'repair' } = fields
+  const { name, tunnel, initial, drift = 'repair', role = 'active' } = fields
   const ids = readFronts(fields)
   checkName(fields.forwarding, 'options.forwarding', METHODS)
   const forwarding = fields.forwarding as ForwardingMethod
@@ -117,6 +120,7 @@ export function readOptions(options: unknown): Settings {
     namespace: readNamespace(fields),
     initial: initial === undefined ? 'up' : checkName(initial, 'options.initial', INITIALS),
     onePacketGiven: onePacket !== undefined,
+    role: checkName(role, 'options.role', POOL_ROLES),
   }
 }
 

@@ -1,5 +1,6 @@
 // Judges the servers of a pool together, and remembers what the next judgement needs. It alone decides who serves, and
 // with how much of the weight. Its clock is monotonic.
+import type { PoolRole } from '../api.js'
 import type { Rules } from '../config/rules.js'
 import {
   type Assignment,
@@ -18,6 +19,8 @@ import { effectiveWeight } from './weight.js'
 type Servers = ReadonlyMap<string, Server>
 
 export class Policy {
+  /** What the caller has said last. */
+  role: PoolRole
   readonly #rules: Rules
   readonly #limiter: Limiter
   readonly #limited: boolean
@@ -30,7 +33,8 @@ export class Policy {
   #amount = 0
   #withdrawn = false
 
-  constructor(rules: Rules, adopts: boolean) {
+  constructor(rules: Rules, adopts: boolean, role: PoolRole) {
+    this.role = role
     this.#standing = first(adopts)
     this.#rules = rules
     const { quorum, panic, slowStart, maxChangesPerMinute } = rules
@@ -59,9 +63,9 @@ export class Policy {
     return this.#amount
   }
 
-  /** The pool's services have to leave the kernel. */
+  /** The pool's services have to leave the kernel: it stands by, or has lost its quorum. */
   get withdrawn(): boolean {
-    return this.#withdrawn
+    return this.role === 'standby' || this.#withdrawn
   }
 
   get panicking(): boolean {
