@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "socket_address.h"
@@ -27,11 +28,23 @@ int Watch(int epoll, int fd, uint32_t events, uint64_t name) {
   return errno == ENOSPC ? ENOMEM : errno;
 }
 
+// Where nobody listens on a local port, the kernel may give that very port to the one that connects, who then reaches itself
+// (TCP's simultaneous open).
+bool IsItself(int fd) {
+  sockaddr_storage here{};
+  sockaddr_storage there{};
+  socklen_t here_size = sizeof here;
+  socklen_t there_size = sizeof there;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&here), &here_size) != 0) return false;
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&there), &there_size) != 0) return false;
+  return here_size == there_size && std::memcmp(&here, &there, here_size) == 0;
+}
+
 // 0 once it is connected, kPending before, else why it will not be.
 int Look(int fd) {
   pollfd one{fd, POLLOUT, 0};
   if (poll(&one, 1, 0) <= 0) return Connector::kPending;
-  if ((one.revents & (POLLERR | POLLHUP)) == 0) return 0;
+  if ((one.revents & (POLLERR | POLLHUP)) == 0) return IsItself(fd) ? ECONNREFUSED : 0;
   int error = 0;
   socklen_t size = sizeof error;
   return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;

@@ -281,6 +281,22 @@ kernelSuite('sockets of checks', () => {
     await expect.poll(() => [descriptors(), threads()]).toEqual(before)
   })
 
+  test('a check that got the port of the server is not its answer', () => {
+    using alone = namespace()
+    const range = '/proc/sys/net/ipv4/ip_local_port_range'
+    alone.run(['sh', '-c', `echo 41000 41001 > ${range}`])
+    const said = programValue('itself.mjs', ['41000'], {
+      under: ['ip', 'netns', 'exec', alone.name],
+    })
+    expect(said).toEqual({
+      tcp: [expect.stringMatching(/: connection refused$/)],
+      'tcp by a device': [expect.stringMatching(/: connection refused$/)],
+      expect: [expect.stringMatching(/: connection refused$/)],
+      udp: [expect.stringMatching(/: connection refused$/)],
+      'udp by a device': ['healthy'],
+    })
+  })
+
   test('TCP checks keep their thread of JavaScript until they have an answer, and leave nothing in one that is ended', () => {
     type Left = { threads: number; descriptors: number }
     const { first, last, said, code } = programValue<{

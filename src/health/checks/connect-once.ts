@@ -5,7 +5,7 @@ import { rangeError } from '../../errors.js'
 import { type Addon, type NativeConnector, PENDING } from '../../kernel/addon.js'
 import { loadAddon } from '../../kernel/load-addon.js'
 import { Inconclusive } from '../outcome.js'
-import { closeWithReset, dial } from './connection.js'
+import { closeWithReset, dial, isItself, refused } from './connection.js'
 import type { CheckRoute } from './endpoint.js'
 import { withSocket } from './own-socket.js'
 
@@ -110,7 +110,8 @@ function byNode(route: CheckRoute, done: Done): GiveUp {
     return true
   }
   socket.once('connect', () => {
-    if (end()) done()
+    const error = isItself(socket) ? refused(route) : undefined
+    if (end()) done(error)
   })
   // Stays after the end: a reset that crosses ours must not be thrown.
   socket.on('error', (error) => {

@@ -1,5 +1,6 @@
 // One connection of a check, over TCP or TLS: made to a literal address, closed with a reset on every path.
 import { connect, type Socket } from 'node:net'
+import { constants } from 'node:os'
 import type { TLSSocket } from 'node:tls'
 import { onAbort } from '../../abort.js'
 import { describe, describeAbort } from '../outcome.js'
@@ -95,11 +96,33 @@ export function withConnection<T>(
     socket.once('connect', () => {
       if (over) return
       missing = ''
+      if (isItself(socket)) return fail(refused(endpoint))
       attempt(() => {
         if (tls === undefined) talk(socket, control)
         else control.startTls(tls, (layer) => talk(layer, control))
       })
     })
+  })
+}
+
+/**
+ * Where nobody listens on a local port, the kernel may give that very port to the one that connects, who then reaches
+ * itself (TCP's simultaneous open).
+ */
+export function isItself({ localAddress, localPort, remoteAddress, remotePort }: Socket): boolean {
+  return localPort === remotePort && localAddress === remoteAddress
+}
+
+/** As of a socket of Node.js. */
+export function refused({ address, port }: CheckRoute): Error {
+  const code = 'ECONNREFUSED'
+  const error = new Error(`connect ${code} ${address}:${port}`)
+  return Object.assign(error, {
+    errno: -constants.errno[code],
+    code,
+    syscall: 'connect',
+    address,
+    port,
   })
 }
 

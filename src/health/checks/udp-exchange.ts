@@ -1,5 +1,5 @@
 // One datagram sent and the reply to it, on a socket of their own.
-import { createSocket } from 'node:dgram'
+import { createSocket, type Socket } from 'node:dgram'
 import { onAbort } from '../../abort.js'
 import { describe, describeAbort } from '../outcome.js'
 import type { CheckRoute } from './endpoint.js'
@@ -31,9 +31,10 @@ const MAX_WORDS = 3
  * @throws Error (rejects) with `label`, a colon and the reason; its `cause` is the system error, if it was one.
  */
 export function exchange<T extends object>(
-  { endpoint, payload, label, signal, echo }: ExchangePlan,
+  plan: ExchangePlan,
   read: (datagram: Buffer) => T | NotOurs,
 ): Promise<T> {
+  const { endpoint, payload, label, signal, echo } = plan
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(new Error(`${label}: ${describeAbort(signal)}`))
     const socket = createSocket({
@@ -76,6 +77,13 @@ export function exchange<T extends object>(
     })
     socket.once('connect', () => {
       if (over) return
+      if (!echo && isItself(socket)) {
+        over = true
+        forget()
+        // It keeps its port until the next one has another.
+        resolve(exchange(plan, read).finally(() => socket.close()))
+        return
+      }
       socket.send(payload, (error) => {
         if (error !== null) fail(error)
       })
@@ -98,4 +106,11 @@ export function exchange<T extends object>(
     socket.once('listening', connect)
     socket.bind({ address: endpoint.localAddress, exclusive: true })
   })
+}
+
+/** The kernel may give a socket the very port that it is to send to: at once where nobody has it, or by a device. */
+function isItself(socket: Socket): boolean {
+  const here = socket.address()
+  const there = socket.remoteAddress()
+  return here.port === there.port && here.address === there.address
 }
