@@ -18,11 +18,12 @@ struct Opening {
   CheckSocket result;
 };
 
-// The port is chosen when it connects, one after the other: IPVS remembers for a while where the last ones led, which a random
-// one could meet.
-int Bind(int fd, const std::string& text) {
-  const int on = 1;
-  (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+// Of TCP, the port is chosen when it connects, one after the other: IPVS remembers for a while where the last ones led, which a
+// random one could meet. Of UDP, now: libuv makes the address of a socket that it takes over one to share (SO_REUSEADDR), so
+// that two that connect at once could get one port, and one of them both replies.
+int Bind(int fd, int type, const std::string& text) {
+  const int late = type == SOCK_STREAM ? 1 : 0;
+  (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof late);
   sockaddr_storage address;
   const socklen_t size = ToSocketAddress(text, 0, &address);
   if (size == 0) {
@@ -49,7 +50,9 @@ void Open(Opening* opening) {
   if (size != 0 && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, plan.device.data(), size) != 0) {
     return refuse("device", errno);
   }
-  if (!plan.local_address.empty() && Bind(fd, plan.local_address) != 0) {
+  const bool is_udp = plan.type == SOCK_DGRAM && plan.protocol == 0;
+  if (plan.local_address.empty() && is_udp) plan.local_address = plan.family == AF_INET6 ? "::" : "0.0.0.0";
+  if (!plan.local_address.empty() && Bind(fd, plan.type, plan.local_address) != 0) {
     return refuse("localAddress", errno);
   }
   opening->result.file = std::move(file);

@@ -53,7 +53,8 @@ export async function ensureDaemons(
   const isKept = (status: SyncDaemonStatus) => wanted.some((daemon) => isAsWanted(status, daemon))
   for (const status of running) {
     if (isKept(status)) continue
-    await client.stopSyncDaemon(status.role)
+    // Somebody else may have stopped it in between.
+    await client.stopSyncDaemon(status.role).catch(unless('ERR_IPVS_DAEMON_STOPPED'))
     stopped.push(status.role)
   }
   for (const daemon of wanted) {
@@ -92,4 +93,10 @@ function isAsWanted(status: SyncDaemonStatus, daemon: SyncDaemon): boolean {
 function groupText(group: CheckedDaemon['group']): string {
   if (group === undefined) return '224.0.0.81'
   return formatAddress(group.length === 4 ? AF_INET : AF_INET6, group)
+}
+
+function unless(code: string): (error: unknown) => void {
+  return (error) => {
+    if ((error as { readonly code?: unknown }).code !== code) throw error
+  }
 }

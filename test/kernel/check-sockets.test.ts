@@ -297,6 +297,15 @@ kernelSuite('sockets of checks', () => {
     })
   })
 
+  test('checks of one server at the same time take each their own answer', () => {
+    using alone = namespace()
+    // Few ports to choose from: two that get the same one would be seen.
+    const range = '/proc/sys/net/ipv4/ip_local_port_range'
+    alone.run(['sh', '-c', `echo 41000 41063 > ${range}`])
+    const under = ['ip', 'netns', 'exec', alone.name]
+    expect(programValue('at-once.mjs', ['42000'], { under })).toEqual({ healthy: 480 })
+  })
+
   test('TCP checks keep their thread of JavaScript until they have an answer, and leave nothing in one that is ended', () => {
     type Left = { threads: number; descriptors: number }
     const { first, last, said, code } = programValue<{

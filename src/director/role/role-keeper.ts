@@ -49,7 +49,7 @@ export interface RoleOf {
  */
 type Phase = 'idle' | 'working' | 'waiting'
 
-const RETRY = { firstMs: 500, maxMs: 10_000 }
+const RETRY = { firstMs: 200, maxMs: 10_000 }
 
 export class RoleKeeper {
   readonly #of: RoleOf
