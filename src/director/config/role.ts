@@ -31,6 +31,7 @@ export interface RoleConfig {
 }
 
 const KEYS = ['follow', 'sync', 'standby', 'backupOnly']
+const SYNC_KEYS = ['interface', 'syncId', 'daemons', 'group', 'port', 'ttl', 'maxLength']
 const FOLLOW =
   '{ fifo: /run/keepalived/ipvs, instance: VI_1 }, { file: PATH } or { command: [PROGRAM] }'
 
@@ -113,8 +114,10 @@ function readSync(value: unknown, path: Path, reader: Reader): RoleConfig['sync'
     return undefined
   }
   const { daemons = 'follow', ...daemon } = value
-  if ('role' in daemon) reader.add([...path, 'role'], 'must be left out: the director says it')
-  const { role: _, ...settings } = daemon
+  reader.known(value, path, SYNC_KEYS)
+  const settings = Object.fromEntries(
+    Object.entries(daemon).filter(([key]) => SYNC_KEYS.includes(key)),
+  )
   const word = reader.oneOf(daemons, [...path, 'daemons'], ['follow', 'both'])
   const translated = reader.translate(settings, path, {})
   const made = reader.check(

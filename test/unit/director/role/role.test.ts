@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, chmodSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import path from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { Ipvs } from '../../../../src/client.js'
@@ -16,6 +26,13 @@ const services = (kernel: MemoryKernel) =>
     .rules()
     .split('\n')
     .filter((line) => line.startsWith('-A'))
+
+/** As keepalived writes: it waits for no reader. */
+function announce(fifo: string, lines: string): void {
+  const fd = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK)
+  writeSync(fd, lines)
+  closeSync(fd)
+}
 
 test('without the key a director has no role, and says so to whom asks for one', async () => {
   const { director } = await direct(twoPools)
@@ -103,7 +120,7 @@ test('a standby that withdraws has no services; they come with the servers that 
   expect(kernel.rules()).toBe('')
   sent.length = 0
   await director.become('active')
-  expect(sent.filter(({ op }) => op === 'replace-service')).toHaveLength(3)
+  expect(sent.filter(({ op }) => op === 'ensure-service')).toHaveLength(3)
   expect(kernel.rules().split('\n').filter(Boolean).toSorted()).toEqual([
     '-A -t 192.0.2.53:389 -s wrr',
     '-A -t 192.0.2.53:53 -s wrr',
@@ -155,6 +172,7 @@ test.each(['startSyncDaemon', 'stopSyncDaemon', 'syncDaemons', 'setSysctl', 'sys
           expect(events.filter(({ event }) => event === 'error')).toHaveLength(1)
         } else expect(told).toBeUndefined()
         await vi.waitFor(() => expect(director.role).toMatchObject({ role: target, reached: true }))
+        client[name] = call as never
         expect(director.role!.trouble).toBeUndefined()
         expect(await daemons(client)).toEqual([target === 'active' ? 'master' : 'backup'])
         expect(await client.sysctls()).toMatchObject({ backup_only: target === 'active' ? 0 : 1 })
@@ -255,7 +273,6 @@ test('the role is what a file says, and stays when it says nothing', async () =>
   await is('active')
   expect(director.role!.trouble).toBeUndefined()
   expect(events.filter(({ event }) => event === 'role').map(({ text }) => text)).toEqual([
-    expect.stringMatching(/the role is active: .*role: MASTER$/),
     expect.stringMatching(/the role is standby: .*role: backup$/),
     expect.stringMatching(/the role is active: .*role: active$/),
   ])
@@ -290,12 +307,12 @@ test("the role is what keepalived's FIFO says, also when it is made anew, and wh
     vi.waitFor(() => expect(director.role).toMatchObject({ role, reached: true }), 5000)
   await vi.waitFor(() => expect(statSync(fifo).isFIFO()).toBe(true))
   expect(statSync(fifo).mode & 0o777).toBe(0o600)
-  appendFileSync(
+  announce(
     fifo,
     'INSTANCE "VI_2" MASTER 100\nINSTANCE "VI_1" BACKUP 90\nINSTANCE "VI_1" MASTER 100\n',
   )
   await is('active')
-  appendFileSync(fifo, 'INSTANCE "VI_1" MASTER_RX_LOWER_PRI 100\n')
+  announce(fifo, 'INSTANCE "VI_1" MASTER_RX_LOWER_PRI 100\n')
   await vi.waitFor(() =>
     expect(events.filter(({ event }) => event === 'warning')).toMatchObject([
       { text: expect.stringMatching(/another director announces that it is master as well/) },
@@ -305,7 +322,7 @@ test("the role is what keepalived's FIFO says, also when it is made anew, and wh
   rmSync(fifo)
   execFileSync('mkfifo', [fifo])
   await vi.waitFor(() => {
-    appendFileSync(fifo, 'INSTANCE "VI_1" FAULT 100\n')
+    announce(fifo, 'INSTANCE "VI_1" FAULT 100\n')
     expect(director.role).toMatchObject({ role: 'standby' })
   }, 5000)
   await director.stop('leave')
@@ -347,7 +364,7 @@ test.each([
     'sync: { interface: eth0, daemons: all }',
     /role\.sync\.daemons must be one of "follow", "both"/,
   ],
-  ['sync: { interface: eth0, id: 3 }', /role\.sync.* "?id/],
+  ['sync: { interface: eth0, id: 3 }', /role\.sync\.id must be left out: there is no such key/],
   [
     'standby: kept',
     /role\.standby must be one of "keep", "withdraw", did you mean "keep"|role\.standby/,
