@@ -54,9 +54,12 @@ const UNAUTHENTICATED = 16
 /** These have the code of any bad argument. */
 const OF_LOGIN = /authentication failed|user name is empty|auth token|revision of auth store is old/
 
+/** Of a token that is over; a watch is denied then as if the user might not read it. */
+const OF_TOKEN = /user name is empty|auth token|revision of auth store is old|permission denied/
+
 /** A new token may help. */
-export function isAboutToken({ message }: EtcdError): boolean {
-  return /user name is empty|auth token|revision of auth store is old/.test(message)
+export function isAboutToken({ code, message }: EtcdError): boolean {
+  return code === 'ERR_ETCD_PERMISSION' && OF_TOKEN.test(message)
 }
 
 /** An answer that is an error, by its gRPC status code. */
