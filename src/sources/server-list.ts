@@ -91,6 +91,16 @@ function eachOnce(all: readonly Placed[]): PoolServer[] {
   return all.map(({ server }) => server)
 }
 
+/** Sorted and each once, for lists that come in any order and have those twice that are known twice. The first one counts. */
+export function inOrder(servers: readonly PoolServer[]): PoolServer[] {
+  const known = new Map<string, PoolServer>()
+  for (const server of servers) {
+    const key = endpointKey(server.address, server.port ?? 0)
+    if (!known.has(key)) known.set(key, server)
+  }
+  return [...known].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, server]) => server)
+}
+
 /** A line may begin with a bracket too: `[2001:db8::1]:53`. */
 function isJson(text: string): boolean {
   return /^\s*(?:\{|\[\s*(?:["{\]]|$))/.test(text)
