@@ -117,9 +117,13 @@ export class EtcdClient {
     const signal = checkSignal(options.signal, 'options.signal')
     const range = rangeOf(checkKey(prefix, 'prefix'))
     const create = { ...range, start_revision: String(fromRevision) }
-    const { endpoint, stream, messages, header } = await this.#endpoints.ask(signal, (at) =>
-      this.#login.with(at, (token) => this.#requests.watch(at, create, { token, signal })),
-    )
+    const ask = (at: URL) =>
+      this.#login.with(at, (token) => this.#requests.watch(at, create, { token, signal }))
+    const begun = await this.#endpoints.ask(signal, ask).catch((error: Error) => {
+      if (!signal?.aborted) throw error
+    })
+    if (begun === undefined) return
+    const { endpoint, stream, messages, header } = begun
     const forget = this.#pulse.feel(endpoint, (error) => stream.end(error))
     try {
       const isAnother = clusterId !== undefined && clusterId !== header.clusterId

@@ -244,7 +244,8 @@ class Exchange implements HttpStream {
   }
 
   #failed(error: unknown): HttpError {
-    return error instanceof HttpError ? error : new HttpError(this.#url, this.#why ?? error)
+    const why = this.#why ?? error
+    return why instanceof HttpError ? why : new HttpError(this.#url, why)
   }
 }
 

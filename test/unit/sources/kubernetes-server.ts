@@ -30,13 +30,12 @@ export async function kubernetesServer(token?: string) {
   const watches = new Map<ServerResponse, string>()
   let fault: { readonly status: number; readonly text: string } | undefined
 
-  const server = await webServer((request, response) => {
+  const server = await webServer((request, response): unknown => {
     const { pathname, searchParams } = new URL(request.url!, 'http://kubernetes')
     const answer = (status: number, body: object) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     if (fault !== undefined) {
-      response.writeHead(fault.status).end(fault.text)
-      return
+      return response.writeHead(fault.status).end(fault.text)
     }
     if (token !== undefined && request.headers.authorization !== `Bearer ${token}`)
       return answer(401, status(401, 'Unauthorized', 'Unauthorized'))
@@ -51,15 +50,14 @@ export async function kubernetesServer(token?: string) {
       const from = Number(searchParams.get('resourceVersion'))
       if (from < oldest) {
         write(response, { type: 'ERROR', object: gone() })
-        response.end()
-        return
+        return response.end()
       }
       watches.set(response, wanted)
       response.once('close', () => watches.delete(response))
       for (const event of events) if (event.version > from) tell(response, wanted, event)
-      return
+      return response
     }
-    answer(200, {
+    return answer(200, {
       kind: 'EndpointSliceList',
       apiVersion: 'discovery.k8s.io/v1',
       metadata: { resourceVersion: String(version) },

@@ -16,7 +16,7 @@ export interface WebServer {
 }
 
 export async function webServer(
-  answer: (request: IncomingMessage, response: ServerResponse, body: string) => void,
+  answer: (request: IncomingMessage, response: ServerResponse, body: string) => unknown,
 ): Promise<WebServer> {
   const requests: IncomingMessage[] = []
   const open = new Set<ServerResponse>()
