@@ -16,6 +16,7 @@ import {
   checkSignal,
   DAY_MS,
 } from '../validate.js'
+import { readFamilies } from './families.js'
 import { type ServerSource, serverSource, unlessAborted } from './source.js'
 
 /** What is asked of a resolver: any `Resolver` of `node:dns/promises` will do. */
@@ -52,10 +53,6 @@ interface Settings {
   readonly resolver: ServerResolver | undefined
 }
 
-const FAMILIES = new Map<string, Family>([
-  ['ipv4', 'ipv4'],
-  ['ipv6', 'ipv6'],
-])
 const TYPES = new Map([
   ['A', 'A'],
   ['AAAA', 'AAAA'],
@@ -95,10 +92,14 @@ export function resolveServers(name: string, options?: ResolveServersOptions): S
     name: checkHost(name),
     type,
     port: readPort(fields.port, type),
-    families: readFamilies(fields.families, type),
+    families: readFamilies(fields.families),
     intervalMs: checkInteger(intervalMs, 'options.intervalMs', 1000, DAY_MS),
     ttl: checkBoolean(ttl, 'options.ttl'),
     resolver: readResolver(fields.resolver),
+  }
+  if (fields.families !== undefined && type !== 'SRV') {
+    const rule = `left out: type ${type} says which addresses`
+    throw typeError('options.families', rule, fields.families)
   }
   if (ttl === true && type === 'SRV') {
     const rule = 'false or left out: Node.js does not tell the time to live of SRV records'
@@ -307,21 +308,6 @@ function readPort(port: unknown, type: string): number | undefined {
   if (port === undefined) return undefined
   if (type === 'SRV') throw typeError('options.port', 'left out: SRV records have a port', port)
   return checkInteger(port, 'options.port', 1, 65_535)
-}
-
-function readFamilies(families: unknown, type: string): readonly Family[] {
-  if (families === undefined) return ['ipv4']
-  if (type !== 'SRV') {
-    throw typeError('options.families', `left out: type ${type} says which addresses`, families)
-  }
-  if (!Array.isArray(families)) {
-    throw typeError('options.families', 'an array of "ipv4", "ipv6" or both', families)
-  }
-  if (families.length === 0) throw rangeError('options.families', 'not empty', families)
-  const checked = families.map((family: unknown, index) =>
-    checkName(family, `options.families[${index}]`, FAMILIES),
-  )
-  return [...new Set(checked)]
 }
 
 function readResolver(resolver: unknown): ServerResolver | undefined {

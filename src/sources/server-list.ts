@@ -1,4 +1,4 @@
-// The formats of a file with servers: one per line, or a JSON array.
+// The formats of lists of servers: one per line, a JSON array, a value for each.
 import { rangeError } from '../errors.js'
 import type { PoolServer } from '../servers.js'
 import { endpointKey, readServer, type ServerSpec } from '../servers.js'
@@ -21,19 +21,84 @@ interface Placed {
 export function parseServers(text: string, path: string): PoolServer[] {
   // Some editors write a byte order mark.
   const plain = text.replace(/^\uFEFF/, '')
-  const all = isJson(plain) ? parseJson(plain, path) : parseLines(plain, path)
+  return eachOnce(isJson(plain) ? parseJson(plain, path) : parseLines(plain, path))
+}
+
+/**
+ * Reads a JSON array of strings and objects. What broke off on its way is none.
+ *
+ * @param place where the text is from, for the errors
+ * @throws Error if it is no list, TypeError or RangeError for a server: `place[2]`
+ */
+export function parseJsonServers(text: string, place: string): PoolServer[] {
+  return eachOnce(parseJson(text, place))
+}
+
+/** A server that is named, and what is said of it. */
+export interface NamedText {
+  /** For the errors: its key. */
+  readonly place: string
+  /** `address[:port]`. */
+  readonly name: string
+  /** Nothing, a weight, or a JSON object of what a server has beside address and port. */
+  readonly text: string
+}
+
+/** @throws TypeError or RangeError for a name or a text, with its place */
+export function parseNamedServers(all: readonly NamedText[]): PoolServer[] {
+  return eachOnce(
+    all.map(({ place, name, text }) => {
+      const { address, port } = readServer(name, place)
+      const more = parseMore(text.trim(), place)
+      for (const key of ['address', 'port']) {
+        const rule = 'left out: the key says it'
+        if (key in more) throw rangeError(`${place}: ${key}`, rule, Reflect.get(more, key))
+      }
+      const spec = readServer({ ...more, address, port }, place)
+      return { place, server: serverOf(spec, (option) => `${place}: ${option}`) }
+    }),
+  )
+}
+
+function parseMore(text: string, place: string): object {
+  if (text === '') return {}
+  if (/^\d+$/.test(text)) return { weight: Number(text) }
+  try {
+    const value: unknown = JSON.parse(text)
+    if (Object.prototype.toString.call(value) === '[object Object]') return value as object
+  } catch {
+    // Told below.
+  }
+  throw rangeError(
+    place,
+    'empty, a weight, or JSON such as { "weight": 3, "admin": "drain" }',
+    text,
+  )
+}
+
+function eachOnce(all: readonly Placed[]): PoolServer[] {
   const places = new Map<string, string>()
   for (const { place, server } of all) {
     const key = endpointKey(server.address, server.port ?? 0)
     const other = places.get(key)
     // A pool would refuse it as well, but not know the line.
     if (other !== undefined) {
-      const rule = `a server that is not in the file twice: ${other} is the same`
+      const rule = `a server that is not there twice: ${other} is the same`
       throw rangeError(place, rule, server.port === undefined ? server.address : key)
     }
     places.set(key, place)
   }
   return all.map(({ server }) => server)
+}
+
+/** Sorted and each once, for lists that come in any order and have those twice that are known twice. The first one counts. */
+export function inOrder(servers: readonly PoolServer[]): PoolServer[] {
+  const known = new Map<string, PoolServer>()
+  for (const server of servers) {
+    const key = endpointKey(server.address, server.port ?? 0)
+    if (!known.has(key)) known.set(key, server)
+  }
+  return [...known].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, server]) => server)
 }
 
 /** A line may begin with a bracket too: `[2001:db8::1]:53`. */
@@ -83,7 +148,7 @@ function parseLines(text: string, path: string): Placed[] {
 }
 
 /** Without what is not said. Each pool has its own rules beyond these. */
-function serverOf(spec: ServerSpec, option: (name: string) => string): PoolServer {
+export function serverOf(spec: ServerSpec, option: (name: string) => string): PoolServer {
   for (const name of ['weight', 'upperThreshold', 'lowerThreshold'] as const) {
     if (spec[name] !== undefined) checkInteger(spec[name], option(name), 0, MAX_WEIGHT)
   }

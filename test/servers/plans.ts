@@ -93,23 +93,37 @@ auth-zone:
 export function etcdPlan({
   port,
   peerPort,
+  tls,
 }: {
   readonly port: number
   readonly peerPort: number
+  /** Clients need a certificate of the authority too. */
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string }
 }): ServerPlan {
   const url = (at: number) => `http://127.0.0.1:${at}`
+  const client = tls === undefined ? url(port) : `https://127.0.0.1:${port}`
   return {
     name: 'etcd',
     ports: [port],
+    files: () =>
+      tls === undefined ? {} : { 'ca.pem': tls.ca, 'cert.pem': tls.cert, 'key.pem': tls.key },
     command: (folder) => [
       'etcd',
       `--data-dir=${folder}/data`,
       '--name=one',
-      `--listen-client-urls=${url(port)}`,
-      `--advertise-client-urls=${url(port)}`,
+      `--listen-client-urls=${client}`,
+      `--advertise-client-urls=${client}`,
       `--listen-peer-urls=${url(peerPort)}`,
       `--initial-advertise-peer-urls=${url(peerPort)}`,
       `--initial-cluster=one=${url(peerPort)}`,
+      ...(tls === undefined
+        ? []
+        : [
+            '--client-cert-auth',
+            `--trusted-ca-file=${folder}/ca.pem`,
+            `--cert-file=${folder}/cert.pem`,
+            `--key-file=${folder}/key.pem`,
+          ]),
     ],
   }
 }

@@ -6,6 +6,7 @@ import { checks as builtIn } from '../../health/checks/index.js'
 import type { HealthCheckerOptions } from '../../health/options.js'
 import type { Check } from '../../health/types.js'
 import { didYouMean, quoted } from '../../validate/spelling.js'
+import type { EtcdConfig } from './etcd.js'
 import type { Path } from './mistakes.js'
 import { type Fields, isMap, type Reader, shown } from './reader.js'
 import type { Times } from './units.js'
@@ -39,6 +40,8 @@ export interface CheckReader {
   readonly named: ReadonlyMap<string, CheckConfig | undefined>
   /** Checks ask from there, unless they say otherwise: where the table is, the servers are. */
   readonly netns: string | undefined
+  /** Where servers may come from. */
+  readonly etcd: EtcdConfig | undefined
 }
 
 const COMBINED = ['all', 'any', 'atLeast', 'not'] as const

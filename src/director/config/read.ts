@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { quoted } from '../../validate/spelling.js'
 import { type CheckConfig, type CheckReader, readCheck } from './checks.js'
 import { parseConfig } from './document.js'
+import { type EtcdConfig, readEtcd } from './etcd.js'
 import { type HookConfig, readHooks } from './hooks.js'
 import { ConfigError, type Path } from './mistakes.js'
 import { notInDefaults, type PoolConfig, readPool } from './pools.js'
@@ -43,6 +44,8 @@ export interface Config {
   readonly onStop: OnStop
   /** Who says whether it is the active one of several, and what that means. Default: there is one director only. */
   readonly role?: RoleConfig | undefined
+  /** Where pools and directors that share something have it. Default: nowhere. */
+  readonly etcd?: EtcdConfig | undefined
 }
 
 const KEYS = [
@@ -56,6 +59,7 @@ const KEYS = [
   'state',
   'onStop',
   'role',
+  'etcd',
   '$schema',
 ]
 
@@ -103,7 +107,11 @@ export async function readConfig(text: string, options: ReadConfigOptions = {}):
     ? (await import('../../health/checks/exec.js')).exec
     : undefined
   const known = before &&
-    origin && { ...origin, read: new Map(before.pools.map((pool) => [pool.name, pool])) }
+    origin && {
+      ...origin,
+      etcd: before.etcd,
+      read: new Map(before.pools.map((pool) => [pool.name, pool])),
+    }
   const made = readAll(document.value, { file, netns }, reader, exec, known)
   const { mistakes } = reader
   if (mistakes.length > 0 || made === undefined) throw new ConfigError(file, mistakes)
@@ -112,7 +120,10 @@ export async function readConfig(text: string, options: ReadConfigOptions = {}):
 }
 
 /** A configuration that was read before. */
-type Known = Origin & { readonly read: ReadonlyMap<string, PoolConfig> }
+type Known = Origin & {
+  readonly etcd: EtcdConfig | undefined
+  readonly read: ReadonlyMap<string, PoolConfig>
+}
 
 interface Made {
   readonly config: Config
@@ -137,7 +148,9 @@ function readAll(
       ? undefined
       : reader.text(fields.netns, ['netns'], 'a name of "ip netns" or a path')
   const netns = given ?? inFile
-  const from: CheckReader = { reader, exec, named, netns }
+  const etcd =
+    fields.etcd === undefined ? undefined : readEtcd(fields.etcd, ['etcd'], reader, before?.etcd)
+  const from: CheckReader = { reader, exec, named, netns, etcd }
   const checks =
     fields.checks === undefined
       ? {}
@@ -147,7 +160,8 @@ function readAll(
       reader.add(['checks', name], 'must have another name: "none" is the word for no check')
     named.set(name, readCheck(one, ['checks', name], from, name))
   }
-  const digest = digestOf([netns, ...[...named].map(([name, check]) => [name, check?.digest])])
+  const shared = [netns, etcd?.digest]
+  const digest = digestOf([...shared, ...[...named].map(([name, check]) => [name, check?.digest])])
   const written = new Map<string, string>()
   const known = (name: string, text: string): PoolConfig | undefined => {
     written.set(name, text)
@@ -168,6 +182,7 @@ function readAll(
     ...(state === undefined ? {} : { state: reader.text(state, ['state'], 'the path of a file') }),
     onStop: reader.oneOf(onStop, ['onStop'], ['leave', 'withdraw', 'drain']) ?? 'leave',
     ...(role === undefined ? {} : { role }),
+    ...(etcd === undefined ? {} : { etcd }),
   }
   return { config, checks: digest, written }
 }

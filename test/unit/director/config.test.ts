@@ -132,6 +132,21 @@ test.each([
   ['servers: { fil: /x }', /must have one of "file", "dns"/],
   ['servers: { file: /x, intervall: 1s }', /did you mean "interval"/],
   ['servers: { dns: example.org, hold: 1 }', /hold must be a time/],
+  ['servers: { dns: 10.1.0.1 }', /servers.dns must be a name in DNS/],
+  ['servers: { dns: a, file: /x }', /must have one of "file", "dns", "etcd", "consul"/],
+  ['servers: { etcd: pools/ }', /servers.etcd must have "etcd" at the top of the file/],
+  ['servers: { consul: "" }', /servers.consul must be the name of a service/],
+  ['servers: { consul: dns, url: "consul:8500" }', /servers.url must be an http: or https:/],
+  ['servers: { consul: dns, token: { file: /nonexistent } }', /token.file must be a file/],
+  ['servers: { consul: dns, token: { env: IPVS_NO_SUCH } }', /IPVS_NO_SUCH is not set/],
+  ['servers: { consul: dns, token: 7 }', /token must be a text, \{ file: PATH \} or/],
+  ['servers: { consul: dns, interval: 1s }', /servers.interval must be left out/],
+  ['servers: { kubernetes: dns, url: "http://x" }', /servers.kubernetes must be a namespace and/],
+  ['servers: { kubernetes: a/b, url: "https://x", port: 0 }', /port must be an integer from 1/],
+  ['servers: { url: "ftp://x" }', /servers.url must be an http: or https: address/],
+  ['servers: { url: "http://x", timeout: 1ms }', /timeout must be .*\(milliseconds\)/],
+  ['servers: { url: "http://x", ca: /nonexistent }', /servers.ca must be a file that can be read/],
+  ['servers: { url: "http://x", cert: { pem: x } }', /servers.cert must be the path of a file/],
   ['servers: []\nname: x', /name must be left out/],
   ['servers: []\nudpTimeout: 30s', /udpTimeout must be left out without sysctls/],
   ['servers: []\nhooks: [{ on: [dwn], exec: [x] }]', /on\[0\].*did you mean "down"/],
@@ -224,4 +239,44 @@ check:
     name: 'all of udp, redis, not http, exec',
     steps: [{ name: 'udp' }, { name: 'redis' }, { name: 'http' }, { name: 'exec' }],
   })
+})
+
+const fromEtcd = (etcd: string, servers = '{ etcd: pools/dns/ }') =>
+  `etcd: ${etcd}\n${pool(`servers: ${servers}`)}`
+
+test('reads where etcd is, once for all pools', async () => {
+  const text = fromEtcd("{ endpoints: ['https://10.0.0.5:2379'], ca: /etc/hostname, timeout: 2s }")
+  const first = await readConfig(text)
+  expect(first.pools[0]!.source).toMatchObject({ name: 'etcd pools/dns/', follow: {} })
+  // A file that is named may have changed: it is read anew, and comes to the same.
+  const same = await readConfig(`${text}onStop: drain\n`, { before: first })
+  expect(same.etcd).toBe(first.etcd)
+  expect(same.pools[0]!.digest).toBe(first.pools[0]!.digest)
+  const other = await readConfig(text.replace('2s', '3s'), { before: first })
+  expect(other.etcd!.client).not.toBe(first.etcd!.client)
+  expect(other.pools[0]!.digest).not.toBe(first.pools[0]!.digest)
+})
+
+test('names every mistake about etcd at once, and none of them twice', async () => {
+  const etcd = `
+  endpoints: [10.0.0.5, 'http://x']
+  ca: /nonexistent
+  user: ipvs
+  password: { file: /nonexistent/too }
+  timeout: 5
+  host: x`
+  const found = await mistakesIn(fromEtcd(etcd, '{ etcd: "" }'))
+  const shown = found.map((one) =>
+    one.replace(/: received.*|, such as.*|: ENOENT.*|; received.*/, ''),
+  )
+  expect(shown).toEqual([
+    '2:15 etcd.endpoints[0] must be an address without a path',
+    '3:3 etcd.ca must be a file that can be read',
+    '5:15 etcd.password.file must be a file that can be read',
+    '6:3 etcd.timeout must be a time with a unit',
+    '7:3 etcd.host must be left out: there is no such option, only "endpoints", "ca", "cert", "key", "serverName", "user", "password", "timeout"',
+    '14:16 pools.dns.servers.etcd must be the beginning of keys',
+  ])
+  const nowhere = await mistakesIn(fromEtcd('https://10.0.0.5:2379'))
+  expect(nowhere).toEqual([expect.stringMatching(/^1:1 etcd must be a map such as \{ endpoints:/)])
 })

@@ -30,6 +30,11 @@ pools:
     check: both
     servers: { file: /etc/ipvs/ldap, hold: 30s }
     persistence: { timeout: 5m }
+  shared: { fronts: ['tcp/192.0.2.53:1'], servers: { etcd: ipvs/pools/shared/, minServers: 2, hold: 30s } }
+  consul: { fronts: ['tcp/192.0.2.53:2'], servers: { consul: dns, url: 'https://10.0.0.5:8501', passing: false, tag: a, datacenter: b, token: { env: HOME }, ca: /etc/hostname } }
+  pods: { fronts: ['tcp/192.0.2.53:3'], servers: { kubernetes: shop/dns, url: 'https://10.0.0.5:6443', token: { file: /etc/hostname }, port: web, families: [ipv4, ipv6], serverName: a.b } }
+  web: { fronts: ['tcp/192.0.2.53:4'], servers: { url: 'https://example.org/servers', interval: 5s, timeout: 1s, token: x, retry: 2s } }
+etcd: { endpoints: ['https://10.0.0.5:2379'], ca: { file: /etc/hostname }, cert: /etc/hostname, key: /etc/hostname, serverName: etcd.example, user: ipvs, password: { env: HOME }, timeout: 2s }
 control: /run/ipvs/director.sock
 http: { listen: 127.0.0.1:9480, token: { env: HOME } }
 state: /var/lib/ipvs/director.json
@@ -51,6 +56,12 @@ test.each([
   ['a time without a unit', 'interval: 1s', 'interval: 1'],
   ['a word', 'onLost: refuse', 'onLost: refse'],
   ['two checks at once', '{ tcp: {} }', '{ tcp: {}, ping: {} }'],
+  ['a key of etcd', 'user: ipvs', 'usr: ipvs'],
+  ['no endpoint', "endpoints: ['https://10.0.0.5:2379']", 'endpoints: []'],
+  ['a key of a source', 'passing: false', 'pasing: false'],
+  ['a service without its namespace', 'kubernetes: shop/dns', 'kubernetes: dns'],
+  ['an address that is none', "url: 'https://example.org/servers'", 'url: example.org'],
+  ['a secret that is nowhere', 'token: { env: HOME }', 'token: { home: HOME }'],
   ['a list where there is none', 'scheduler: wrr', 'scheduler: [wrr]'],
 ])('both refuse %s that is wrong', async (_, right, wrong) => {
   const text = example.replace(right, wrong)

@@ -75,7 +75,8 @@ function inThirtyDays(): Date {
 function tlv(tag: number, value: Buffer): Buffer {
   const { length } = value
   if (length < 0x80) return Buffer.concat([Buffer.from([tag, length]), value])
-  const size = Buffer.from([0x82, length >> 8, length & 0xff])
+  // As few bytes as there can be: DER, which Go insists on.
+  const size = Buffer.from(length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff])
   return Buffer.concat([Buffer.from([tag]), size, value])
 }
 

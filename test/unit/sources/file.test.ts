@@ -148,11 +148,8 @@ describe('formats', () => {
     ['10.1.0.1 2147483648', ':1: weight must be an integer from 0 to 2147483647'],
     ['10.1.0.1 1 up', ':1 must be "address[:port] [weight]"; received "10.1.0.1 1 up"'],
     ['["10.1.0.1", "10.1.0.256"]', '[1] must be an IPv4 address with octets from 0 to 255'],
-    [
-      '10.1.0.1 2\n10.1.0.1:53\n\n10.1.0.1 3',
-      ':4 must be a server that is not in the file twice: ',
-    ],
-    ['["2001:db8::1", "[2001:DB8:0::1]"]', '[1] must be a server that is not in the file twice: '],
+    ['10.1.0.1 2\n10.1.0.1:53\n\n10.1.0.1 3', ':4 must be a server that is not there twice: '],
+    ['["2001:db8::1", "[2001:DB8:0::1]"]', '[1] must be a server that is not there twice: '],
     ['[{ "address": "10.1.0.1", "wieght": 3 }]', '[0].wieght must be left out: there is no such'],
     ['[{ "address": "10.1.0.1", "weight": "3" }]', '[0].weight must be a number, not a string'],
     ['["10.1.0.1",\n "10.1.0.2"\n "10.1.0.3"]', ':3: not valid JSON: Expected'],

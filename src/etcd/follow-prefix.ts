@@ -1,0 +1,81 @@
+// All keys with a prefix, kept up to date: read once, then change by change.
+import { pause } from '../abort.js'
+import type { EtcdClient, EtcdRange } from './client.js'
+import { EtcdError, type EtcdErrorCode } from './errors.js'
+
+/** What fails sooner after it has begun is trouble to be told of; what has lived longer is taken up again. */
+const BRIEF_MS = 1000
+
+/**
+ * What there is under a prefix, values by keys: at once, and the whole of it again after each change. A watch that breaks is
+ * taken up where it was, at another endpoint if need be; what there is is read anew where changes have been compacted or
+ * the store is another one. In between nothing is yielded: nobody seems to have gone.
+ *
+ * Ends when `signal` is aborted. Waiting for a change does not keep the process alive, a look does.
+ *
+ * @throws EtcdError, while iterating: no endpoint answers, or the user may not read it
+ */
+export async function* followPrefix(
+  client: EtcdClient,
+  prefix: string,
+  signal?: AbortSignal,
+): AsyncGenerator<ReadonlyMap<string, string>, void, void> {
+  while (!signal?.aborted) {
+    const began = performance.now()
+    const range = await unless(signal, client.range(prefix, { signal }))
+    if (range === undefined) return
+    try {
+      yield* changes(client, prefix, range, signal)
+      return
+    } catch (error) {
+      if (!hasCode(error, 'ERR_ETCD_COMPACTED', 'ERR_ETCD_RESTORED')) throw error
+    }
+    await pause(began + BRIEF_MS - performance.now(), signal)
+  }
+}
+
+/** Ends at the abort only. */
+async function* changes(
+  client: EtcdClient,
+  prefix: string,
+  { revision, clusterId, entries }: EtcdRange,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ReadonlyMap<string, string>, void, void> {
+  const all = new Map(entries.map(({ key, value }) => [key, value]))
+  let fromRevision = revision + 1
+  yield new Map(all)
+  while (!signal?.aborted) {
+    const began = performance.now()
+    try {
+      for await (const change of client.watch(prefix, { fromRevision, clusterId, signal })) {
+        for (const event of change.events) {
+          if (event.type === 'put') all.set(event.key, event.value)
+          else all.delete(event.key)
+        }
+        fromRevision = change.revision + 1
+        yield new Map(all)
+      }
+    } catch (error) {
+      if (signal?.aborted) return
+      const isBrief = performance.now() - began < BRIEF_MS
+      if (isBrief || !hasCode(error, 'ERR_ETCD_BROKEN')) throw error
+    }
+  }
+}
+
+/** `undefined`: it was ended. */
+async function unless<T>(
+  signal: AbortSignal | undefined,
+  work: Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work
+  } catch (error) {
+    if (signal?.aborted) return undefined
+    throw error
+  }
+}
+
+function hasCode(error: unknown, ...codes: readonly EtcdErrorCode[]): boolean {
+  return error instanceof EtcdError && codes.includes(error.code)
+}

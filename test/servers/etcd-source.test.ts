@@ -1,0 +1,352 @@
+// Servers from a real etcd: away, back, compacted, restored, with TLS, with users.
+import { once } from 'node:events'
+import { rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { EtcdClient, type EtcdOptions, followPrefix } from '../../src/etcd/index.js'
+import { etcdServers } from '../../src/index.js'
+import { follow } from '../../src/pool/follow.js'
+import type { ServerList } from '../../src/pool/held-servers.js'
+import { makeCertificate } from '../unit/health/certificate.js'
+import { authority, good } from './certificates.js'
+import { etcdPlan } from './plans.js'
+import { Server } from './server.js'
+
+const url = (port: number) => `http://127.0.0.1:${port}`
+
+function client(options: EtcdOptions): EtcdClient {
+  const made = new EtcdClient(options)
+  onTestFinished(() => made.close())
+  return made
+}
+
+/** What becomes of a pool that follows etcd. */
+function followed(etcd: EtcdClient, prefix: string) {
+  const lists: ServerList[] = []
+  const reports: string[] = []
+  const target = {
+    setServers: async (list: ServerList) => void lists.push(list),
+    report: (_: string, error: Error & { code?: string }) =>
+      void reports.push(`${error.code} ${error.message}`),
+  }
+  const end = new AbortController()
+  onTestFinished(() => end.abort())
+  void follow(target, etcdServers(etcd, prefix), { retryMs: 20, signal: end.signal })
+  return { lists, reports, last: () => lists.at(-1)?.map(textOf) }
+}
+
+function textOf(server: ServerList[number]): string {
+  if (typeof server === 'string') return server
+  const { address, port, ...more } = server
+  const at = port === undefined ? address : `${address}:${port}`
+  return [at, ...Object.entries(more).map(([name, value]) => `${name}=${value}`)].join(' ')
+}
+
+/** What the client has no method for. */
+async function ask(origin: string, path: string, body: object, token?: string): Promise<unknown> {
+  const headers = token === undefined ? {} : { authorization: token }
+  const answer = await fetch(`${origin}${path}`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(body),
+  })
+  const json = (await answer.json()) as { error?: string }
+  expect(json.error).toBe(undefined)
+  return json
+}
+
+const base64 = (text: string) => Buffer.from(text).toString('base64')
+
+/** A way to etcd that can be held up, and cut. */
+async function line(port: number) {
+  const sockets = new Set<Socket>()
+  let isHeld = false
+  const server = createServer((near) => {
+    const far = connect(port, '127.0.0.1')
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from)
+      from.on('error', () => {})
+      from.on('data', (data) => {
+        if (!isHeld) to.write(data)
+      })
+      from.on('close', () => {
+        sockets.delete(from)
+        to.destroy()
+      })
+    }
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const cut = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  onTestFinished(() => {
+    server.close()
+    cut()
+  })
+  return {
+    origin: url((server.address() as AddressInfo).port),
+    cut,
+    hold: () => {
+      isHeld = true
+    },
+  }
+}
+
+describe('etcd', () => {
+  const port = 2479
+  const origin = url(port)
+  let server: Server
+  beforeAll(async () => {
+    server = await Server.start(etcdPlan({ port, peerPort: port + 1 }))
+  })
+  afterAll(() => server?.remove())
+
+  it('has a key for each server', async () => {
+    const etcd = client({ endpoints: [origin] })
+    await etcd.put('one/10.1.0.1', '')
+    await etcd.put('one/10.1.0.2:5353', '10')
+    await etcd.put('one/[2001:db8::1]:53', '{ "weight": 3, "admin": "drain" }')
+    await etcd.put('one0', 'of another')
+    const pool = followed(etcd, 'one/')
+    const six = '2001:db8::1:53 weight=3 admin=drain'
+    await expect.poll(pool.last).toEqual(['10.1.0.1', '10.1.0.2:5353 weight=10', six])
+    await etcd.put('one/10.1.0.1', '7')
+    await expect.poll(pool.last).toContain('10.1.0.1 weight=7')
+    await etcd.delete('one/10.1.0.2:5353')
+    await expect.poll(pool.last).toEqual(['10.1.0.1 weight=7', six])
+    // The last one goes: an empty list is not believed.
+    await etcd.delete('one/10.1.0.1')
+    await etcd.delete('one/[2001:db8::1]:53')
+    await expect.poll(() => pool.reports.at(-1)).toMatch(/the source gave 0 servers/)
+    expect(pool.last()).toEqual([six])
+  })
+
+  it('has a value that is none: the pool keeps its servers, and hears of the key', async () => {
+    const etcd = client({ endpoints: [origin] })
+    await etcd.put('bad/10.1.0.1', '1')
+    const pool = followed(etcd, 'bad/')
+    await expect.poll(pool.last).toEqual(['10.1.0.1 weight=1'])
+    await etcd.put('bad/10.1.0.2', 'heavy')
+    await expect
+      .poll(() => pool.reports[0])
+      .toBe(
+        'ERR_IPVS_ARGUMENT bad/10.1.0.2 must be empty, a weight, or JSON such as { "weight": 3, "admin": "drain" }; received "heavy"',
+      )
+    expect(pool.last()).toEqual(['10.1.0.1 weight=1'])
+    await etcd.put('bad/10.1.0.2', '2')
+    await expect.poll(pool.last).toEqual(['10.1.0.1 weight=1', '10.1.0.2 weight=2'])
+  })
+
+  it('takes a server away when its lease is over', async () => {
+    const etcd = client({ endpoints: [origin] })
+    const lease = await etcd.grant(1)
+    await etcd.put('lease/10.1.0.1', '')
+    await etcd.put('lease/10.1.0.2', '', { lease })
+    const pool = followed(etcd, 'lease/')
+    await expect.poll(pool.last).toEqual(['10.1.0.1', '10.1.0.2'])
+    expect(await etcd.keepAlive(lease)).toBeGreaterThan(0)
+    await expect.poll(pool.last, { timeout: 30_000 }).toEqual(['10.1.0.1'])
+    expect(await etcd.keepAlive(lease)).toBe(0)
+    await etcd.revoke(lease)
+    await expect(etcd.put('lease/10.1.0.2', '', { lease })).rejects.toMatchObject({
+      code: 'ERR_ETCD_NO_LEASE',
+    })
+  })
+
+  it('is stopped, and comes back: the pool keeps its servers, and hears of what was missed', async () => {
+    const etcd = client({ endpoints: [origin] })
+    await etcd.put('away/10.1.0.1', '')
+    await etcd.put('away/10.1.0.2', '')
+    const pool = followed(etcd, 'away/')
+    await expect.poll(pool.last).toEqual(['10.1.0.1', '10.1.0.2'])
+    await server.stop()
+    await expect.poll(() => pool.reports.length).toBeGreaterThan(2)
+    for (const report of pool.reports.slice(1)) {
+      expect(report).toBe(
+        `ERR_ETCD_UNAVAILABLE etcd is away: ${origin}: connection refused (ECONNREFUSED)`,
+      )
+    }
+    expect(pool.lists.length).toBe(1)
+    await server.start()
+    await etcd.put('away/10.1.0.3', '')
+    await expect.poll(pool.last).toEqual(['10.1.0.1', '10.1.0.2', '10.1.0.3'])
+    expect(pool.lists.length).toBe(2)
+  })
+
+  it('breaks a watch that is taken up at another endpoint, where it was', async () => {
+    const [first, second] = [await line(port), await line(port)]
+    const direct = client({ endpoints: [origin] })
+    await direct.put('other/10.1.0.1', '')
+    const lists = followPrefix(
+      client({ endpoints: [first.origin, second.origin] }),
+      'other/',
+      new AbortController().signal,
+    )
+    await lists.next()
+    await direct.put('other/10.1.0.2', '')
+    expect([...(await lists.next()).value!.keys()]).toEqual(['other/10.1.0.1', 'other/10.1.0.2'])
+    const next = lists.next()
+    first.hold()
+    // It has lived for longer than what breaks at once.
+    const since = performance.now()
+    await expect.poll(() => performance.now() - since, { timeout: 5000 }).toBeGreaterThan(1000)
+    await direct.put('other/10.1.0.3', '')
+    first.cut()
+    expect((await next).value!.size).toBe(3)
+    await lists.return()
+  })
+
+  it('has compacted what was missed: it is read anew, and nobody seems to go', async () => {
+    const [first, second] = [await line(port), await line(port)]
+    const direct = client({ endpoints: [origin] })
+    await direct.put('old/10.1.0.1', '')
+    const pool = followed(client({ endpoints: [first.origin, second.origin] }), 'old/')
+    await expect.poll(pool.last).toEqual(['10.1.0.1'])
+    await direct.put('old/10.1.0.2', '')
+    await expect.poll(pool.last).toEqual(['10.1.0.1', '10.1.0.2'])
+    const since = performance.now()
+    first.hold()
+    await expect.poll(() => performance.now() - since, { timeout: 5000 }).toBeGreaterThan(1000)
+    await direct.delete('old/10.1.0.1')
+    await direct.put('old/10.1.0.3', '')
+    const { revision } = await direct.range('old/')
+    await ask(origin, '/v3/kv/compaction', { revision: String(revision) })
+    await expect(direct.watch('old/', { fromRevision: revision - 1 }).next()).rejects.toMatchObject(
+      {
+        code: 'ERR_ETCD_COMPACTED',
+        compactRevision: revision,
+      },
+    )
+    first.cut()
+    await expect.poll(pool.last).toEqual(['10.1.0.2', '10.1.0.3'])
+    expect(pool.lists.length).toBe(3)
+    expect(pool.reports).toEqual([])
+  })
+
+  it('is another store after a restore: a watch from a later revision says so', async () => {
+    const etcd = client({ endpoints: [origin] })
+    await etcd.put('new/10.1.0.1', '')
+    const { revision, clusterId } = await etcd.range('new/')
+    const restored = { code: 'ERR_ETCD_RESTORED' }
+    const later = etcd.watch('new/', { fromRevision: revision + 1000 })
+    await expect(later.next()).rejects.toMatchObject(restored)
+    const other = etcd.watch('new/', { fromRevision: revision, clusterId: `${clusterId}1` })
+    await expect(other.next()).rejects.toMatchObject(restored)
+    const pool = followed(etcd, 'new/')
+    await expect.poll(pool.last).toEqual(['10.1.0.1'])
+    await server.stop()
+    rmSync(path.join(server.folder, 'data'), { recursive: true })
+    await server.start()
+    expect((await etcd.range('new/')).entries).toEqual([])
+    await expect.poll(() => pool.reports.at(-1)).toMatch(/the source gave 0 servers/)
+    expect(pool.last()).toEqual(['10.1.0.1'])
+  })
+})
+
+describe('etcd with TLS', () => {
+  const port = 2482
+  const ours = makeCertificate({ name: 'director', issuer: authority })
+  const plan = etcdPlan({
+    port,
+    peerPort: port + 1,
+    tls: { ca: authority.cert, cert: good.cert, key: good.key },
+  })
+  let server: Server
+  beforeAll(async () => {
+    server = await Server.start(plan)
+  })
+  afterAll(() => server?.remove())
+
+  it('takes whom its authority has signed, and is only taken as who it is', async () => {
+    const endpoints = [`https://127.0.0.1:${port}`]
+    const files = { ca: 'ours-ca.pem', cert: 'ours.pem', key: 'ours-key.pem' }
+    const at = (name: keyof typeof files) => path.join(server.folder, files[name])
+    writeFileSync(at('ca'), authority.cert)
+    writeFileSync(at('cert'), ours.cert)
+    writeFileSync(at('key'), ours.key)
+    const trust = { ca: { file: at('ca') }, serverName: good.name }
+    const etcd = client({
+      endpoints,
+      ...trust,
+      cert: { file: at('cert') },
+      key: { file: at('key') },
+    })
+    await etcd.put('tls/10.1.0.1', '')
+    const pool = followed(etcd, 'tls/')
+    await expect.poll(pool.last).toEqual(['10.1.0.1'])
+    await etcd.put('tls/10.1.0.2', '')
+    await expect.poll(pool.last).toEqual(['10.1.0.1', '10.1.0.2'])
+
+    const away = (message: RegExp) => ({
+      code: 'ERR_ETCD_UNAVAILABLE',
+      message: expect.stringMatching(message),
+    })
+    await expect(client({ endpoints, ...trust }).range('tls/')).rejects.toMatchObject(
+      away(/certificate|ECONNRESET/),
+    )
+    const stranger = client({ endpoints, ca: { file: at('ca') } })
+    await expect(stranger.range('tls/')).rejects.toMatchObject(away(/does not match/))
+    const unsure = client({ endpoints, serverName: good.name })
+    await expect(unsure.range('tls/')).rejects.toMatchObject(away(/certificate/))
+    const lost = client({ endpoints, ca: { file: '/nonexistent' } })
+    await expect(lost.range('tls/')).rejects.toMatchObject(away(/nonexistent|ENOENT/))
+  })
+})
+
+describe('etcd with users', () => {
+  const port = 2485
+  const origin = url(port)
+  let server: Server
+  const root = { name: 'root', password: 'hunter2' }
+  beforeAll(async () => {
+    server = await Server.start(etcdPlan({ port, peerPort: port + 1 }))
+    // A client that knows a user works before authentication is turned on.
+    const early = new EtcdClient({ endpoints: [origin], user: 'ipvs', password: 'secret' })
+    await early.put('auth/10.1.0.1', '')
+    const end = base64('auth0')
+    await ask(origin, '/v3/auth/user/add', root)
+    await ask(origin, '/v3/auth/user/grant', { user: 'root', role: 'root' })
+    await ask(origin, '/v3/auth/user/add', { name: 'ipvs', password: 'secret' })
+    await ask(origin, '/v3/auth/role/add', { name: 'reader' })
+    await ask(origin, '/v3/auth/role/grant', {
+      name: 'reader',
+      perm: { permType: 'READWRITE', key: base64('auth/'), range_end: end },
+    })
+    await ask(origin, '/v3/auth/user/grant', { user: 'ipvs', role: 'reader' })
+    await ask(origin, '/v3/auth/enable', {})
+    // And goes on when it is.
+    expect((await early.range('auth/')).entries).toHaveLength(1)
+    early.close()
+  })
+  afterAll(() => server?.remove())
+
+  it('tells who may not, and takes who may', async () => {
+    const password = { file: path.join(server.folder, 'password') }
+    const denied = { code: 'ERR_ETCD_PERMISSION' }
+    const endpoints = [origin]
+    await expect(client({ endpoints }).range('auth/')).rejects.toMatchObject(denied)
+    const wrong = client({ endpoints, user: 'ipvs', password: 'secre' })
+    const outcome = await wrong.range('auth/').catch((error: Error) => error)
+    expect(outcome).toMatchObject(denied)
+    expect((outcome as Error).message).not.toContain('secre;')
+    const etcd = client({ endpoints, user: 'ipvs', password })
+    await expect(etcd.range('auth/')).rejects.toMatchObject(denied)
+    writeFileSync(password.file, 'secret\n')
+    await expect(etcd.range('other/')).rejects.toMatchObject(denied)
+    await expect(etcd.watch('other/', { fromRevision: 1 }).next()).rejects.toMatchObject(denied)
+    const pool = followed(etcd, 'auth/')
+    await expect.poll(pool.last).toEqual(['10.1.0.1'])
+    await etcd.put('auth/10.1.0.2', '')
+    await expect.poll(pool.last).toEqual(['10.1.0.1', '10.1.0.2'])
+    // Its tokens are over with it.
+    await server.stop()
+    await server.start()
+    await expect.poll(() => etcd.put('auth/10.1.0.3', '').then(() => 'put', String)).toBe('put')
+    await expect.poll(pool.last).toEqual(['10.1.0.1', '10.1.0.2', '10.1.0.3'])
+  })
+})
