@@ -71,7 +71,7 @@ export function judge(evidence: Evidence): Verdict {
   const since = Math.min(beganAt, dead?.from ?? beganAt) - inFlightMs
   const lost = (client: ClientName, from: number, to = endedAt) =>
     sentOf(evidence.queries, client, from, to).filter(
-      (query) => fateOf(query, steal, patienceMs) === 'lost',
+      (query) => fateOf(query, steal, patienceMs) !== 'answered',
     ).length
 
   const taken = evidence.adverts.find(
