@@ -13,6 +13,8 @@ export interface Stage {
   link(director: Director, state: 'up' | 'down'): Promise<void>
   /** The directors do not hear each other any more; everybody else hears both. */
   split(state: 'on' | 'off'): Promise<void>
+  /** What a client knows of the network leads it to this director from now on, until it is told otherwise. */
+  leadClients(director: Director): Promise<void>
   /** Until this director says that it is the master. */
   masterIs(director: Director): Promise<void>
   /** A server dies, and stays dead; until both directors have taken it out. */
@@ -104,14 +106,16 @@ const defined = [
     name: 'two-masters',
     title: 'two masters',
     about:
-      'The directors do not hear each other, clients and servers hear both; for 5 s both are master, then they hear each other again.',
+      'The directors do not hear each other, clients and servers hear both; for 5 s both are master, and clients reach the new one and then the old one. Then the directors hear each other again.',
     moves: true,
     adopts: true,
     seconds: 30,
     play: async (stage) => {
       await stage.split('on')
       await stage.masterIs('lb2')
-      await sleep(5000)
+      await sleep(2500)
+      await stage.leadClients('lb1')
+      await sleep(2500)
       stage.over()
       await stage.split('off')
       await sleep(backMs)
@@ -121,10 +125,10 @@ const defined = [
     name: 'upgrade',
     title: 'rolling upgrade',
     about:
-      "The standby's controller is restarted; then all of the active director is stopped, the other one takes over, and it is started again.",
+      "The standby's controller is restarted; then all of the active director is stopped, the other one takes over, and it is started again. Then the address goes back in the same way.",
     moves: true,
     adopts: true,
-    seconds: 30,
+    seconds: 35,
     play: async (stage) => {
       await stage.restartController('lb2')
       await sleep(backMs)
@@ -133,6 +137,10 @@ const defined = [
       await stage.masterIs('lb2')
       stage.over()
       await stage.start('lb1')
+      await sleep(backMs)
+      await stage.stop('lb2', 'SIGTERM')
+      await stage.masterIs('lb1')
+      await stage.start('lb2')
       await sleep(backMs)
     },
   },

@@ -24,12 +24,13 @@ import { isUntold, mostMissing, worse } from './verdict.js'
 const usage = `A pair of directors in one kernel, with three servers and four clients, one of which fails: keepalived doing everything, and
 \`ipvs run\` beside a keepalived that does VRRP only (examples/pair), under the same failures, in one boot of the lab.
 
-    npm run bench -- pair [--only TRIAL,TRIAL] [--out FOLDER] [--json] [--list]
+    npm run bench -- pair [--only TRIAL,TRIAL] [--out FOLDER] [--json] [--list] [--sabotage]
 
-    --only   these trials: a failure (kill-9), a system (ipvs run), or both (ipvs run/kill-9)
-    --out    a whole run: write pair.json and the measured part of pair.md there
-    --json   the last line of stdout is the result: { rows: [...] }
-    --list   the trials, and how long each takes
+    --only       these trials: a failure (kill-9), a system (ipvs run), or both (ipvs run/kill-9)
+    --out        a whole run: write pair.json and the measured part of pair.md there
+    --json       the last line of stdout is the result: { rows: [...] }
+    --list       the trials, and how long each takes
+    --sabotage   keepalived does everything under the name of ipvs run, too: has to be noticed, and to fail
 
 Exit status 0: ours did what it has to, and lost no more than keepalived. 1: it did not, and the last lines say what. 75: this
 machine was too busy to tell. docs/pair.md has a run that is kept.
@@ -44,21 +45,22 @@ const all: readonly Trial[] = failures.flatMap(({ name, seconds }) =>
   systemNames.map((system) => ({ key: `${system}/${name}`, seconds })),
 )
 
-const options = { only: text, out: text, json: flag, list: flag }
+const options = { only: text, out: text, json: flag, list: flag, sabotage: flag }
 
 export const benchPair = (args: readonly string[]): Promise<void> =>
   runCommand({ name: 'pair', usage, options, run: compare }, args)
 
-async function compare({ only, out, json, list }: Values<typeof options>): Promise<number> {
+async function compare(values: Values<typeof options>): Promise<number> {
+  const { only, out, json, list, sabotage } = values
   const trials = pick(only)
   if (list) {
     for (const { key, seconds } of trials) process.stdout.write(`${seconds} s  ${key}\n`)
     return exitStatus.held
   }
-  if (out !== undefined && trials.length < all.length) {
-    throw new Error('--out is for a whole run: leave out --only.')
+  if (out !== undefined && (trials.length < all.length || sabotage)) {
+    throw new Error('--out is for a whole run: leave out --only and --sabotage.')
   }
-  const { result, problems, doubts, missing } = await runAll(trials)
+  const { result, problems, doubts, missing } = await runAll(trials, sabotage)
   const people = json ? process.stderr : process.stdout
   people.write(`\n${formatText(result)}\n`)
   for (const problem of problems) people.write(`FAILED ${problem}\n`)
@@ -89,12 +91,13 @@ function pick(only: string | undefined): readonly Trial[] {
   return all.filter((trial) => words.some((word) => matches(word).includes(trial)))
 }
 
-async function runAll(trials: readonly Trial[]) {
+async function runAll(trials: readonly Trial[], sabotage: boolean) {
   const folder = built('pair')
   mkdirSync(folder, { recursive: true })
   const plan: Plan = {
     trials: trials.map(({ key }) => key),
     file: path.join(folder, 'trials.jsonl'),
+    sabotage,
   }
   const seconds = trials.reduce((sum, trial) => sum + trial.seconds, 0)
   process.stderr.write(`${trials.length} trials: about ${Math.ceil(seconds / 60)} min.\n`)

@@ -31,7 +31,7 @@ const systemsFolder = path.join(checkout, 'bench/failover/systems')
 const folderOf = (director: Director) => `/run/${director}`
 
 /** The text with the director's folders in place of the machine's. */
-const placed = (text: string, director: Director) =>
+export const placed = (text: string, director: Director) =>
   text
     .replaceAll('/run/', `${folderOf(director)}/`)
     .replaceAll('/var/lib/', `${folderOf(director)}/lib/`)

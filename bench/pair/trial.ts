@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { endAll, runIn } from '../../lab/network/namespaces.js'
+import { endAll, ip, runIn } from '../../lab/network/namespaces.js'
 import { nodeCommand, Program } from '../../lab/network/program.js'
 import {
   buildNetwork,
@@ -14,6 +14,7 @@ import {
   servers,
   setLink,
   splitPair,
+  vip,
 } from '../../lab/network/three-servers.js'
 import { now } from '../../lab/traffic/messages.js'
 import type { QueriesMessage, Query } from '../../lab/traffic/queries.js'
@@ -31,9 +32,10 @@ import type { Programs, System } from './systems.js'
 /** From the first query to the failure. The kernel sends what it syncs when it has a packet full, or after 2 s. */
 const steadyMs = 4000
 /**
- * So long after an advertisement the failure comes: VRRP's timers then run out at the same time for everybody. They come once a second.
+ * So long after an advertisement the failure comes, so that VRRP's timers run out alike: a silent master is missed 3.4 s later. TCP sends again
+ * after some 3 and some 6 s, which is not near to that.
  */
-const afterAdvertMs = 800
+const afterAdvertMs = 250
 /** As long as it takes, but not longer. */
 const startMs = 60_000
 const detectedMs = 10_000
@@ -260,6 +262,11 @@ class Trial implements Stage {
 
   split(state: 'on' | 'off'): Promise<void> {
     return splitPair(state)
+  }
+
+  async leadClients(director: Director): Promise<void> {
+    const address = (await runIn(director, ['cat', '/sys/class/net/eth0/address'])).trim()
+    await ip('client', [`neighbour replace ${vip} lladdr ${address} dev eth0 nud stale`])
   }
 
   masterIs(director: Director): Promise<void> {

@@ -2,7 +2,7 @@
 // that must not. Knows nothing about how a system works.
 import { type Director, directors, pair } from '../../lab/network/three-servers.js'
 import { patienceMs } from '../../lab/traffic/client-names.js'
-import { fateOf, lastWords, type Query } from '../../lab/traffic/queries.js'
+import { lastWords, type Query } from '../../lab/traffic/queries.js'
 import { stolenTimes } from '../../lab/witness/entries.js'
 import { membersOver, protocols } from '../../lab/witness/members.js'
 import { Steal } from '../../lab/witness/steal.js'
@@ -70,9 +70,7 @@ export function judge(evidence: Evidence): Verdict {
   const steal = new Steal(stolenTimes(evidence.tables.lb1))
   const since = Math.min(beganAt, dead?.from ?? beganAt) - inFlightMs
   const lost = (client: ClientName, from: number, to = endedAt) =>
-    sentOf(evidence.queries, client, from, to).filter(
-      (query) => fateOf(query, steal, patienceMs) !== 'answered',
-    ).length
+    sentOf(evidence.queries, client, from, to).filter((query) => isLost(query, steal)).length
 
   const taken = evidence.adverts.find(
     ({ at, from, priority }) => at >= failedAt && from === pair.lb2 && priority > 0,
@@ -175,6 +173,10 @@ export function worse(
   }
   return found
 }
+
+/** No answer, or a late one: TCP's, which sends again what a takeover has swallowed. */
+const isLost = ({ server, sentAt, endedAt }: Query, steal: Steal) =>
+  server === undefined || steal.ran(sentAt, endedAt) > patienceMs
 
 const byClient = <T>(make: (client: ClientName) => T) =>
   Object.fromEntries(clientNames.map((client) => [client, make(client)])) as Record<ClientName, T>
