@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { endAll, ip, runIn } from '../../lab/network/namespaces.js'
+import { endAll, ip, run, runIn } from '../../lab/network/namespaces.js'
 import { nodeCommand, Program } from '../../lab/network/program.js'
 import {
   buildNetwork,
@@ -265,7 +265,8 @@ class Trial implements Stage {
   }
 
   async leadClients(director: Director): Promise<void> {
-    const address = (await runIn(director, ['cat', '/sys/class/net/eth0/address'])).trim()
+    const link = await run('ip', ['-n', director, '-json', 'link', 'show', 'eth0'])
+    const [{ address }] = JSON.parse(link) as [{ address: string }]
     await ip('client', [`neighbour replace ${vip} lladdr ${address} dev eth0 nud stale`])
   }
 
