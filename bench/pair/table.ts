@@ -81,6 +81,8 @@ function measured(result: Result): string[] {
       ...markdownTable(head, linesOf(result, name)),
       '',
     ]),
+    `Packets that went round, in any trial: ${result.trials.reduce((sum, { doubled }) => sum + doubled, 0)}.`,
+    '',
     'A server that both directors had taken out was held by one of them all the same, in the last of these: ' +
       `${systemNames.map((system) => `${system} for ${heldBy(system)} ms`).join(', ')}.`,
     '',

@@ -32,8 +32,7 @@ import type { Programs, System } from './systems.js'
 /** From the first query to the failure. The kernel sends what it syncs when it has a packet full, or after 2 s. */
 const steadyMs = 4000
 /**
- * So long after an advertisement the failure comes, so that VRRP's timers run out alike: a silent master is missed 3.4 s later. TCP sends again
- * after some 3 and some 6 s, which is not near to that.
+ * So long after an advertisement the failure comes, so that VRRP's timers run out alike: a silent master is missed 2.8 s later.
  */
 const afterAdvertMs = 250
 /** As long as it takes, but not longer. */

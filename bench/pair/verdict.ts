@@ -75,7 +75,8 @@ export function judge(evidence: Evidence): Verdict {
   const taken = evidence.adverts.find(
     ({ at, from, priority }) => at >= failedAt && from === pair.lb2 && priority > 0,
   )
-  const takeoverMs = taken ? Math.round(steal.ran(failedAt, taken.at)) : null
+  // VRRP's timers run on while the machine does something else.
+  const takeoverMs = taken ? Math.round(taken.at - failedAt) : null
   const rows = clientNames.map((client): Row => {
     // Where a server has died first, what that cost is no affair of the directors'.
     const from = dead ? failedAt - inFlightMs : since
