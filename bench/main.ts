@@ -1,5 +1,5 @@
 // npm run bench: boots a kernel with IPVS once, runs every driver of every case in it, and prints, plots and saves what came out.
-// `npm run bench -- checks`, `command`, `detection`, `failover`, `pools` and `reload` are programs of their own, with their own options.
+// `npm run bench -- checks`, `command`, `detection`, `failover`, `pair`, `pools` and `reload` are programs of their own, with their own options.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import path from 'node:path'
@@ -36,6 +36,7 @@ import { benchCommand } from './command/main.js'
 import { benchDetection } from './detection/main.js'
 import { failover } from './failover/main.js'
 import { type Counter, pickCounter } from './host/instructions.js'
+import { benchPair } from './pair/main.js'
 import { benchPools } from './pools/main.js'
 import { benchReload } from './reload/main.js'
 
@@ -46,6 +47,7 @@ const usage = `What the library costs beside C, libnl, ipvsadm and others, on a 
     npm run bench -- command [...]     the command beside ipvsadm; --help
     npm run bench -- detection [...]   how soon fast checks find a dead server; --help
     npm run bench -- failover [...]    beside keepalived, under the same failures; --help
+    npm run bench -- pair [...]        two directors, one of which fails; --help
     npm run bench -- pools [...]       bad news of all servers at once; --help
     npm run bench -- reload [...]      what a reload of the director costs; --help
 
@@ -75,6 +77,7 @@ const others: Readonly<Record<string, (words: readonly string[]) => Promise<void
   command: benchCommand,
   detection: benchDetection,
   failover,
+  pair: benchPair,
   pools: benchPools,
   reload: benchReload,
 }
@@ -92,6 +95,7 @@ async function compare(options: Options, words: readonly string[]): Promise<numb
         `${'command'.padEnd(21)}The command beside ipvsadm: npm run bench -- command --help\n` +
         `${'detection'.padEnd(21)}How soon fast checks find a dead server: npm run bench -- detection --help\n` +
         `${'failover'.padEnd(21)}Beside keepalived: npm run bench -- failover --help\n` +
+        `${'pair'.padEnd(21)}Two directors, one of which fails: npm run bench -- pair --help\n` +
         `${'pools'.padEnd(21)}Bad news of all servers at once: npm run bench -- pools --help\n`,
     )
     return exitStatus.held

@@ -19,7 +19,7 @@ export const gates = [
     name: 'dataplane',
     commands: [['vitest', 'run', '--project', 'dataplane']],
     in: 'lab',
-    concerns: /^(src|native|test\/dataplane|lab|demo|bench\/failover)/,
+    concerns: /^(src|native|test\/dataplane|lab|demo|bench\/(failover|pair)|examples\/pair)/,
   },
   // Health checks of real servers.
   {

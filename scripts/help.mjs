@@ -13,7 +13,7 @@ const lines = {
   soak: 'a director to which everything happens: bad files, kills, a full disk, a clock that is set',
   memory: 'what is left of checks, in each of their endings, after 20,000 of each',
   bench:
-    'times it beside C, libnl, ipvsadm; -- checks; -- pools; -- command; -- reload; -- failover: beside keepalived',
+    'times it beside C, libnl, ipvsadm; -- checks; -- pools; -- command; -- reload; -- failover, -- pair: beside keepalived',
   fuzz: 'feeds the wire core with hostile input',
   servers: 'a command among real servers to check, such as one of their tests',
   page: "the director's page in a real browser, its figures by promtool",

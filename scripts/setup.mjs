@@ -90,8 +90,8 @@ function readArguments(words) {
     else throw new SetupError(`setup: unknown argument "${word}"`)
   }
   const [tool, first] = options.tool
-  // One of the benchmarks, with needs of its own.
-  if (tool === 'bench/main.js' && first === 'failover') options.purpose = 'failover'
+  // Benchmarks with needs of their own.
+  if (tool === 'bench/main.js' && ['failover', 'pair'].includes(first)) options.purpose = 'failover'
   const kernel = labKernel(options.tool)
   if (kernel !== undefined) options.kernels = [kernel]
   if (options.purpose !== undefined && !purposes.includes(options.purpose)) {

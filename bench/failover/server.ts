@@ -1,30 +1,37 @@
 // A DNS server that can fail in parts: it answers every question with its own address, at the virtual address and at its
-// own. Says `check udp` or `check tcp` when somebody asks it at its own: only health checks do. Flags: its name, and
-// `closed` if it is to wait for orders.
+// own. Says `check udp` or `check tcp` when somebody asks it at its own: only health checks do. At its end it says what has come
+// twice. Flags: its name, and `closed` if it is to wait for orders.
 import { createSocket, type Socket } from 'node:dgram'
 import { createServer, type Server as TcpServer, type Socket as TcpSocket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addresses, port, type Server, vip } from '../../lab/network/three-servers.js'
-import { onOrders, tellReady } from '../../lab/traffic/messages.js'
+import { answerTo, framed, isQuery, unframe } from '../../lab/traffic/dns-message.js'
+import { onOrders, tell, tellReady } from '../../lab/traffic/messages.js'
 
 /** Longer than any client waits. */
 const slowMs = 3000
 
-const own = addresses[process.argv[2] as Server]
-const ownBytes = own.split('.').map(Number)
-let slow = false
-
-function answerTo(query: Buffer): Buffer {
-  // The question ends with the root's empty label, type and class.
-  const end = query.indexOf(0, 12) + 5
-  const answer = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, ...ownBytes]
-  const message = Buffer.concat([query.subarray(0, end), Buffer.from(answer)])
-  // An authoritative answer: one question, one record, nothing else.
-  message.set([0x84 | (query.readUInt8(2) & 1), 0, 0, 1, 0, 1, 0, 0, 0, 0], 2)
-  return message
+/** Told at the end, of queries over UDP at the virtual address. */
+export interface ReceivedMessage {
+  readonly type: 'received'
+  readonly queries: number
+  /** That came more often than they were sent: the network has doubled them. */
+  readonly twice: number
 }
 
-const isQuery = (message: Buffer) => message.length >= 17 && message.indexOf(0, 12) >= 0
+const own = addresses[process.argv[2] as Server]
+let slow = false
+
+/** By port and id: clients of a play send none twice. */
+const received = new Set<string>()
+let twice = 0
+
+function count(query: Buffer, port: number): void {
+  const key = `${port} ${query.readUInt16BE(0)}`
+  if (received.has(key)) twice++
+  received.add(key)
+}
+
 const note = (protocol: 'udp' | 'tcp', at: string) => {
   if (at === own) process.stdout.write(`check ${protocol}\n`)
 }
@@ -40,8 +47,9 @@ async function openUdp(): Promise<void> {
     socket.on('message', async (query, { port, address: client }) => {
       note('udp', address)
       if (!isQuery(query)) return
+      if (address === vip) count(query, port)
       if (slow) await sleep(slowMs)
-      if (udp.get(address) === socket) socket.send(answerTo(query), port, client)
+      if (udp.get(address) === socket) socket.send(answerTo(query, own), port, client)
     })
     udp.set(address, socket)
     await new Promise<void>((resolve) => socket.bind(port, address, resolve))
@@ -54,18 +62,15 @@ async function openTcp(): Promise<void> {
       note('tcp', address)
       connections.add(socket)
       socket.on('close', () => connections.delete(socket)).on('error', () => {})
-      let received = Buffer.alloc(0)
-      socket.on('data', async (data) => {
-        received = Buffer.concat([received, data])
-        if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return
-        const query = received.subarray(2, 2 + received.readUInt16BE(0))
-        received = received.subarray(2 + query.length)
+      const heard = async (query: Buffer) => {
         if (!isQuery(query)) return
         if (slow) await sleep(slowMs)
-        const answer = answerTo(query)
-        const length = Buffer.from([answer.length >> 8, answer.length & 0xff])
-        if (socket.writable) socket.write(Buffer.concat([length, answer]))
-      })
+        if (socket.writable) socket.write(framed(answerTo(query, own)))
+      }
+      socket.on(
+        'data',
+        unframe((query) => void heard(query)),
+      )
     })
     tcp.set(address, server)
     await new Promise<void>((resolve) => server.listen(port, address, resolve))
@@ -94,7 +99,10 @@ onOrders({
   quick: () => {
     slow = false
   },
-  stop: () => process.exit(),
+  stop: () => {
+    tell<ReceivedMessage>({ type: 'received', queries: received.size, twice })
+    process.exit()
+  },
 })
 if (process.argv[3] !== 'closed') {
   await openUdp()

@@ -8,6 +8,8 @@
 //
 // Direct routing: the director passes a query on without changing its addresses, so every server
 // has the virtual address too (on lo, and silent about it in ARP) and answers the client itself.
+//
+// In place of "director" there may be a pair, lb1 .1 and lb2 .2, neither with the virtual address: VRRP sees to that.
 import { ip, removeNamespaces, set } from './namespaces.js'
 
 export const vip = '192.0.2.53'
@@ -23,10 +25,19 @@ export const servers = Object.keys(addresses) as Server[]
 export const serverAt = (address: string): Server | undefined =>
   servers.find((server) => addresses[server] === address)
 
-const hosts = { client: '192.0.2.10', director: '192.0.2.1', ...addresses }
+const alone = { director: '192.0.2.1' } as const
+export const pair = { lb1: '192.0.2.1', lb2: '192.0.2.2' } as const
+export type Director = keyof typeof pair
+export const directors = Object.keys(pair) as Director[]
+
 const isServer = (name: string): name is Server => name in addresses
 
-export async function buildNetwork(): Promise<void> {
+export async function buildNetwork(directors: 'alone' | 'pair' = 'alone'): Promise<void> {
+  const hosts = {
+    client: '192.0.2.10',
+    ...(directors === 'pair' ? pair : alone),
+    ...addresses,
+  }
   const names = Object.keys(hosts)
   await ip(undefined, [
     ...['switch', ...names].map((name) => `netns add ${name}`),
@@ -49,9 +60,16 @@ export async function buildNetwork(): Promise<void> {
   }
 }
 
-export const removeNetwork = () => removeNamespaces(['switch', ...Object.keys(hosts)])
+export const removeNetwork = () =>
+  removeNamespaces(['switch', 'client', ...Object.keys({ ...alone, ...pair, ...addresses })])
 
-/** Pulls the server's cable out of the switch, or plugs it in again. */
-export async function setLink(server: Server, state: 'up' | 'down'): Promise<void> {
-  await ip('switch', [`link set ${server} ${state}`])
+/** Pulls the machine's cable out of the switch, or plugs it in again. */
+export async function setLink(machine: Server | Director, state: 'up' | 'down'): Promise<void> {
+  await ip('switch', [`link set ${machine} ${state}`])
+}
+
+/** The two directors of a pair do not hear each other any more; everybody else hears both. */
+export async function splitPair(state: 'on' | 'off'): Promise<void> {
+  const ports = directors.map((name) => `link set ${name} type bridge_slave isolated ${state}`)
+  await ip('switch', ports)
 }

@@ -17,6 +17,7 @@ const libnlHeaders = '/usr/include/libnl3'
 const programs = {
   lab: {
     witness: { sources: ['lab/witness/witness.c', ...shared] },
+    adverts: { sources: ['lab/witness/adverts.c', ...shared] },
   },
   dataplane: {
     sctp: { sources: ['test/dataplane/programs/sctp.c', ...shared] },

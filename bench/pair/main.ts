@@ -1,0 +1,129 @@
+// npm run bench -- pair: two directors, one of which fails: keepalived doing everything, and `ipvs run` beside keepalived's VRRP.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { built } from '../../lab/checkout.js'
+import {
+  busySentence,
+  exitStatus,
+  flag,
+  printJson,
+  runCommand,
+  runOnIpvs,
+  text,
+  type Values,
+} from '../../lab/command.js'
+import { keepalivedEnvironment } from '../../lab/keepalived.js'
+import { failures } from './failures.js'
+import type { Plan } from './guest.js'
+import { formatResult, type Header, type Result, type TrialResult } from './results.js'
+import { systemNames } from './systems.js'
+import { formatText, renew } from './table.js'
+import { isUntold, mostMissing, worse } from './verdict.js'
+
+const usage = `A pair of directors in one kernel, with three servers and four clients, one of which fails: keepalived doing everything, and
+\`ipvs run\` beside a keepalived that does VRRP only (examples/pair), under the same failures, in one boot of the lab.
+
+    npm run bench -- pair [--only TRIAL,TRIAL] [--out FOLDER] [--json] [--list] [--sabotage]
+
+    --only       these trials: a failure (kill-9), a system (ipvs run), or both (ipvs run/kill-9)
+    --out        a whole run: write pair.json and the measured part of pair.md there
+    --json       the last line of stdout is the result: { rows: [...] }
+    --list       the trials, and how long each takes
+    --sabotage   keepalived does everything under the name of ipvs run, too: has to be noticed, and to fail
+
+Exit status 0: ours did what it has to, and lost no more than keepalived. 1: it did not, and the last lines say what. 75: this
+machine was too busy to tell. docs/pair.md has a run that is kept.
+`
+
+interface Trial {
+  readonly key: string
+  readonly seconds: number
+}
+
+const all: readonly Trial[] = failures.flatMap(({ name, seconds }) =>
+  systemNames.map((system) => ({ key: `${system}/${name}`, seconds })),
+)
+
+const options = { only: text, out: text, json: flag, list: flag, sabotage: flag }
+
+export const benchPair = (args: readonly string[]): Promise<void> =>
+  runCommand({ name: 'pair', usage, options, run: compare }, args)
+
+async function compare(values: Values<typeof options>): Promise<number> {
+  const { only, out, json, list, sabotage } = values
+  const trials = pick(only)
+  if (list) {
+    for (const { key, seconds } of trials) process.stdout.write(`${seconds} s  ${key}\n`)
+    return exitStatus.held
+  }
+  if (out !== undefined && (trials.length < all.length || sabotage)) {
+    throw new Error('--out is for a whole run: leave out --only and --sabotage.')
+  }
+  const { result, problems, doubts, missing } = await runAll(trials, sabotage)
+  const people = json ? process.stderr : process.stdout
+  people.write(`\n${formatText(result)}\n`)
+  for (const problem of problems) people.write(`FAILED ${problem}\n`)
+  for (const doubt of doubts) people.write(`? ${doubt}\n`)
+  const busy = isUntold({ doubts, missing })
+  if (busy) people.write(`${busySentence(missing)}\n`)
+  if (out !== undefined) {
+    if (busy || missing > mostMissing) throw new Error('Nothing was written.')
+    const page = path.join(out, 'pair.md')
+    writeFileSync(page, renew(readFileSync(page, 'utf8'), result))
+  }
+  const folder = out ?? built('pair')
+  writeFileSync(path.join(folder, 'pair.json'), formatResult(result))
+  people.write(`Result: ${path.relative(process.cwd(), path.join(folder, 'pair.json'))}\n`)
+  printJson({ rows: result.rows, missing }, json)
+  return problems.length > 0 ? exitStatus.failed : busy ? exitStatus.busy : exitStatus.held
+}
+
+function pick(only: string | undefined): readonly Trial[] {
+  if (only === undefined) return all
+  const words = only.split(',')
+  const matches = (word: string) =>
+    all.filter(({ key }) => key === word || key.split('/').includes(word))
+  for (const word of words) {
+    if (matches(word).length > 0) continue
+    throw new Error(`There is no trial "${word}". npm run bench -- pair --list shows them.`)
+  }
+  return all.filter((trial) => words.some((word) => matches(word).includes(trial)))
+}
+
+async function runAll(trials: readonly Trial[], sabotage: boolean) {
+  const folder = built('pair')
+  mkdirSync(folder, { recursive: true })
+  const plan: Plan = {
+    trials: trials.map(({ key }) => key),
+    file: path.join(folder, 'trials.jsonl'),
+    sabotage,
+  }
+  const seconds = trials.reduce((sum, trial) => sum + trial.seconds, 0)
+  process.stderr.write(`${trials.length} trials: about ${Math.ceil(seconds / 60)} min.\n`)
+  const status = await runOnIpvs({
+    file: fileURLToPath(new URL('./guest.js', import.meta.url)),
+    plan,
+    seconds,
+    env: keepalivedEnvironment(),
+  })
+  if (status !== 0) throw new Error(`The guest ended with exit status ${status}.`)
+  const [first, ...lines] = readFileSync(plan.file, 'utf8').trim().split('\n')
+  const results = lines.map((line) => JSON.parse(line) as TrialResult)
+  const result: Result = {
+    ...(JSON.parse(first!) as Header),
+    node: process.version,
+    date: new Date().toISOString(),
+    rows: results.flatMap(({ rows }) => rows),
+    trials: results.map(({ seen }) => seen),
+  }
+  const missing = Math.max(...results.map((one) => one.missing))
+  const behind = worse(result.rows, result.trials)
+  const isBusy = missing > mostMissing
+  return {
+    result,
+    problems: [...results.flatMap((one) => one.problems), ...(isBusy ? [] : behind)],
+    doubts: [...results.flatMap((one) => one.doubts), ...(isBusy ? behind : [])],
+    missing,
+  }
+}

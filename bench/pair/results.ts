@@ -1,0 +1,28 @@
+// What a run leaves behind: docs/pair.json is one of them.
+import type { Row, Seen, Verdict } from './verdict.js'
+
+/** The first line of what the guest writes. */
+export interface Header {
+  readonly kernel: string
+  readonly keepalived: string
+}
+
+export interface TrialResult extends Verdict {
+  /** What the system has said. */
+  readonly output: string
+}
+
+export interface Result extends Header {
+  readonly node: string
+  readonly date: string
+  readonly rows: readonly Row[]
+  readonly trials: readonly Seen[]
+}
+
+/** One row, one line: readable, and a new run is a readable difference. */
+export function formatResult({ rows, trials, ...head }: Result): string {
+  const top = Object.entries(head).map(([name, value]) => `  "${name}": ${JSON.stringify(value)},`)
+  const lines = (some: readonly object[]) =>
+    some.map((one) => `    ${JSON.stringify(one)}`).join(',\n')
+  return `{\n${top.join('\n')}\n  "rows": [\n${lines(rows)}\n  ],\n  "trials": [\n${lines(trials)}\n  ]\n}\n`
+}
