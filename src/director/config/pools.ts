@@ -54,6 +54,7 @@ export const notInDefaults = [
   'address',
   'port',
   'protocols',
+  'role',
 ]
 
 /** Mistakes give `undefined`. */
@@ -71,6 +72,7 @@ export function readPool(
     if (key in own)
       reader.add([...path, key], 'must be left out: "fronts" says it, and the key is the name')
   }
+  if ('role' in own) reader.add([...path, 'role'], "must be left out: it is the whole director's")
   const fields: Fields = { ...defaults, ...own }
   const placed = (place: Path): Path =>
     typeof place[0] === 'string' && !(place[0] in own) && place[0] in defaults

@@ -216,7 +216,7 @@ forwarding: tunnel
     .replaceAll(":53'", "'")
     .replace("['192.0.2.53']", "['192.0.2.53:53']")
   const { pools } = await readConfig(text)
-  const elsewhere = ['address', 'port', 'protocols', 'servers', 'backup']
+  const elsewhere = ['address', 'port', 'protocols', 'servers', 'backup', 'role']
   expect(Object.keys(pools[0]!.options).toSorted()).toEqual(
     names.filter((name) => !elsewhere.includes(name)).toSorted(),
   )

@@ -1007,6 +1007,7 @@ it('status is a table', async () => {
   await pool.report(member(pool, 0), sick)
   expect(pool.status()).toEqual({
     pool: 'dns',
+    role: 'active',
     fronts: ['tcp 192.0.2.1:53', 'udp 192.0.2.1:53'],
     missing: [],
     reads: { intervalMs: 1000, readMs: 0, share: 0, lookedAt: expect.any(Number) },

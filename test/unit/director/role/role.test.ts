@@ -272,7 +272,9 @@ test('the role is what a file says, and stays when it says nothing', async () =>
   writeFileSync(file, 'active')
   await is('active')
   expect(director.role!.trouble).toBeUndefined()
-  expect(events.filter(({ event }) => event === 'role').map(({ text }) => text)).toEqual([
+  // The first may have come before anybody listened.
+  const told = events.filter(({ event }) => event === 'role').map(({ text }) => text)
+  expect(told.slice(-2)).toEqual([
     expect.stringMatching(/the role is standby: .*role: backup$/),
     expect.stringMatching(/the role is active: .*role: active$/),
   ])
