@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { IpvsError, type IpvsErrorCode } from '../../../src/errors.js'
-import type { DownAction, MirroredPoolOptions } from '../../../src/pool/api.js'
+import type { DownAction, MirroredPoolOptions, PoolRole } from '../../../src/pool/api.js'
 import { MirroredPool } from '../../../src/pool/index.js'
 import type { AdminState } from '../../../src/servers.js'
 import type { Destination, ServiceId } from '../../../src/types.js'
@@ -24,6 +24,7 @@ type Action =
   | { readonly do: 'weight'; readonly server: number; readonly weight: number }
   | { readonly do: 'admin'; readonly server: number; readonly admin: AdminState }
   | { readonly do: 'reconcile' }
+  | { readonly do: 'role'; readonly role: PoolRole }
   | {
       readonly do: 'fail'
       readonly count: number
@@ -61,6 +62,13 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.constant({ do: 'reconcile' } as const) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('role'),
+      role: fc.constantFrom<PoolRole[]>('active', 'standby'),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('wait'), turns: fc.nat({ max: 6 }) }) },
   {
     weight: 1,
@@ -152,6 +160,7 @@ async function live(
   const model = new Map<string, Model>(
     SERVERS.slice(0, 3).map((name) => [name, { weight: 1, admin: 'ready', health }]),
   )
+  let role: PoolRole = 'active'
   let failures = 0
   let failed: Extract<Action, { do: 'fail' }> | undefined
   let readFailures = 0
@@ -202,6 +211,10 @@ async function live(
         call(pool.setAdmin(name, at.admin))
         if (server) server.admin = at.admin
         break
+      case 'role':
+        call(pool.become(at.role))
+        role = at.role
+        break
       case 'reconcile':
         call(pool.reconcile())
         break
@@ -241,7 +254,7 @@ async function live(
   await pool.reconcile()
   await quiet()
 
-  const rules = FRONTS.flatMap((front) => {
+  const rules = (role === 'standby' ? [] : FRONTS).flatMap((front) => {
     const action = front.fwmark === undefined ? onDown[front.protocol as 'tcp'] : both(onDown)
     const flags = front.protocol === 'udp' ? ' ops' : ''
     const rows = [...model].flatMap(([name, server]) => {
@@ -304,8 +317,13 @@ describe('random lives', () => {
           expect(rows(FRONTS[2]!)).toEqual(rows(FRONTS[0]!))
         }
         const calls: Promise<unknown>[] = []
+        let stoodBy = false
         for (const at of actions) {
           if (at.do === 'wait') await quiet(at.turns)
+          if (at.do === 'role') {
+            calls.push(pool.become(at.role))
+            stoodBy ||= at.role === 'standby'
+          }
           if (at.do === 'reconcile') {
             calls.push(pool.reconcile().then(({ changes }) => expect(changes).toEqual([])))
           }
@@ -327,7 +345,8 @@ describe('random lives', () => {
         }
         await Promise.all(calls)
         expect(pool.status().converged).toBe(true)
-        expect(kernel.changes().filter(({ op }) => op.startsWith('ensure-no'))).toEqual([])
+        const removed = kernel.changes().filter(({ op }) => op.startsWith('ensure-no'))
+        expect(removed.length > 0 && !stoodBy).toBe(false)
         expect(events.filter(({ name }) => name !== 'up' && name !== 'down')).toEqual([])
         await pool.close()
       }),
