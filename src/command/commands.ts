@@ -289,6 +289,7 @@ export const commands = {
     plain: true,
     options: {
       json: globalOptions.json,
+      vrrp: { line: "the part that stays with keepalived, in place of the director's: VRRP alone" },
       id: {
         line: 'what lines that begin with @id are for, as of keepalived --config-id; the default is the host name',
         value: 'NAME',
@@ -298,6 +299,10 @@ export const commands = {
       {
         command: 'ipvs import /etc/keepalived/keepalived.conf > director.yaml',
         line: 'the notes stay on the terminal',
+      },
+      {
+        command: 'ipvs import keepalived.conf --vrrp > vrrp.conf',
+        line: 'for keepalived --vrrp -f vrrp.conf',
       },
     ],
     exits: { 0: 'all of it was carried over', 1: 'something is listed that was not' },

@@ -8,10 +8,10 @@ import { readText } from './table/file.js'
 export const importFile: Run = async (call) => {
   const { words, options } = call
   const file = words[0]!
-  const { document, text, notes } = readKeepalived(await readText(file), file, options.id)
-  if (options.json) printJson({ document, notes })
+  const { document, text, notes, vrrp } = readKeepalived(await readText(file), file, options.id)
+  if (options.json) printJson({ document, notes, vrrp })
   else {
-    print(text)
+    print(options.vrrp ? `${vrrp}\n` : text)
     const paint = painter(call)
     for (const note of notes) tell(noteLine(note, paint))
   }

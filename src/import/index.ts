@@ -39,7 +39,10 @@ export interface Imported {
   readonly text: string
   /** What could not be carried over as it was, in the order of the file. */
   readonly notes: readonly ImportNote[]
-  /** Blocks that are nothing of IPVS's, as they stand there: VRRP, BFD, `global_defs`. */
+  /**
+   * Blocks that are nothing of IPVS's, as they stand there: VRRP, BFD, `global_defs`. Where there are sync daemons, which the
+   * director takes over, with the FIFO by which it hears of the roles in their place.
+   */
   readonly vrrp: string
 }
 

@@ -1,5 +1,6 @@
 // The model as the director's document, and the same as YAML with comments.
-import type { Model } from '../model/model.js'
+import type { Model, SyncDaemon } from '../model/model.js'
+import { FIFO } from '../model/read.js'
 import type { Notes } from '../note.js'
 import { Comments, type JsonMap } from './document.js'
 import { type Claims, claimOf } from './hooks.js'
@@ -48,9 +49,26 @@ export function convert(
   const document: JsonMap = {
     ...(model.netns === undefined ? undefined : { netns: model.netns }),
     ...(Object.keys(checks).length === 0 ? undefined : { checks }),
+    ...(model.sync === undefined ? undefined : { role: roleOf(model.sync, model, comments) }),
     pools: Object.fromEntries(pools.map(({ pool }, index) => [names[index]!, pool])),
   }
   return { document, text: writeYaml(document, comments, headOf(model, file)) }
+}
+
+/** The director does what keepalived does with lvs_sync_daemon, when keepalived says so. */
+function roleOf(
+  { instance, settings }: SyncDaemon,
+  { fifo = FIFO }: Model,
+  comments: Comments,
+): JsonMap {
+  const role: JsonMap = { follow: { fifo, instance }, sync: { ...settings } }
+  comments.add(
+    role,
+    'follow',
+    'vrrp_notify_fifo has to be in global_defs of the keepalived that runs VRRP',
+  )
+  comments.add(role, 'sync', 'lvs_sync_daemon, which that keepalived must not have')
+  return role
 }
 
 function headOf({ vrrp }: Model, file: string): string[] {
@@ -58,7 +76,9 @@ function headOf({ vrrp }: Model, file: string): string[] {
     `The director's configuration, made by "ipvs import" from ${file}. Comments say what a value was there.`,
     ...(vrrp.trim() === ''
       ? []
-      : ['What is of VRRP stays with keepalived: "keepalived --vrrp" runs that part alone.']),
+      : [
+          'What is of VRRP stays with keepalived: "ipvs import --vrrp" prints that part, for a "keepalived --vrrp" that runs it alone.',
+        ]),
     'keepalived empties the table when it ends: end it first, and then start the director.',
     '',
   ]

@@ -151,12 +151,23 @@ export interface Ssl {
   key?: string
 }
 
+/** The sync daemons, which follow a VRRP instance. */
+export interface SyncDaemon {
+  readonly word: Word
+  readonly instance: string
+  /** As the director's file has them. */
+  readonly settings: Readonly<Record<string, string | number>>
+}
+
 export interface Model {
   readonly groups: Map<string, Group>
   readonly virtualServers: VirtualServer[]
   ssl?: Ssl
   /** The network namespace of IPVS. */
   netns?: string
+  sync?: SyncDaemon
+  /** Where keepalived announces what becomes of VRRP instances. */
+  fifo?: string
   /** Blocks of VRRP and the like, as they stand in the files. */
   readonly vrrp: string
 }

@@ -7,6 +7,7 @@ import { noted, type Readers, readBlock } from './block.js'
 import { set } from './checker.js'
 import { readGroup } from './group.js'
 import type { Model, Ssl } from './model.js'
+import { readSyncDaemon } from './sync-daemon.js'
 import { readVirtualServer } from './virtual-server.js'
 import { Words } from './words.js'
 
@@ -20,12 +21,11 @@ const ssl: Readers<typeof sslTable, Ssl> = {
   key: (words, target) => set(target, 'key', words.text('a file')?.text),
 }
 
+/** Where the director hears of the roles, if the file names no place. */
+export const FIFO = '/run/keepalived/ipvs'
+
 /** What global_defs says of IPVS and its checks; the rest is of VRRP and of keepalived itself, and kept as text. */
 const globals: Readonly<Record<string, readonly [message: string, advice: string]>> = {
-  lvs_sync_daemon: [
-    'the director starts no sync daemon of IPVS',
-    'Start it by "ipvsadm --start-daemon", or from a program: ipvs.startSyncDaemon().',
-  ],
   lvs_timeouts: [
     "the director sets none of the kernel's timeouts but that of UDP, where a pool says udpTimeout with sysctls: apply",
     'Set them by "ipvsadm --set TCP TCPFIN UDP" at boot.',
@@ -93,7 +93,7 @@ export function readModel(
       }
       default:
         vrrp.push(verbatim(statement, sources))
-        readOther(statement, model, notes)
+        readOther(statement, statements, model, notes)
     }
   }
   return { ...model, vrrp: vrrp.join('\n') }
@@ -101,6 +101,7 @@ export function readModel(
 
 function readOther(
   { keyword, words, lines }: Statement,
+  statements: readonly Statement[],
   model: Omit<Model, 'vrrp'>,
   notes: Notes,
 ): void {
@@ -118,17 +119,28 @@ function readOther(
     return
   }
   if (keyword.text !== 'global_defs') return
-  for (const {
-    words: [word],
-  } of lines) {
+  for (const { words: line } of lines) {
+    const [word] = line
+    if (word.text === 'lvs_sync_daemon') {
+      const sync = readSyncDaemon(line, statements, notes)
+      if (sync !== undefined) model.sync = sync
+    }
+    if (word.text === 'vrrp_notify_fifo' && line[1] !== undefined) model.fifo = line[1].text
     const known = Object.hasOwn(globals, word.text) ? globals[word.text] : undefined
     if (known !== undefined) notes.add(word, ...known)
   }
 }
 
-/** As it stands in the file, with its comments; what comes from several places as keepalived saw it. */
+/**
+ * As it stands in the file, with its comments; what comes from several places as keepalived saw it. Without the sync daemons,
+ * which are the director's, who has to hear of the roles instead.
+ */
 function verbatim({ keyword, words, lines, end }: Statement, sources: Text['sources']): string {
   const source = sources.get(keyword.file)
+  const isGlobal = keyword.text === 'global_defs'
+  const ours = lines.filter(({ words: [word] }) => isGlobal && word.text === 'lvs_sync_daemon')
+  const hears = lines.some(({ words: [word] }) => word.text === 'vrrp_notify_fifo')
+  const added = ours.length > 0 && !hears ? [`    vrrp_notify_fifo ${FIFO}`] : []
   const whole =
     source !== undefined &&
     end.file === keyword.file &&
@@ -137,7 +149,14 @@ function verbatim({ keyword, words, lines, end }: Statement, sources: Text['sour
       ({ words: [{ file, line }] }) =>
         file === keyword.file && line >= keyword.line && line <= end.line,
     )
-  if (whole) return source.slice(keyword.line - 1, end.line).join('\n')
+  if (whole) {
+    const left = new Set(ours.map(({ words: [{ line }] }) => line))
+    const kept = source
+      .slice(keyword.line - 1, end.line)
+      .filter((_, index) => !left.has(keyword.line + index))
+    return [...kept.slice(0, -1), ...added, ...kept.slice(-1)].join('\n')
+  }
   const first = [keyword, ...words].map(({ text }) => text).join(' ')
-  return [first, '{', ...lines.map(({ text }) => text), '}'].join('\n')
+  const rest = lines.filter((line) => !ours.includes(line)).map(({ text }) => text)
+  return [first, '{', ...rest, ...added, '}'].join('\n')
 }
