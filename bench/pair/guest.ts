@@ -44,6 +44,7 @@ for (const [index, { system, failure }] of trials.entries()) {
     if (verdict.problems.length === 0 && isUntold(verdict) && again < mostRepeats) {
       const percent = Math.round(100 * verdict.missing)
       process.stderr.write(`  the machine is busy, ${percent} % of the time was missing: again\n`)
+      for (const doubt of verdict.doubts) process.stderr.write(`  ? ${doubt}\n`)
       continue
     }
     for (const line of describe(verdict)) process.stderr.write(`  ${line}\n`)

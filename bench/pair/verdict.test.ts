@@ -128,6 +128,15 @@ describe('ours has not', () => {
   })
 })
 
+test('where directors are servers, what is lost counts from the first query on', () => {
+  const lost = queries((client, at) => at === 7000 || duringTakeover(client, at))
+  const { rows, problems } = judge(
+    evidence({ failure: 'servers-too', queries: lost, cuts: [failedAt + 5], hopsExceeded: 1 }),
+  )
+  expect(rows.map((row) => row.lost)).toEqual([13, 12, 12, 12])
+  expect(problems).toEqual([])
+})
+
 describe('a dead server', () => {
   const dead = { server: 'dns2', from: 7000 } as const
   const others = servers.filter((server) => server !== dead.server)
@@ -179,8 +188,8 @@ describe('ours is worse', () => {
     ...{ system, failure: 'kill-9', client: 'UDP, new ports', lost: 30, takeoverMs: 2800 },
     ...about,
   })
-  const seen = (system: Row['system'], cut: number) => ({
-    ...{ system, failure: 'kill-9' as const, cut },
+  const seen = (system: Row['system'], cut: number, doubled = 0) => ({
+    ...{ system, failure: 'kill-9' as const, cut, doubled },
   })
   const none = [seen('keepalived', 0), seen('ipvs run', 0)]
 
@@ -192,9 +201,10 @@ describe('ours is worse', () => {
 
   it('where it lost more, took over later, or cut more', () => {
     const rows = [row('keepalived'), row('ipvs run', { lost: 46, takeoverMs: 3101 })]
-    expect(worse(rows, [seen('keepalived', 0), seen('ipvs run', 1)])).toEqual([
+    expect(worse(rows, [seen('keepalived', 0), seen('ipvs run', 1, 2)])).toEqual([
       'kill-9: client "UDP, new ports" lost 46, with keepalived 30.',
       'kill-9: taken over after 3101 ms, with keepalived 2800.',
+      'kill-9: 2 packets went round, with keepalived 0.',
       'kill-9: 1 connections cut, with keepalived 0.',
     ])
   })
