@@ -183,6 +183,25 @@ test('with much of the time missing, what is wrong is a doubt', () => {
   expect(isUntold(verdict)).toBe(true)
 })
 
+test('but not that a dead server came back', () => {
+  const stolen = { at: 8000, stolenMs: 2000 }
+  const others = servers.filter((server) => server !== 'dns2')
+  const { problems, doubts } = judge(
+    evidence({
+      failure: 'server-dead',
+      dead: { server: 'dns2', from: 7000 },
+      tables: {
+        lb1: [table(4000, servers), stolen, table(9000, others), table(15_100, servers)],
+        lb2: [table(4100, servers), table(9000, others)],
+      },
+    }),
+  )
+  expect(problems).toEqual([
+    'ipvs run: server-dead: a server that both knew to be dead was held for 3900 ms.',
+  ])
+  expect(doubts).toEqual(['ipvs run: server-dead: the first table was changed 1 times.'])
+})
+
 describe('ours is worse', () => {
   const row = (system: Row['system'], about: Partial<Row> = {}): Row => ({
     ...{ system, failure: 'kill-9', client: 'UDP, new ports', lost: 30, takeoverMs: 2800 },

@@ -95,11 +95,16 @@ export function judge(evidence: Evidence): Verdict {
   }
   const missing = steal.share(startedAt, endedAt)
   const late = [...worthless(), ...(system === ours ? broken() : [])]
+  // No machine is so busy that it brings a dead server back.
+  const held =
+    system === ours && seen.heldDeadMs
+      ? [`a server that both knew to be dead was held for ${seen.heldDeadMs} ms.`]
+      : []
   const busy = missing > mostMissing
   return {
     rows,
     seen,
-    problems: busy ? [] : late.map(named),
+    problems: (busy ? held : [...held, ...late]).map(named),
     doubts: busy ? late.map(named) : [],
     missing,
   }
@@ -132,7 +137,6 @@ export function judge(evidence: Evidence): Verdict {
     return [
       ...(cut > 0 && !serversToo ? [`${cut} connections were cut.`] : []),
       ...(changesAfterwards ? [`the first table was changed ${changesAfterwards} times.`] : []),
-      ...(heldDeadMs ? [`a server that both knew to be dead was held for ${heldDeadMs} ms.`] : []),
       ...(heldDeadMs === null && dead ? ['the dead server was never out on both.'] : []),
       ...(doubled > 0 && !serversToo ? [`${doubled} packets went round.`] : []),
     ]
