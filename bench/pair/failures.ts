@@ -6,7 +6,10 @@ import type { Director } from '../../lab/network/three-servers.js'
 export interface Stage {
   /** All processes of a director. What they have left in the kernel stays. */
   stop(director: Director, how: 'SIGTERM' | 'SIGKILL'): Promise<void>
+  /** What of it does not run. */
   start(director: Director): Promise<void>
+  /** keepalived alone gets SIGTERM: the director gives the address away. */
+  resign(director: Director): Promise<void>
   /** What looks after the servers, alone: it is started again at once, as systemd or keepalived does. */
   killController(director: Director): Promise<void>
   restartController(director: Director): Promise<void>
@@ -35,6 +38,11 @@ export interface Failure {
   readonly moves: boolean
   /** The director that comes back finds its table as it left it: nothing of it may change then. */
   readonly adopts: boolean
+  /**
+   * The directors are two of the three servers as well. From the moment that a standby has the address until it is told so, it takes
+   * packets as a server that it is to pass on as a director: what that cuts is counted, and no broken promise.
+   */
+  readonly serversToo?: true
   readonly seconds: number
   play(stage: Stage): Promise<void>
 }
@@ -156,6 +164,23 @@ const defined = [
       await stage.serverDies()
       stage.begin()
       await leaveAndReturn('SIGTERM')(stage)
+    },
+  },
+  {
+    name: 'servers-too',
+    title: 'directors that are servers',
+    about:
+      'Each director is one of the three servers as well; ours has `backupOnly: true` in its role. What is lost counts from the first query on. Then keepalived on the active one gets SIGTERM, and is started again after 5 s.',
+    moves: true,
+    adopts: true,
+    serversToo: true,
+    seconds: 25,
+    play: async (stage) => {
+      await stage.resign('lb1')
+      await sleep(awayMs)
+      stage.over()
+      await stage.start('lb1')
+      await sleep(backMs)
     },
   },
 ] as const satisfies readonly Failure[]

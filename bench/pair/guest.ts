@@ -8,7 +8,7 @@ import type { Header, TrialResult } from './results.js'
 import { systems } from './systems.js'
 import { describe } from './table.js'
 import { play } from './trial.js'
-import { isUntold, judge } from './verdict.js'
+import { isUntold, judge, mostMissing } from './verdict.js'
 
 export interface Plan {
   /** One trial each: `ipvs run/kill-9`. */
@@ -41,9 +41,11 @@ for (const [index, { system, failure }] of trials.entries()) {
     const evidence = await play(played, failure)
     const verdict = judge(evidence)
     // What was found does not go away by looking again.
-    if (verdict.problems.length === 0 && isUntold(verdict) && again < mostRepeats) {
+    const isBusy = isUntold(verdict) || verdict.missing > mostMissing
+    if (verdict.problems.length === 0 && isBusy && again < mostRepeats) {
       const percent = Math.round(100 * verdict.missing)
       process.stderr.write(`  the machine is busy, ${percent} % of the time was missing: again\n`)
+      for (const doubt of verdict.doubts) process.stderr.write(`  ? ${doubt}\n`)
       continue
     }
     for (const line of describe(verdict)) process.stderr.write(`  ${line}\n`)

@@ -11,7 +11,7 @@ export const ours: SystemName = 'ipvs run'
 export interface System {
   readonly name: SystemName
   /** Writes the files of a director, and says what runs on it. */
-  prepare(director: Director): Programs
+  prepare(director: Director, network: { readonly serversToo: boolean }): Programs
 }
 
 export interface Programs {
@@ -69,11 +69,12 @@ export const systems: readonly System[] = [
   },
   {
     name: 'ipvs run',
-    prepare: (director) => {
+    prepare: (director, { serversToo }) => {
       const folder = makeFolders(director)
       for (const name of ['keepalived.conf', 'director.yaml']) {
         const text = readFileSync(path.join(examples, name), 'utf8')
-        writeFileSync(`${folder}/${name}`, placed(text, director))
+        const whole = serversToo ? text.replace(/^role:$/m, 'role:\n  backupOnly: true') : text
+        writeFileSync(`${folder}/${name}`, placed(whole, director))
       }
       const bin = path.join(checkout, 'dist/bin/ipvs.cjs')
       return {

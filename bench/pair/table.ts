@@ -70,6 +70,12 @@ export const renew = (page: string, result: Result): string =>
 function measured(result: Result): string[] {
   const heldBy = (system: string) =>
     result.trials.find((one) => one.system === system && one.heldDeadMs !== null)?.heldDeadMs
+  const roundIn = (system: string, serversToo: boolean) =>
+    result.trials
+      .filter((one) => one.system === system && (one.failure === 'servers-too') === serversToo)
+      .reduce((sum, { doubled }) => sum + doubled, 0)
+  const each = (tell: (system: string) => string) =>
+    systemNames.map((system) => `${system} ${tell(system)}`).join(', ')
   return [
     `${provenance(result)}; both systems in one boot.`,
     '',
@@ -81,10 +87,13 @@ function measured(result: Result): string[] {
       ...markdownTable(head, linesOf(result, name)),
       '',
     ]),
-    `Packets that went round, in any trial: ${result.trials.reduce((sum, { doubled }) => sum + doubled, 0)}.`,
+    '### Round, and dead',
     '',
-    'A server that both directors had taken out was held by one of them all the same, in the last of these: ' +
-      `${systemNames.map((system) => `${system} for ${heldBy(system)} ms`).join(', ')}.`,
+    `Packets that went round, where directors are servers: ${each((system) => `${roundIn(system, true)}`)}; in all other trials: ` +
+      `${each((system) => `${roundIn(system, false)}`)}.`,
+    '',
+    'A server that both directors had taken out as dead was held all the same by the one that came back: ' +
+      `${each((system) => `for ${heldBy(system)} ms`)}.`,
     '',
   ]
 }

@@ -9,6 +9,7 @@ import {
   type Director,
   directors,
   pair,
+  placesOf,
   removeNetwork,
   type Server,
   servers,
@@ -45,7 +46,7 @@ export async function play(
   system: System,
   failure: Failure & { readonly name: FailureName },
 ): Promise<Evidence> {
-  await buildNetwork('pair')
+  await buildNetwork(kindOf(failure))
   const trial = new Trial(system, failure)
   try {
     return await trial.run()
@@ -54,6 +55,8 @@ export async function play(
     await removeNetwork()
   }
 }
+
+const kindOf = ({ serversToo }: Failure) => (serversToo ? 'servers too' : 'pair')
 
 type Part = 'vrrp' | 'controller'
 
@@ -82,7 +85,9 @@ class Trial implements Stage {
     this.#system = system
     this.#failure = failure
     this.#failed.catch(() => {})
-    this.#programs = { lb1: system.prepare('lb1'), lb2: system.prepare('lb2') }
+    const prepare = (director: Director) =>
+      system.prepare(director, { serversToo: failure.serversToo === true })
+    this.#programs = { lb1: prepare('lb1'), lb2: prepare('lb2') }
     // A look costs the guest's one CPU: one of the two sees to the time that is missing.
     const witness = (director: Director, tickMs: number) =>
       new Witness(director, { tableMs: 4, tickMs }, (entry) => this.#entries[director].push(entry))
@@ -94,10 +99,11 @@ class Trial implements Stage {
   }
 
   async run(): Promise<Evidence> {
+    const places = placesOf(kindOf(this.#failure))
     for (const server of servers) {
       const command = nodeCommand(program('../failover/server.js'), [server])
       const heard = (line: string) => this.#received(line)
-      this.#servers.set(server, this.#program(server, command, heard))
+      this.#servers.set(server, this.#program(places[server], command, heard))
     }
     const clients = this.#program('client', nodeCommand(program('./clients.js')), (line) => {
       const message = JSON.parse(line) as QueriesMessage<ClientName> | CutMessage
@@ -205,7 +211,8 @@ class Trial implements Stage {
 
   #startPart(director: Director, part: Part): void {
     const command = this.#programs[director][part]
-    if (command) this.#running.set(`${director} ${part}`, this.#program(director, command))
+    if (command && !this.#running.has(`${director} ${part}`))
+      this.#running.set(`${director} ${part}`, this.#program(director, command))
   }
 
   async #endPart(director: Director, part: Part, how: NodeJS.Signals): Promise<void> {
@@ -233,6 +240,10 @@ class Trial implements Stage {
     if (before) await runIn(director, before).catch(() => {})
     this.#startPart(director, 'vrrp')
     this.#startPart(director, 'controller')
+  }
+
+  resign(director: Director): Promise<void> {
+    return this.#endPart(director, 'vrrp', 'SIGTERM')
   }
 
   async killController(director: Director): Promise<void> {

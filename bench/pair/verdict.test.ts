@@ -128,6 +128,15 @@ describe('ours has not', () => {
   })
 })
 
+test('where directors are servers, what is lost counts from the first query on', () => {
+  const lost = queries((client, at) => at === 7000 || duringTakeover(client, at))
+  const { rows, problems } = judge(
+    evidence({ failure: 'servers-too', queries: lost, cuts: [failedAt + 5], hopsExceeded: 1 }),
+  )
+  expect(rows.map((row) => row.lost)).toEqual([13, 12, 12, 12])
+  expect(problems).toEqual([])
+})
+
 describe('a dead server', () => {
   const dead = { server: 'dns2', from: 7000 } as const
   const others = servers.filter((server) => server !== dead.server)
@@ -174,13 +183,32 @@ test('with much of the time missing, what is wrong is a doubt', () => {
   expect(isUntold(verdict)).toBe(true)
 })
 
+test('but not that a dead server came back', () => {
+  const stolen = { at: 8000, stolenMs: 2000 }
+  const others = servers.filter((server) => server !== 'dns2')
+  const { problems, doubts } = judge(
+    evidence({
+      failure: 'server-dead',
+      dead: { server: 'dns2', from: 7000 },
+      tables: {
+        lb1: [table(4000, servers), stolen, table(9000, others), table(15_100, servers)],
+        lb2: [table(4100, servers), table(9000, others)],
+      },
+    }),
+  )
+  expect(problems).toEqual([
+    'ipvs run: server-dead: a server that both knew to be dead was held for 3900 ms.',
+  ])
+  expect(doubts).toEqual(['ipvs run: server-dead: the first table was changed 1 times.'])
+})
+
 describe('ours is worse', () => {
   const row = (system: Row['system'], about: Partial<Row> = {}): Row => ({
     ...{ system, failure: 'kill-9', client: 'UDP, new ports', lost: 30, takeoverMs: 2800 },
     ...about,
   })
-  const seen = (system: Row['system'], cut: number) => ({
-    ...{ system, failure: 'kill-9' as const, cut },
+  const seen = (system: Row['system'], cut: number, doubled = 0) => ({
+    ...{ system, failure: 'kill-9' as const, cut, doubled },
   })
   const none = [seen('keepalived', 0), seen('ipvs run', 0)]
 
@@ -192,9 +220,10 @@ describe('ours is worse', () => {
 
   it('where it lost more, took over later, or cut more', () => {
     const rows = [row('keepalived'), row('ipvs run', { lost: 46, takeoverMs: 3101 })]
-    expect(worse(rows, [seen('keepalived', 0), seen('ipvs run', 1)])).toEqual([
+    expect(worse(rows, [seen('keepalived', 0), seen('ipvs run', 1, 2)])).toEqual([
       'kill-9: client "UDP, new ports" lost 46, with keepalived 30.',
       'kill-9: taken over after 3101 ms, with keepalived 2800.',
+      'kill-9: 2 packets went round, with keepalived 0.',
       'kill-9: 1 connections cut, with keepalived 0.',
     ])
   })

@@ -66,9 +66,9 @@ const silentMs = 1500
 
 export function judge(evidence: Evidence): Verdict {
   const { system, failure, startedAt, beganAt, failedAt, overAt, endedAt, dead } = evidence
-  const { moves, adopts } = failures.find(({ name }) => name === failure)!
+  const { moves, adopts, serversToo } = failures.find(({ name }) => name === failure)!
   const steal = new Steal(stolenTimes(evidence.tables.lb1))
-  const since = Math.min(beganAt, dead?.from ?? beganAt) - inFlightMs
+  const since = serversToo ? startedAt : Math.min(beganAt, dead?.from ?? beganAt) - inFlightMs
   const lost = (client: ClientName, from: number, to = endedAt) =>
     sentOf(evidence.queries, client, from, to).filter((query) => isLost(query, steal)).length
 
@@ -95,11 +95,16 @@ export function judge(evidence: Evidence): Verdict {
   }
   const missing = steal.share(startedAt, endedAt)
   const late = [...worthless(), ...(system === ours ? broken() : [])]
+  // No machine is so busy that it brings a dead server back.
+  const held =
+    system === ours && seen.heldDeadMs
+      ? [`a server that both knew to be dead was held for ${seen.heldDeadMs} ms.`]
+      : []
   const busy = missing > mostMissing
   return {
     rows,
     seen,
-    problems: busy ? [] : late.map(named),
+    problems: (busy ? held : [...held, ...late]).map(named),
     doubts: busy ? late.map(named) : [],
     missing,
   }
@@ -110,7 +115,7 @@ export function judge(evidence: Evidence): Verdict {
 
   function worthless(): string[] {
     const problems: string[] = []
-    for (const client of clientNames) {
+    for (const client of serversToo ? [] : clientNames) {
       if (sentOf(evidence.queries, client, startedAt, since).length === 0)
         problems.push(`client "${client}" had not asked anything before the failure.`)
       const early = lost(client, startedAt, since)
@@ -130,11 +135,10 @@ export function judge(evidence: Evidence): Verdict {
   function broken(): string[] {
     const { cut, changesAfterwards, heldDeadMs, doubled } = seen
     return [
-      ...(cut > 0 ? [`${cut} connections were cut.`] : []),
+      ...(cut > 0 && !serversToo ? [`${cut} connections were cut.`] : []),
       ...(changesAfterwards ? [`the first table was changed ${changesAfterwards} times.`] : []),
-      ...(heldDeadMs ? [`a server that both knew to be dead was held for ${heldDeadMs} ms.`] : []),
       ...(heldDeadMs === null && dead ? ['the dead server was never out on both.'] : []),
-      ...(doubled > 0 ? [`${doubled} packets went round.`] : []),
+      ...(doubled > 0 && !serversToo ? [`${doubled} packets went round.`] : []),
     ]
   }
 }
@@ -145,10 +149,10 @@ const chanceMs = 300
 /** Everything in which ours has a worse figure than keepalived, beyond what chance does. */
 export function worse(
   rows: readonly Row[],
-  trials: readonly Pick<Seen, 'system' | 'failure' | 'cut'>[],
+  trials: readonly Pick<Seen, 'system' | 'failure' | 'cut' | 'doubled'>[],
 ): string[] {
   const found: string[] = []
-  for (const { name } of failures) {
+  for (const { name, serversToo } of failures) {
     const of = <T extends { readonly system: SystemName; readonly failure: FailureName }>(
       some: readonly T[],
       system: SystemName,
@@ -169,7 +173,10 @@ export function worse(
         )
     }
     const [own, other] = [of(trials, ours)[0], of(trials, 'keepalived')[0]]
-    if (own && other && own.cut > other.cut)
+    if (own === undefined || other === undefined) continue
+    if (own.doubled > other.doubled)
+      found.push(`${name}: ${own.doubled} packets went round, with keepalived ${other.doubled}.`)
+    if (own.cut > other.cut && !serversToo)
       found.push(`${name}: ${own.cut} connections cut, with keepalived ${other.cut}.`)
   }
   return found
