@@ -1,4 +1,5 @@
 // Servers from a real etcd: away, back, compacted, restored, with TLS, with users.
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
@@ -261,6 +262,24 @@ etcd: { endpoints: ['${origin}'], timeout: 2s }
 ${twoPools.replace(/servers: \['10.1.0.1.*/, 'servers: { etcd: pools/other/ }')}`)
     await expect.poll(weights).toEqual(['10.1.0.4 1'])
     expect(events.filter(({ event }) => event === 'error')).toEqual([])
+  })
+
+  it('keeps no process alive that only waits for a change', async () => {
+    const etcd = client({ endpoints: [origin] })
+    await etcd.put('waits/10.1.0.1', '')
+    const program = `
+      import { EtcdClient, etcdServers } from 'ipvs'
+      const client = new EtcdClient({ endpoints: ['${origin}'] })
+      const lists = etcdServers(client, 'waits/')[Symbol.asyncIterator]()
+      await lists.next()
+      const stays = setInterval(() => {}, 1000)
+      setTimeout(() => clearInterval(stays), 500)
+      await lists.next()`
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    })
+    // Node.js: nothing is left to do, and the program still awaits something.
+    expect(await once(child, 'exit')).toEqual([13, null])
   })
 
   it('is another store after a restore: a watch from a later revision says so', async () => {
