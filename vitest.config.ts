@@ -84,6 +84,7 @@ export default defineConfig({
           include: ['test/servers/**/*.test.ts'],
           testTimeout: LIMIT_MS,
           hookTimeout: LIMIT_MS,
+          expect: { poll: { timeout: LIMIT_MS / 10 } },
         },
       },
       {

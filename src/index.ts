@@ -15,7 +15,23 @@ export {
   isNotFound,
   type UnavailableReason,
 } from './errors.js'
+export {
+  type EtcdCallOptions,
+  type EtcdChanges,
+  EtcdClient,
+  type EtcdEntry,
+  EtcdError,
+  type EtcdErrorCode,
+  type EtcdErrorOptions,
+  type EtcdEvent,
+  type EtcdOptions,
+  type EtcdPutOptions,
+  type EtcdRange,
+  type EtcdWatchOptions,
+} from './etcd/index.js'
 export * from './health/index.js'
+export type { TextOrFile } from './http/text.js'
+export type { HttpTlsOptions } from './http/tls.js'
 export { destinationKey, serviceKey } from './identity.js'
 export type { KernelInfo } from './kernel/system-records.js'
 export type { Netns } from './netns.js'

@@ -5,6 +5,7 @@
  */
 export type { CheckedStep } from './check-now.js'
 export type { CheckConfig, CheckStep, NoCheck } from './config/checks.js'
+export type { EtcdConfig } from './config/etcd.js'
 export type { HookConfig, HookEvent } from './config/hooks.js'
 export { ConfigError, type ConfigMistake } from './config/mistakes.js'
 export type { FrontOptions, PoolConfig } from './config/pools.js'

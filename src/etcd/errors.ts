@@ -20,7 +20,7 @@ export type EtcdErrorCode =
 
 /** What is known of an error beside its code. */
 export interface EtcdErrorOptions {
-  /** Default: none. */
+  /** Of the oldest changes that are left. Default: none. */
   readonly compactRevision?: number | undefined
   /** Default: none. */
   readonly cause?: unknown

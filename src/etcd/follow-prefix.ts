@@ -1,7 +1,7 @@
 // All keys with a prefix, kept up to date: read once, then change by change.
 import { pause } from '../abort.js'
 import type { EtcdClient, EtcdRange } from './client.js'
-import { EtcdError, type EtcdErrorCode } from './errors.js'
+import type { EtcdError, EtcdErrorCode } from './errors.js'
 
 /** What fails sooner after it has begun is trouble to be told of; what has lived longer is taken up again. */
 const BRIEF_MS = 1000
@@ -77,5 +77,5 @@ async function unless<T>(
 }
 
 function hasCode(error: unknown, ...codes: readonly EtcdErrorCode[]): boolean {
-  return error instanceof EtcdError && codes.includes(error.code)
+  return codes.includes((error as EtcdError).code)
 }

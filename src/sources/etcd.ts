@@ -1,7 +1,7 @@
 // Servers from etcd: a key for each, so that any number of directors share one list.
 
 import { rangeError, typeError } from '../errors.js'
-import { EtcdClient, followPrefix } from '../etcd/index.js'
+import { type EtcdClient, followPrefix } from '../etcd/index.js'
 import type { PoolServer } from '../servers.js'
 import { checkOptions, checkSignal } from '../validate.js'
 import { parseNamedServers } from './server-list.js'
@@ -36,13 +36,7 @@ export function etcdServers(
   prefix: string,
   options?: EtcdServersOptions,
 ): ServerSource {
-  if (!(client instanceof EtcdClient)) {
-    throw typeError(
-      'client',
-      "an EtcdClient: new EtcdClient({ endpoints: ['http://...'] })",
-      client,
-    )
-  }
+  checkClient(client)
   if (typeof prefix !== 'string') throw typeError('prefix', 'the beginning of keys, a text', prefix)
   if (prefix === '') throw rangeError('prefix', 'the beginning of keys, not empty', prefix)
   const { signal } = checkOptions(options, 'options', ['signal'])
@@ -61,4 +55,13 @@ async function* lists(
       keys.map((key) => ({ place: key, name: key.slice(prefix.length), text: all.get(key)! })),
     )
   }
+}
+
+function checkClient(client: unknown): void {
+  const fits =
+    typeof client === 'object' &&
+    client !== null &&
+    ['range', 'watch'].every((name) => typeof Reflect.get(client, name) === 'function')
+  if (fits) return
+  throw typeError('client', "an EtcdClient: new EtcdClient({ endpoints: ['http://...'] })", client)
 }
