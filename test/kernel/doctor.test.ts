@@ -221,6 +221,10 @@ const cases: readonly Case[] = [
     wrong:
       'ipvsadm --start-daemon backup --mcast-interface eth1; ipvsadm --start-daemon master --mcast-interface eth1; sysctl -qw net.ipv4.vs.backup_only=1',
   },
+  {
+    rule: 'sync-short-udp',
+    wrong: `${served(`${UDP} -s rr`)}; ipvsadm --start-daemon backup --mcast-interface eth1`,
+  },
   { rule: 'run-estimation', wrong: 'sysctl -qw net.ipv4.vs.run_estimation=0' },
 ]
 

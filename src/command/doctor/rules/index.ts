@@ -7,6 +7,7 @@ import * as onePacket from './one-packet.js'
 import { otherOwner } from './owners.js'
 import * as packets from './packets.js'
 import * as scheduling from './scheduling.js'
+import * as sync from './sync.js'
 import * as udp from './udp.js'
 
 const rules: readonly ((facts: Facts) => readonly Finding[])[] = [
@@ -37,6 +38,9 @@ const rules: readonly ((facts: Facts) => readonly Finding[])[] = [
   capacity.kernelFaults,
   capacity.idleTcp,
   capacity.estimation,
+  sync.onePacketNotSynced,
+  sync.shortUdpNotSynced,
+  sync.backupWithoutServers,
   otherOwner,
 ]
 

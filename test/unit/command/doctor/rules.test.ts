@@ -325,6 +325,34 @@ const cases: readonly Case[] = [
     commands: ['ip route add 10.1.0.2 via GATEWAY'],
   },
   {
+    wrong: 'one-packet scheduling in a pair',
+    spoilt: [table(service({ onePacket: true })), { syncRoles: { value: ['backup'] } }],
+    rule: 'sync-one-packet',
+    severity: 'note',
+    about: [at],
+    commands: ['ipvsadm -E -u 192.0.2.1:53 -s wrr'],
+  },
+  {
+    wrong: 'short flows of UDP in a pair',
+    spoilt: [
+      settings({ 'net.ipv4.vs.sync_threshold': '3\t50' }),
+      table(service({})),
+      { syncRoles: { value: ['master'] } },
+    ],
+    rule: 'sync-short-udp',
+    severity: 'note',
+    about: [at],
+    commands: ['sysctl -w net.ipv4.vs.sync_threshold="1 50"'],
+  },
+  {
+    wrong: 'a backup daemon without services',
+    spoilt: [table(), { syncRoles: { value: ['backup'] } }],
+    rule: 'sync-without-servers',
+    severity: 'warning',
+    about: [],
+    commands: ['ipvs apply FILE'],
+  },
+  {
     wrong: 'backup_only beside both daemons',
     spoilt: [
       settings({ 'net.ipv4.vs.backup_only': 1 }),
