@@ -149,8 +149,7 @@ export class Director
     this.#hooks = new Hooks((text) => this.#events.publish({ event: 'warning', text }))
     this.#roles = new Role({
       client,
-      pools: (role) =>
-        Promise.all([...this.#pools.values()].map((managed) => managed.become(role))),
+      pools: (role) => this.#becomeAll(role),
       publish: (event, text, data) => this.#events.publish({ event, text, data }),
     })
     this.#events.on('event', (event) => {
@@ -201,7 +200,8 @@ export class Director
       }
       const result = await this.#change(config)
       await this.#roles.use(config)
-      for (const managed of this.#pools.values()) void managed.become(this.#roles.ofPools)
+      await this.#becomeAll(this.#roles.ofPools)
+      void this.#roles.start()
       const { added, changed, removed, same } = result
       const counts = [
         `${added.length} added`,
@@ -516,6 +516,11 @@ export class Director
       return
     }
     this.#troubles.delete('withdraw')
+  }
+
+  /** All in one turn, so that they change in one batch. */
+  async #becomeAll(role: PoolRole): Promise<void> {
+    await Promise.all([...this.#pools.values()].map((managed) => managed.become(role)))
   }
 
   async #stop(how: Config['onStop']): Promise<void> {

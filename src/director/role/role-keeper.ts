@@ -39,7 +39,7 @@ export interface RoleOf {
 /**
  * - `idle`: the kernel was made what the role means, and is looked at now and then.
  * - `working`: steps are under way.
- * - `waiting`: a step has failed, and is tried again after a pause.
+ * - `waiting`: nothing was done yet, or a step has failed, which is tried again after a pause.
  *
  * | | a new word | the last step is done | a step has failed | the pause is over | a look finds another thing |
  * |---|---|---|---|---|---|
@@ -57,7 +57,7 @@ export class RoleKeeper {
   #role: PoolRole
   #from: string
   #since = Date.now()
-  #phase: Phase = 'idle'
+  #phase: Phase = 'waiting'
   /** The steps that are under way, and those that follow. Never rejects. */
   #work: Promise<void> = Promise.resolve()
   #failure: string | undefined
@@ -165,28 +165,38 @@ export class RoleKeeper {
   }
 
   async #run(): Promise<void> {
-    try {
-      while (!(await this.#isMade(this.#role, this.#config)) && !this.#closed);
-      this.#phase = 'idle'
-      this.#failure = undefined
-      this.#backoff.reset()
-    } catch (error) {
-      this.#phase = 'waiting'
-      const text = `the role ${this.#role} is not complete, it is tried again: ${messageOf(error)}`
-      if (this.#failure !== text) this.#of.publish('error', text)
-      this.#failure = text
-      if (!this.#closed)
-        this.#retry = setTimeout(() => void this.#start(), this.#backoff.next()).unref()
-    }
+    let failure: unknown
+    let role: PoolRole
+    let config: RoleConfig
+    const isLast = () => role === this.#role && config === this.#config
+    do {
+      role = this.#role
+      config = this.#config
+      failure = undefined
+      try {
+        for (const step of this.#steps(role)) if (isLast()) await step()
+      } catch (error) {
+        failure = error
+      }
+      // A word may come until the last step has ended; from there to the end of this turn none can.
+    } while (!isLast() && !this.#closed)
+    if (failure === undefined) this.#succeeded()
+    else this.#failed(failure)
   }
 
-  /** False if another word has come meanwhile. */
-  async #isMade(role: PoolRole, config: RoleConfig): Promise<boolean> {
-    for (const step of this.#steps(role)) {
-      if (this.#role !== role || this.#config !== config) return false
-      await step()
-    }
-    return this.#role === role && this.#config === config
+  #succeeded(): void {
+    this.#phase = 'idle'
+    this.#failure = undefined
+    this.#backoff.reset()
+  }
+
+  #failed(error: unknown): void {
+    this.#phase = 'waiting'
+    const text = `the role ${this.#role} is not complete, it is tried again: ${messageOf(error)}`
+    if (this.#failure !== text) this.#of.publish('error', text)
+    this.#failure = text
+    if (this.#closed) return
+    this.#retry = setTimeout(() => void this.#start(), this.#backoff.next()).unref()
   }
 
   /** Who becomes active forwards first; who stands by forwards last. Each may be done again. */

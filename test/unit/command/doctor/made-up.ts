@@ -45,7 +45,9 @@ const SETTINGS = {
 }
 
 /** What is given counts in place of what is well. */
-export const settings = (changed: Readonly<Record<string, number | string>> = {}): Partial<Facts> => ({
+export const settings = (
+  changed: Readonly<Record<string, number | string>> = {},
+): Partial<Facts> => ({
   settings: {
     value: new Map(
       Object.entries({ ...SETTINGS, ...changed }).map(([name, value]) => [name, String(value)]),

@@ -150,6 +150,19 @@ test('a reload keeps the role, and new pools are told it', async () => {
   expect(director.role).toBeUndefined()
 })
 
+test('a reload can bring a role, and another one', async () => {
+  const { director, client, kernel, reload } = await direct(twoPools)
+  await reload(withRole(`${SYNC}, standby: withdraw`))
+  await vi.waitFor(() => expect(director.role).toMatchObject({ role: 'standby', reached: true }))
+  expect(await daemons(client)).toEqual(['backup'])
+  expect(kernel.rules()).toBe('')
+  await reload(withRole('sync: { interface: eth0, syncId: 52, daemons: both }'))
+  await vi.waitFor(async () =>
+    expect((await client.syncDaemons()).map(({ syncId }) => syncId)).toEqual([52, 52]),
+  )
+  await vi.waitFor(() => expect(services(kernel)).toHaveLength(3))
+})
+
 test.each(['startSyncDaemon', 'stopSyncDaemon', 'syncDaemons', 'setSysctl', 'sysctls'] as const)(
   'it gets there after %s has failed, at each of its calls, and says so meanwhile',
   async (name) => {
