@@ -257,7 +257,7 @@ export const commands = {
       'As a notify script of keepalived it takes the words that it is called with: INSTANCE VI_1 MASTER 100. BACKUP, FAULT and STOP are standby.',
     ],
     words: [
-      { name: 'ROLE', optional: true, values: ['active', 'standby'] },
+      { name: 'ROLE', optional: true, values: ['active', 'standby', 'INSTANCE', 'GROUP'] },
       { name: 'NAME', optional: true },
       { name: 'STATE', optional: true },
       { name: 'PRIORITY', optional: true },

@@ -25,15 +25,13 @@ export const role: Run = async (call) => {
 function readWords(words: readonly string[]) {
   const [word, ...more] = words
   if (word === undefined) return {}
-  if (word === 'INSTANCE' || word === 'GROUP') {
-    if (more.length >= 2) return { notify: words }
-    throw usageError(
-      `"${words.join(' ')}" is not what keepalived says: INSTANCE VI_1 MASTER 100. ${seeHelp('role')}`,
-    )
-  }
-  if ((word === 'active' || word === 'standby') && more.length === 0)
-    return { become: word } as const
-  throw usageError(`"${words.join(' ')}" is no role: active or standby. ${seeHelp('role')}`)
+  const isKeepalived = word === 'INSTANCE' || word === 'GROUP'
+  if (isKeepalived && more.length >= 2) return { notify: words }
+  if (!isKeepalived && more.length === 0) return { become: word }
+  const rule = isKeepalived
+    ? 'keepalived says its name and its state too: INSTANCE VI_1 MASTER 100'
+    : `nothing comes behind "${word}"`
+  throw usageError(`${rule}. ${seeHelp('role')}`)
 }
 
 function isRole(state: Partial<RoleState>): state is RoleState {

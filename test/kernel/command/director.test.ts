@@ -102,6 +102,55 @@ pools:
     expect(existsSync(path.join(folder, 'sock'))).toBe(false)
   })
 
+  test('its role is what is said last, by a word, by keepalived, and it outlives kill -9', async () => {
+    ns.run(['ip', 'link', 'add', 'sync0', 'type', 'dummy'])
+    ns.run(['ip', 'address', 'add', '172.16.0.1/24', 'dev', 'sync0'])
+    ns.run(['ip', 'link', 'set', 'sync0', 'up'])
+    write(twoPools, 'role: { sync: { interface: sync0, syncId: 51 }, standby: withdraw }\n')
+    const first = await start()
+    const daemon = () => /^(master|backup) sync daemon/.exec(ns.ipvsadm('-l', '--daemon'))?.[1]
+    expect([ns.rules(), daemon()]).toEqual([[], 'backup'])
+    expect(say('role', 'active')).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(
+        /^role +active\nsince +\d+ s ago, by hand\nsync daemons +master on sync0, id 51\n/,
+      ),
+    })
+    expect([ns.rules(), daemon()]).toEqual([twoPoolsHeld, 'master'])
+    first.kill('SIGKILL')
+    await once(first, 'exit')
+    await start()
+    expect([ns.rules(), daemon()]).toEqual([twoPoolsHeld, 'master'])
+    const told = say('role', 'INSTANCE', 'VI_1', 'BACKUP', '90', '--json')
+    expect(told.status).toBe(0)
+    expect(JSON.parse(told.stdout)).toMatchObject({
+      role: 'standby',
+      reached: true,
+      from: 'keepalived: INSTANCE VI_1 BACKUP 90',
+      sync: [{ role: 'backup', interface: 'sync0', syncId: 51 }],
+    })
+    expect([ns.rules(), daemon()]).toEqual([[], 'backup'])
+    expect(say('state').stdout).toMatch(/^standby for \d+ s, keepalived: INSTANCE VI_1 BACKUP 90$/m)
+    expect(say('role', 'actve')).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(
+        /"actve" is no ROLE: active, standby, INSTANCE, GROUP.*did you mean "active"/,
+      ),
+    })
+    expect(say('role', 'INSTANCE', 'VI_1')).toMatchObject({ status: 2 })
+    write(twoPools)
+    expect(say('reload').status).toBe(0)
+    expect(ns.rules()).toEqual(twoPoolsHeld)
+    expect(say('role', 'active')).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/this director has no role/),
+    })
+    expect(say('role')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/its file has no key "role"/),
+    })
+  })
+
   test('what is said by hand outlives a reload, and kill -9 too', async () => {
     write(twoPools)
     const first = await start()
