@@ -144,6 +144,19 @@ describe('etcd', () => {
     await expect.poll(pool.last).toEqual(['10.1.0.1 weight=1', '10.1.0.2 weight=2'])
   })
 
+  it('has more keys than are read at once', async () => {
+    const etcd = client({ endpoints: [origin] })
+    for (let from = 0; from < 5120; from += 128) {
+      const success = Array.from({ length: 128 }, (_, i) => ({
+        request_put: { key: base64(`many/${from + i}`), value: base64(String(from + i)) },
+      }))
+      await ask(origin, '/v3/kv/txn', { success })
+    }
+    const { entries } = await etcd.range('many/')
+    expect(new Set(entries.map(({ key }) => key)).size).toBe(5120)
+    expect(entries.every(({ key, value }) => key === `many/${value}`)).toBe(true)
+  })
+
   it('takes a server away when its lease is over', async () => {
     const etcd = client({ endpoints: [origin] })
     const lease = await etcd.grant(1)
