@@ -190,7 +190,8 @@ describe('etcd', () => {
     await server.start()
     await etcd.put('away/10.1.0.3', '')
     await expect.poll(pool.last).toEqual(['10.1.0.1', '10.1.0.2', '10.1.0.3'])
-    expect(pool.lists.length).toBe(2)
+    // It may have come back before the third was put.
+    expect(pool.lists.map(({ length }) => length).filter((length) => length !== 2)).toEqual([3])
   })
 
   it('breaks a watch that is taken up at another endpoint, where it was', async () => {
