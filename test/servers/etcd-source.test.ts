@@ -320,6 +320,50 @@ ${twoPools.replace(/servers: \['10.1.0.1.*/, 'servers: { etcd: pools/other/ }')}
   })
 })
 
+describe('three members of etcd', () => {
+  const ports = [2490, 2492, 2494]
+  const peerPorts = ports.map((port) => port + 1)
+  const members: Server[] = []
+  beforeAll(async () => {
+    const plans = ports.map((port) => etcdPlan({ port, peerPort: port + 1, peerPorts }))
+    const started = await Promise.allSettled(plans.map((plan) => Server.start(plan)))
+    for (const one of started) if (one.status === 'fulfilled') members.push(one.value)
+    expect(members.length).toBe(3)
+  })
+  afterAll(async () => {
+    for (const member of members) await member.remove()
+  })
+
+  it('one of them that has lost the others says so, and is not believed; another one is asked', async () => {
+    const [first, second, third] = members as [Server, Server, Server]
+    const endpoints = ports.map(url)
+    const writer = client({ endpoints: endpoints.toReversed() })
+    await writer.put('three/10.1.0.1', '')
+    const alone = followed(client({ endpoints: [endpoints[0]!], timeoutMs: 1000 }), 'three/')
+    const all = followed(client({ endpoints, timeoutMs: 1000 }), 'three/')
+    await expect.poll(alone.last).toEqual(['10.1.0.1'])
+    await expect.poll(all.last).toEqual(['10.1.0.1'])
+    // Without a majority a watch would stay silent for ever.
+    await second.freeze()
+    await third.freeze()
+    await expect.poll(() => alone.reports[0]).toMatch(/^ERR_ETCD_.*no leader/)
+    await expect.poll(() => all.reports.at(-1)).toMatch(/^ERR_ETCD_UNAVAILABLE /)
+    second.thaw()
+    third.thaw()
+    await writer.put('three/10.1.0.2', '').catch(() => writer.put('three/10.1.0.2', ''))
+    await expect.poll(alone.last).toEqual(['10.1.0.1', '10.1.0.2'])
+    await expect.poll(all.last).toEqual(['10.1.0.1', '10.1.0.2'])
+    await first.stop()
+    await writer.put('three/10.1.0.3', '').catch(() => writer.put('three/10.1.0.3', ''))
+    await expect.poll(all.last).toEqual(['10.1.0.1', '10.1.0.2', '10.1.0.3'])
+    expect(alone.last()).toEqual(['10.1.0.1', '10.1.0.2'])
+    for (const { lists } of [alone, all]) {
+      const lengths = lists.map(({ length }) => length)
+      expect(lengths).toEqual(lengths.toSorted())
+    }
+  })
+})
+
 describe('etcd with TLS', () => {
   const port = 2482
   const ours = makeCertificate({ name: 'director', issuer: authority })
