@@ -69,6 +69,11 @@ describe('a call', () => {
       (response) => response.writeHead(502).end('<h1>Bad gateway'),
       /as no etcd does: 502 "<h1>Bad gateway"/,
     ],
+    [
+      'that it has no gateway',
+      (response) => response.writeHead(404).end('404 page not found\n'),
+      /it has no JSON gateway \(404\): let it be 3.4 or newer, with "enable-grpc-gateway: true"/,
+    ],
     ['no leader', { code: 14, message: 'etcdserver: no leader' }, /: etcdserver: no leader/],
     ['that it hangs up', (response) => response.destroy(), /hang up|reset/],
   ])('goes to the next endpoint when one says %s', async (_, said, message) => {
