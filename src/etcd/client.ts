@@ -14,12 +14,15 @@ import {
   encode,
   type Json,
   rangeOf,
-  readEntries,
   readHeader,
   readId,
   readMap,
   readNumber,
+  readPage,
 } from './wire.js'
+
+/** Keys that are read at once: each of the answers has its time and its size. */
+const PAGE = '5000'
 
 /** Options of a call. */
 export interface EtcdCallOptions {
@@ -96,11 +99,20 @@ export class EtcdClient {
    * @throws EtcdError (rejects)
    */
   async range(prefix: string, options?: EtcdCallOptions): Promise<EtcdRange> {
-    const range = rangeOf(checkKey(prefix, 'prefix'))
-    return this.#call('/v3/kv/range', range, options, (answer) => ({
-      ...readHeader(answer),
-      entries: readEntries(answer),
-    }))
+    const { key, range_end } = rangeOf(checkKey(prefix, 'prefix'))
+    const read = (from: string, revision?: string) =>
+      this.#call('/v3/kv/range', { key: from, range_end, revision, limit: PAGE }, options, readPage)
+    const { header, entries, ...first } = await read(key)
+    let { next } = first
+    while (next !== undefined) {
+      const page = await read(encode(next), String(header.revision))
+      if (page.header.clusterId !== header.clusterId) {
+        throw new EtcdError('ERR_ETCD_RESTORED', 'a part of the keys is of another store')
+      }
+      for (const entry of page.entries) entries.push(entry)
+      next = page.next
+    }
+    return { ...header, entries }
   }
 
   /**

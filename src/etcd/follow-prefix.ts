@@ -2,9 +2,20 @@
 import { pause } from '../abort.js'
 import type { EtcdClient, EtcdRange } from './client.js'
 import type { EtcdError, EtcdErrorCode } from './errors.js'
+import type { EtcdEntry, EtcdEvent } from './wire.js'
 
 /** What fails sooner after it has begun is trouble to be told of; what has lived longer is taken up again. */
 const BRIEF_MS = 1000
+
+/** What has become of the keys with a prefix. */
+export type PrefixChange =
+  /** They are these, whatever they were before. */
+  | { readonly all: readonly EtcdEntry[] }
+  /** This has happened, in order. */
+  | { readonly events: readonly EtcdEvent[] }
+
+/** What is asked of a client. */
+type Store = Pick<EtcdClient, 'range' | 'watch'>
 
 /**
  * What there is under a prefix, values by keys: at once, and the whole of it again after each change. A watch that breaks is
@@ -16,16 +27,36 @@ const BRIEF_MS = 1000
  * @throws EtcdError, while iterating: no endpoint answers, or the user may not read it
  */
 export async function* followPrefix(
-  client: EtcdClient,
+  client: Store,
   prefix: string,
   signal?: AbortSignal,
 ): AsyncGenerator<ReadonlyMap<string, string>, void, void> {
+  let all = new Map<string, string>()
+  for await (const change of followChanges(client, prefix, signal)) {
+    if ('all' in change) all = new Map(change.all.map(({ key, value }) => [key, value]))
+    else {
+      for (const event of change.events) {
+        if (event.type === 'put') all.set(event.key, event.value)
+        else all.delete(event.key)
+      }
+    }
+    yield new Map(all)
+  }
+}
+
+/** The same, change by change. */
+export async function* followChanges(
+  client: Store,
+  prefix: string,
+  signal?: AbortSignal,
+): AsyncGenerator<PrefixChange, void, void> {
   while (!signal?.aborted) {
     const began = performance.now()
     const range = await unless(signal, client.range(prefix, { signal }))
     if (range === undefined) return
+    yield { all: range.entries }
     try {
-      yield* changes(client, prefix, range, signal)
+      yield* changesSince(client, prefix, range, signal)
       return
     } catch (error) {
       if (!hasCode(error, 'ERR_ETCD_COMPACTED', 'ERR_ETCD_RESTORED')) throw error
@@ -35,25 +66,19 @@ export async function* followPrefix(
 }
 
 /** Ends at the abort only. */
-async function* changes(
-  client: EtcdClient,
+async function* changesSince(
+  client: Store,
   prefix: string,
-  { revision, clusterId, entries }: EtcdRange,
+  { revision, clusterId }: EtcdRange,
   signal: AbortSignal | undefined,
-): AsyncGenerator<ReadonlyMap<string, string>, void, void> {
-  const all = new Map(entries.map(({ key, value }) => [key, value]))
+): AsyncGenerator<PrefixChange, void, void> {
   let fromRevision = revision + 1
-  yield new Map(all)
   while (!signal?.aborted) {
     const began = performance.now()
     try {
       for await (const change of client.watch(prefix, { fromRevision, clusterId, signal })) {
-        for (const event of change.events) {
-          if (event.type === 'put') all.set(event.key, event.value)
-          else all.delete(event.key)
-        }
         fromRevision = change.revision + 1
-        yield new Map(all)
+        yield change
       }
     } catch (error) {
       if (signal?.aborted) return

@@ -10,4 +10,5 @@ export {
 export { EtcdError, type EtcdErrorCode, type EtcdErrorOptions } from './errors.js'
 export { followPrefix } from './follow-prefix.js'
 export type { EtcdOptions } from './options.js'
+export { followTogether } from './together.js'
 export type { EtcdEntry, EtcdEvent } from './wire.js'

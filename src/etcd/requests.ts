@@ -111,6 +111,10 @@ function refused(endpoint: URL, status: number, text: string): Error {
   } catch {
     // No etcd: told below.
   }
+  if (status === 404) {
+    const rule = 'let it be 3.4 or newer, with "enable-grpc-gateway: true" where it has a file'
+    return new EndpointError(`${endpoint.origin}: it has no JSON gateway (404): ${rule}`)
+  }
   const shown = `${status} ${JSON.stringify(text.slice(0, 80).trim())}`
   return new EndpointError(`${endpoint.origin}: it has answered as no etcd does: ${shown}`)
 }

@@ -65,12 +65,25 @@ export function readHeader({ header }: Json): Header {
   return { clusterId: cluster_id, revision: readNumber(revision) }
 }
 
-export function readEntries({ kvs = [] }: Json): EtcdEntry[] {
-  return readList(kvs).map((one) => {
+/** A part of a range, and where the next one begins. */
+export function readPage(answer: Json): {
+  readonly header: Header
+  readonly entries: EtcdEntry[]
+  readonly next: string | undefined
+} {
+  const { kvs = [], more } = answer
+  const entries = readList(kvs).map((one) => {
     const { key, value, mod_revision } = readMap(one)
     const modRevision = readNumber(mod_revision)
     return { key: decode(key), value: decode(value), modRevision }
   })
+  const last = entries.at(-1)
+  if (more === true && last === undefined) throw strange(answer)
+  return {
+    header: readHeader(answer),
+    entries,
+    next: more === true ? `${last!.key}\0` : undefined,
+  }
 }
 
 export function readWatchMessage(result: Json): WatchMessage {

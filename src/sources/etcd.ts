@@ -1,7 +1,7 @@
 // Servers from etcd: a key for each, so that any number of directors share one list.
 
 import { rangeError, typeError } from '../errors.js'
-import { type EtcdClient, followPrefix } from '../etcd/index.js'
+import { type EtcdClient, followPrefix, followTogether } from '../etcd/index.js'
 import type { PoolServer } from '../servers.js'
 import { checkOptions, checkSignal } from '../validate.js'
 import { parseNamedServers } from './server-list.js'
@@ -9,6 +9,11 @@ import { type ServerSource, serverSource } from './source.js'
 
 /** Options of {@link etcdServers}. */
 export interface EtcdServersOptions {
+  /**
+   * The beginning of keys, up to a `/`, of which one watch serves all sources of the client that say the same: for hundreds of pools.
+   * `prefix` must begin with it and end with a `/`. Default: each source has a watch of its own.
+   */
+  readonly together?: string | undefined
   /** Ends the iterations. Default: none. */
   readonly signal?: AbortSignal | undefined
 }
@@ -39,22 +44,48 @@ export function etcdServers(
   checkClient(client)
   if (typeof prefix !== 'string') throw typeError('prefix', 'the beginning of keys, a text', prefix)
   if (prefix === '') throw rangeError('prefix', 'the beginning of keys, not empty', prefix)
-  const { signal } = checkOptions(options, 'options', ['signal'])
-  return serverSource((end) => lists(client, prefix, end), checkSignal(signal, 'options.signal'))
+  const { together, signal } = checkOptions(options, 'options', ['together', 'signal'])
+  const shared = together === undefined ? undefined : readTogether(together, prefix)
+  return serverSource(
+    (end) => lists(follow(client, prefix, shared, end), prefix),
+    checkSignal(signal, 'options.signal'),
+  )
+}
+
+function follow(
+  client: EtcdClient,
+  prefix: string,
+  together: string | undefined,
+  signal: AbortSignal,
+): AsyncIterable<ReadonlyMap<string, string>> {
+  if (together === undefined) return followPrefix(client, prefix, signal)
+  return followTogether(client, together, prefix, signal)
 }
 
 async function* lists(
-  client: EtcdClient,
+  maps: AsyncIterable<ReadonlyMap<string, string>>,
   prefix: string,
-  signal: AbortSignal,
 ): AsyncGenerator<PoolServer[], void, void> {
-  for await (const all of followPrefix(client, prefix, signal)) {
+  for await (const all of maps) {
     // etcd has them in the order of their keys; changes come in any.
-    const keys = [...all.keys()].toSorted()
     yield parseNamedServers(
-      keys.map((key) => ({ place: key, name: key.slice(prefix.length), text: all.get(key)! })),
+      [...all.keys()].toSorted().map((key) => ({
+        place: key,
+        name: key.slice(prefix.length),
+        text: all.get(key)!,
+      })),
     )
   }
+}
+
+function readTogether(together: unknown, prefix: string): string {
+  const rule = 'the beginning of keys up to a "/", which the prefix begins with'
+  if (typeof together !== 'string') throw typeError('options.together', rule, together)
+  if (!together.endsWith('/') || !prefix.startsWith(together)) {
+    throw rangeError('options.together', rule, together)
+  }
+  if (!prefix.endsWith('/')) throw rangeError('prefix', 'one that ends with a "/"', prefix)
+  return together
 }
 
 function checkClient(client: unknown): void {

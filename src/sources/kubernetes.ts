@@ -1,20 +1,16 @@
 // Servers from Kubernetes: the endpoints of a service, listed once and then watched.
 import { pause } from '../abort.js'
 import { rangeError, typeError } from '../errors.js'
-import { type HttpAnswer, HttpClient, type HttpStream } from '../http/client.js'
-import { bearer, jsonOf, readHttpUrl, statusError, strangeAnswer } from '../http/questions.js'
+import { HttpClient } from '../http/client.js'
+import { readHttpUrl } from '../http/questions.js'
 import { readTextOrFile, type TextOrFile } from '../http/text.js'
 import { type HttpTlsOptions, readHttpTls } from '../http/tls.js'
 import type { PoolServer } from '../servers.js'
 import type { Family } from '../types.js'
 import { checkInteger, checkOptions, checkSignal } from '../validate.js'
-import {
-  type EndpointSlice,
-  readSlice,
-  type SliceRules,
-  serversOfSlices,
-} from './endpoint-slices.js'
+import { type SliceRules, serversOfSlices } from './endpoint-slices.js'
 import { readFamilies } from './families.js'
+import { Broken, Gone, listSlices, type SlicesAt, watchSlices } from './kubernetes-api.js'
 import { type ServerSource, serverSource } from './source.js'
 
 /** Options of {@link kubernetesServers}. */
@@ -31,26 +27,15 @@ export interface KubernetesServersOptions extends HttpTlsOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-interface Settings {
-  /** Of the service's EndpointSlices. */
-  readonly url: URL
+interface Settings extends SlicesAt {
   readonly tls: HttpTlsOptions
-  readonly token: TextOrFile | undefined
   readonly rules: SliceRules
 }
 
 /** Where a pod finds what it needs to talk to its cluster. */
 const ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
-const ANSWER_MS = 10_000
-/** A watch is ended by the server after so many seconds, and begun again: one that hangs is not noticed before. */
-const WATCH_SECONDS = 120
 /** What breaks sooner after it has begun is trouble to be told of; what has lived longer is taken up again. */
 const BRIEF_MS = 1000
-
-/** Changes have been forgotten: what there is has to be listed anew. */
-class Gone extends Error {}
-/** It has ended in the middle. */
-class Broken extends Error {}
 
 /**
  * The endpoints of a service in Kubernetes, from its EndpointSlices: at once, and again after each change. Endpoints that are
@@ -119,13 +104,18 @@ async function* changes(
   settings: Settings,
   signal: AbortSignal,
 ): AsyncGenerator<PoolServer[], void, void> {
-  const { all, version: listed } = await list(http, settings, signal)
+  const { all, version: listed } = await listSlices(http, settings, signal)
   let version = listed
   yield serversOfSlices([...all.values()], settings.rules)
   while (!signal.aborted) {
     const began = performance.now()
     try {
-      for await (const { type, slice, resourceVersion } of watch(http, settings, version, signal)) {
+      for await (const { type, slice, resourceVersion } of watchSlices(
+        http,
+        settings,
+        version,
+        signal,
+      )) {
         version = resourceVersion
         if (slice === undefined) continue
         if (type === 'DELETED') all.delete(slice.name)
@@ -138,115 +128,6 @@ async function* changes(
     }
     await pause(began + BRIEF_MS - performance.now(), signal)
   }
-}
-
-async function list(http: HttpClient, { url, token }: Settings, signal: AbortSignal) {
-  const answer = await http.ask(url, {
-    headers: await headersOf(token),
-    timeoutMs: ANSWER_MS,
-    signal,
-  })
-  if (answer.status !== 200) throw statusError(url, answer)
-  const { items, metadata } = (jsonOf(url, answer.text) ?? {}) as {
-    readonly items?: unknown
-    readonly metadata?: { readonly resourceVersion?: unknown; readonly continue?: unknown }
-  }
-  const version = metadata?.resourceVersion
-  if (!Array.isArray(items) || typeof version !== 'string' || version === '') {
-    throw strangeAnswer(url, 'no list of EndpointSlices')
-  }
-  // It was not asked for a part.
-  if (metadata?.continue) throw strangeAnswer(url, 'only a part of the list')
-  const slices = items.map((one: unknown) => sliceOf(url, one))
-  return { all: new Map(slices.map((slice) => [slice.name, slice])), version }
-}
-
-interface WatchEvent {
-  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'
-  /** Of a bookmark none: it only says up to where all is told. */
-  readonly slice: EndpointSlice | undefined
-  readonly resourceVersion: string
-}
-
-/** Ends when the server says that it is time. */
-async function* watch(
-  http: HttpClient,
-  { url, token }: Settings,
-  version: string,
-  signal: AbortSignal,
-): AsyncGenerator<WatchEvent, void, void> {
-  const at = new URL(url)
-  at.searchParams.set('watch', '1')
-  at.searchParams.set('resourceVersion', version)
-  at.searchParams.set('allowWatchBookmarks', 'true')
-  at.searchParams.set('timeoutSeconds', String(WATCH_SECONDS))
-  const headers = await headersOf(token)
-  const stream = await http.stream(at, { headers, timeoutMs: ANSWER_MS, signal })
-  const late = () => stream.end(new Error('it has not ended the watch in time'))
-  const timer = setTimeout(late, WATCH_SECONDS * 1000 + ANSWER_MS).unref()
-  try {
-    if (stream.status !== 200) {
-      const answer: HttpAnswer = { ...headOf(stream), text: await stream.text() }
-      throw answer.status === 410 ? new Gone() : statusError(url, answer)
-    }
-    for await (const line of linesOf(stream)) yield readEvent(url, line)
-  } finally {
-    clearTimeout(timer)
-    stream.end()
-  }
-}
-
-async function* linesOf(stream: HttpStream): AsyncGenerator<string, void, void> {
-  const lines = stream.lines()
-  for (;;) {
-    const step = await lines.next().catch((error: Error) => {
-      throw new Broken(error.message, { cause: error })
-    })
-    if (step.done === true) return
-    if (step.value !== '') yield step.value
-  }
-}
-
-function readEvent(url: URL, line: string): WatchEvent {
-  const { type, object } = (jsonOf(url, line) ?? {}) as { type?: unknown; object?: unknown }
-  const { code, message, metadata } = (object ?? {}) as {
-    readonly code?: unknown
-    readonly message?: unknown
-    readonly metadata?: { readonly resourceVersion?: unknown }
-  }
-  switch (type) {
-    case 'ADDED':
-    case 'MODIFIED':
-    case 'DELETED': {
-      const slice = sliceOf(url, object)
-      return { type, slice, resourceVersion: slice.resourceVersion }
-    }
-    case 'BOOKMARK': {
-      const resourceVersion = metadata?.resourceVersion
-      if (typeof resourceVersion !== 'string') break
-      return { type, slice: undefined, resourceVersion }
-    }
-    case 'ERROR':
-      if (code === 410) throw new Gone()
-      throw new Broken(`${url.origin} has ended the watch: ${code} ${message}`)
-  }
-  throw strangeAnswer(url, `${line.slice(0, 80)} is no event of a watch`)
-}
-
-function sliceOf(url: URL, value: unknown): EndpointSlice {
-  try {
-    return readSlice(value)
-  } catch (error) {
-    throw strangeAnswer(url, (error as Error).message, error)
-  }
-}
-
-function headOf({ status, headers }: HttpStream) {
-  return { status, headers }
-}
-
-async function headersOf(token: TextOrFile | undefined): Promise<Record<string, string>> {
-  return { accept: 'application/json', ...(await bearer(token)) }
 }
 
 // --- options

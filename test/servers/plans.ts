@@ -93,10 +93,13 @@ auth-zone:
 export function etcdPlan({
   port,
   peerPort,
+  peerPorts = [peerPort],
   tls,
 }: {
   readonly port: number
   readonly peerPort: number
+  /** Of all members of its cluster. Default: it is alone. */
+  readonly peerPorts?: readonly number[]
   /** Clients need a certificate of the authority too. */
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string }
 }): ServerPlan {
@@ -110,12 +113,12 @@ export function etcdPlan({
     command: (folder) => [
       'etcd',
       `--data-dir=${folder}/data`,
-      '--name=one',
+      `--name=at${peerPort}`,
       `--listen-client-urls=${client}`,
       `--advertise-client-urls=${client}`,
       `--listen-peer-urls=${url(peerPort)}`,
       `--initial-advertise-peer-urls=${url(peerPort)}`,
-      `--initial-cluster=one=${url(peerPort)}`,
+      `--initial-cluster=${peerPorts.map((at) => `at${at}=${url(at)}`).join()}`,
       ...(tls === undefined
         ? []
         : [

@@ -2,13 +2,15 @@
 import { EtcdClient, type EtcdOptions } from '../../etcd/index.js'
 import { readFiles } from './files.js'
 import type { Path } from './mistakes.js'
-import type { Reader } from './reader.js'
+import { type Reader, shown } from './reader.js'
 import { digestOf } from './values.js'
 
 /** etcd, for a director. */
 export interface EtcdConfig {
   /** Nothing is opened before it is used. */
   readonly client: EtcdClient
+  /** Pools whose keys begin with it have one watch, all of them. Default: each has its own. */
+  readonly together?: string | undefined
   /** Two with the same read the same. */
   readonly digest: string
 }
@@ -27,11 +29,15 @@ export function readEtcd(
   before: EtcdConfig | undefined,
 ): EtcdConfig {
   const fields = reader.map(value, path, "{ endpoints: ['https://10.0.0.5:2379'] }")
-  const translated = reader.translate(readFiles(fields ?? {}, path, reader), path, {
-    timeout: 'Ms',
-  })
-  const digest = digestOf(translated.options)
+  const { together, ...rest } = fields ?? {}
+  const translated = reader.translate(readFiles(rest, path, reader), path, { timeout: 'Ms' })
+  const digest = digestOf([translated.options, together])
   if (before?.digest === digest) return before
+  const isFolder = typeof together === 'string' && together.endsWith('/')
+  if (together !== undefined && !isFolder) {
+    const rule = 'must be the beginning of keys up to a "/", such as ipvs/pools/'
+    reader.add([...path, 'together'], `${rule}; received ${shown(together)}`)
+  }
   const client =
     fields &&
     reader.check(
@@ -41,5 +47,9 @@ export function readEtcd(
       (options) => new EtcdClient(options as unknown as EtcdOptions),
       { ...ANYWHERE },
     )
-  return { client: client ?? new EtcdClient(ANYWHERE), digest }
+  return {
+    client: client ?? new EtcdClient(ANYWHERE),
+    ...(isFolder ? { together } : {}),
+    digest,
+  }
 }

@@ -1,6 +1,5 @@
 // Servers as a file spells them: a list, or where a list comes from.
 
-import type { EtcdClient } from '../../etcd/index.js'
 import { type FollowOptions, readFollowOptions } from '../../pool/follow.js'
 import type { PoolServer } from '../../servers.js'
 import {
@@ -14,6 +13,7 @@ import {
 } from '../../sources/index.js'
 import { quoted } from '../../validate/spelling.js'
 import { type CheckConfig, type CheckReader, type NoCheck, readCheckOf } from './checks.js'
+import type { EtcdConfig } from './etcd.js'
 import { readFiles } from './files.js'
 import type { Path } from './mistakes.js'
 import { type Fields, isMap, shown } from './reader.js'
@@ -43,7 +43,7 @@ interface SourceKind {
   readonly what: string
   /** The same in the library's words. */
   readonly argument: string
-  readonly make: (what: string, options: object, etcd: EtcdClient | undefined) => ServerSource
+  readonly make: (what: string, options: object, etcd: EtcdConfig | undefined) => ServerSource
 }
 
 const SOURCES: Readonly<Record<string, SourceKind>> = {
@@ -52,7 +52,11 @@ const SOURCES: Readonly<Record<string, SourceKind>> = {
   etcd: {
     what: 'the beginning of keys, such as ipvs/pools/dns/',
     argument: 'prefix',
-    make: (prefix, options, etcd) => etcdServers(etcd!, prefix, options),
+    make: (prefix, options, etcd) => {
+      const { client, together } = etcd!
+      const isOne = together !== undefined && prefix.startsWith(together)
+      return etcdServers(client, prefix, { ...(isOne ? { together } : {}), ...options })
+    },
   },
   consul: { what: 'the name of a service', argument: 'service', make: consulServers },
   kubernetes: { what: 'NAMESPACE/SERVICE', argument: 'service', make: kubernetesServers },
@@ -112,7 +116,7 @@ function readSource(value: Fields, path: Path, from: CheckReader): SourceConfig 
       const follow = Object.fromEntries(own.filter(([key]) => FOLLOW.includes(key)))
       readFollowOptions(follow)
       const rest = Object.fromEntries(own.filter(([key]) => !FOLLOW.includes(key)))
-      return { servers: make(text ?? 'unknown', rest, etcd?.client), follow }
+      return { servers: make(text ?? 'unknown', rest, etcd), follow }
     },
   )
   if (text === undefined || read === undefined) return undefined

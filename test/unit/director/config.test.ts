@@ -257,6 +257,15 @@ test('reads where etcd is, once for all pools', async () => {
   expect(other.pools[0]!.digest).not.toBe(first.pools[0]!.digest)
 })
 
+test('a watch for all is for those whose keys it has', async () => {
+  const etcd = "{ endpoints: ['http://127.0.0.1:1'], together: pools/ }"
+  const { pools } = await readConfig(fromEtcd(etcd))
+  expect(pools[0]!.source).toMatchObject({ name: 'etcd pools/dns/' })
+  await readConfig(fromEtcd(etcd, '{ etcd: elsewhere/dns }'))
+  const found = await mistakesIn(fromEtcd(etcd, '{ etcd: pools/dns }'))
+  expect(found).toEqual([expect.stringMatching(/servers.etcd must be one that ends with a "\/"/)])
+})
+
 test('names every mistake about etcd at once, and none of them twice', async () => {
   const etcd = `
   endpoints: [10.0.0.5, 'http://x']
@@ -264,6 +273,7 @@ test('names every mistake about etcd at once, and none of them twice', async () 
   user: ipvs
   password: { file: /nonexistent/too }
   timeout: 5
+  together: ipvs/pools
   host: x`
   const found = await mistakesIn(fromEtcd(etcd, '{ etcd: "" }'))
   const shown = found.map((one) =>
@@ -274,8 +284,9 @@ test('names every mistake about etcd at once, and none of them twice', async () 
     '3:3 etcd.ca must be a file that can be read',
     '5:15 etcd.password.file must be a file that can be read',
     '6:3 etcd.timeout must be a time with a unit',
-    '7:3 etcd.host must be left out: there is no such option, only "endpoints", "ca", "cert", "key", "serverName", "user", "password", "timeout"',
-    '14:16 pools.dns.servers.etcd must be the beginning of keys',
+    '7:3 etcd.together must be the beginning of keys up to a "/"',
+    '8:3 etcd.host must be left out: there is no such option, only "endpoints", "ca", "cert", "key", "serverName", "user", "password", "timeout"',
+    '15:16 pools.dns.servers.etcd must be the beginning of keys',
   ])
   const nowhere = await mistakesIn(fromEtcd('https://10.0.0.5:2379'))
   expect(nowhere).toEqual([expect.stringMatching(/^1:1 etcd must be a map such as \{ endpoints:/)])

@@ -34,7 +34,7 @@ pools:
   consul: { fronts: ['tcp/192.0.2.53:2'], servers: { consul: dns, url: 'https://10.0.0.5:8501', passing: false, tag: a, datacenter: b, token: { env: HOME }, ca: /etc/hostname } }
   pods: { fronts: ['tcp/192.0.2.53:3'], servers: { kubernetes: shop/dns, url: 'https://10.0.0.5:6443', token: { file: /etc/hostname }, port: web, families: [ipv4, ipv6], serverName: a.b } }
   web: { fronts: ['tcp/192.0.2.53:4'], servers: { url: 'https://example.org/servers', interval: 5s, timeout: 1s, token: x, retry: 2s } }
-etcd: { endpoints: ['https://10.0.0.5:2379'], ca: { file: /etc/hostname }, cert: /etc/hostname, key: /etc/hostname, serverName: etcd.example, user: ipvs, password: { env: HOME }, timeout: 2s }
+etcd: { endpoints: ['https://10.0.0.5:2379'], ca: { file: /etc/hostname }, cert: /etc/hostname, key: /etc/hostname, serverName: etcd.example, user: ipvs, password: { env: HOME }, timeout: 2s, together: ipvs/pools/ }
 control: /run/ipvs/director.sock
 http: { listen: 127.0.0.1:9480, token: { env: HOME } }
 state: /var/lib/ipvs/director.json
@@ -57,6 +57,7 @@ test.each([
   ['a word', 'onLost: refuse', 'onLost: refse'],
   ['two checks at once', '{ tcp: {} }', '{ tcp: {}, ping: {} }'],
   ['a key of etcd', 'user: ipvs', 'usr: ipvs'],
+  ['a half name of a folder', 'together: ipvs/pools/', 'together: ipvs/pools'],
   ['no endpoint', "endpoints: ['https://10.0.0.5:2379']", 'endpoints: []'],
   ['a key of a source', 'passing: false', 'pasing: false'],
   ['a service without its namespace', 'kubernetes: shop/dns', 'kubernetes: dns'],

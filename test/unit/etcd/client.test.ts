@@ -27,6 +27,29 @@ describe('a call', () => {
     })
   })
 
+  it('reads many keys part by part, all as of one moment', async () => {
+    const part = (...keys: readonly string[]) =>
+      keys.map((key) => ({ key: base64(key), mod_revision: '5' }))
+    const other = { header: { ...header(9), cluster_id: '1' } }
+    const parts: Said[] = [
+      { ...nothing, kvs: part('p/1', 'p/2'), more: true, count: '3' },
+      { header: header(9), kvs: part('p/3'), count: '3' },
+      { ...nothing, kvs: part('p/1'), more: true, count: '2' },
+      { ...other, kvs: part('p/2'), count: '2' },
+      { ...nothing, more: true },
+    ]
+    const etcd = await gateway(() => parts.shift()!)
+    const one = client({ endpoints: [etcd.origin] })
+    const { revision, entries } = await one.range('p/')
+    expect([revision, entries.map(({ key }) => key)]).toEqual([7, ['p/1', 'p/2', 'p/3']])
+    expect(etcd.asked.map(({ body }) => body)).toEqual([
+      { key: base64('p/'), range_end: base64('p0'), limit: '5000' },
+      { key: base64('p/2\0'), range_end: base64('p0'), limit: '5000', revision: '7' },
+    ])
+    await expect(one.range('p/')).rejects.toMatchObject({ code: 'ERR_ETCD_RESTORED' })
+    await expect(one.range('p/')).rejects.toMatchObject({ code: 'ERR_ETCD_UNAVAILABLE' })
+  })
+
   it('keeps numbers of 64 bits as they are', async () => {
     const etcd = await gateway(() => ({ ...nothing, ID: '7587862094812345678', TTL: '10' }))
     expect(await client({ endpoints: [etcd.origin] }).grant(10)).toBe('7587862094812345678')
@@ -45,6 +68,11 @@ describe('a call', () => {
       'a page',
       (response) => response.writeHead(502).end('<h1>Bad gateway'),
       /as no etcd does: 502 "<h1>Bad gateway"/,
+    ],
+    [
+      'that it has no gateway',
+      (response) => response.writeHead(404).end('404 page not found\n'),
+      /it has no JSON gateway \(404\): let it be 3.4 or newer, with "enable-grpc-gateway: true"/,
     ],
     ['no leader', { code: 14, message: 'etcdserver: no leader' }, /: etcdserver: no leader/],
     ['that it hangs up', (response) => response.destroy(), /hang up|reset/],

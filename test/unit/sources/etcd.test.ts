@@ -63,6 +63,17 @@ describe('etcdServers', () => {
     expect(error.code).toBe('ERR_IPVS_ARGUMENT')
   })
 
+  it('shares a watch with others', async () => {
+    const { etcd } = await store({ 'p/a/10.1.0.1': '', 'p/b/10.1.0.2': '3' })
+    const [a, b] = ['p/a/', 'p/b/'].map((prefix) =>
+      listsOf(etcdServers(etcd, prefix, { together: 'p/' })),
+    )
+    expect(await Promise.all([a!.next(), b!.next()])).toEqual([
+      [{ address: '10.1.0.1' }],
+      [{ address: '10.1.0.2', weight: 3 }],
+    ])
+  })
+
   it('refuses two keys for one server', async () => {
     const { etcd } = await store({ 'p/::1': '', 'p/0::1': '' })
     const { message } = await listsOf(etcdServers(etcd, 'p/')).error()
@@ -78,5 +89,10 @@ describe('etcdServers', () => {
     expect(() => etcdServers(etcd, '')).toThrow(/^prefix must be the beginning of keys, not empty/)
     expect(() => etcdServers(etcd, 1 as unknown as string)).toThrow(/^prefix must be/)
     expect(() => etcdServers(etcd, 'p/', { port: 1 } as object)).toThrow(/^options.port/)
+    const rule = /^options.together must be the beginning of keys up to a "\/"/
+    for (const together of ['p', 'q/', 'p/q/', 1 as unknown as string]) {
+      expect(() => etcdServers(etcd, 'p/', { together })).toThrow(rule)
+    }
+    expect(() => etcdServers(etcd, 'p/q', { together: 'p/' })).toThrow(/^prefix must be one that/)
   })
 })
