@@ -16,7 +16,7 @@ const BRIEF_MS = 1000
  * @throws EtcdError, while iterating: no endpoint answers, or the user may not read it
  */
 export async function* followPrefix(
-  client: EtcdClient,
+  client: Pick<EtcdClient, 'range' | 'watch'>,
   prefix: string,
   signal?: AbortSignal,
 ): AsyncGenerator<ReadonlyMap<string, string>, void, void> {
@@ -36,7 +36,7 @@ export async function* followPrefix(
 
 /** Ends at the abort only. */
 async function* changes(
-  client: EtcdClient,
+  client: Pick<EtcdClient, 'range' | 'watch'>,
   prefix: string,
   { revision, clusterId, entries }: EtcdRange,
   signal: AbortSignal | undefined,
