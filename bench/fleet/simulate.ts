@@ -129,7 +129,8 @@ async function open(endpoint: string, { programmed, serversPerPool }: Size): Pro
       }),
     ),
   )
-  const client = new EtcdClient({ endpoints: [endpoint] })
+  // One process does the work of all machines: what is slow here is not lost.
+  const client = new EtcdClient({ endpoints: [endpoint], timeoutMs: 60_000 })
   const end = new AbortController()
   void follow(client, pools, serversPerPool, end.signal)
   return { ipvs, pools, end }
