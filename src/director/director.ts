@@ -400,7 +400,11 @@ export class Director
     return this.#roles.state
   }
 
-  /** What every director says of every server: this one, and its peers, which are asked now. Who does not answer is said so. */
+  /**
+   * What every director says of every server: this one, and its peers, which are asked now. Who does not answer is said so.
+   *
+   * @throws IpvsError (rejects) `ERR_IPVS_CLOSED`
+   */
   async fleet(): Promise<FleetState> {
     this.#checkOpen()
     const answers = await this.#peers.ask()

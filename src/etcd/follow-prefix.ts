@@ -13,6 +13,7 @@ const BRIEF_MS = 1000
  *
  * Ends when `signal` is aborted. Waiting for a change does not keep the process alive, a look does.
  *
+ * @throws TypeError, RangeError, while iterating, for a bad argument
  * @throws EtcdError, while iterating: no endpoint answers, or the user may not read it
  */
 export async function* followPrefix(
