@@ -156,7 +156,9 @@ export class ManagedPool {
 
   /** One that is being opened becomes it then. What the kernel refuses is an `error` of the pool's, and tried again. */
   async become(role: PoolRole): Promise<void> {
+    if (role === 'standby' && this.#isKnown) this.#know()
     await this.#pool?.become(role).catch(() => {})
+    if (role === 'active' && this.#isKnown) this.#know()
   }
 
   /** What a person has said of a server is another thing now. */
@@ -456,7 +458,9 @@ export class ManagedPool {
   #know(): void {
     clearTimeout(this.#undecided)
     this.#isKnown = true
-    if (this.#isQuorate) this.#announcement?.want('announce')
+    // Whoever stands by has no services to announce.
+    if (this.#of.role() === 'standby') this.#announcement?.want('withdraw')
+    else if (this.#isQuorate) this.#announcement?.want('announce')
     // It may have been regained, and the kernel is about to hold it.
     else if (this.#pool?.status().quorum === false) this.#announcement?.want('withdraw')
   }

@@ -180,6 +180,17 @@ async function started() {
   return { program: director, done, kernelRules: () => kernel.rules() }
 }
 
+test('who stands by without services withdraws, and announces when it is active', async () => {
+  const { program, done } = route()
+  const { director } = await direct(`role: { standby: withdraw }\n${unchecked(program)}`)
+  await director.become('active')
+  await expect.poll(() => done().at(-1)).toBe(said('announce'))
+  await director.become('standby')
+  await expect.poll(() => done().at(-1)).toBe(said('withdraw'))
+  await director.become('active')
+  await expect.poll(() => done().at(-1)).toBe(said('announce'))
+})
+
 test('a pool that leaves the file is withdrawn; one that another takes over is not', async () => {
   const { program, done } = route()
   const text = unchecked(program)
