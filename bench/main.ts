@@ -1,5 +1,5 @@
 // npm run bench: boots a kernel with IPVS once, runs every driver of every case in it, and prints, plots and saves what came out.
-// `npm run bench -- checks`, `command`, `detection`, `failover`, `pair`, `pools` and `reload` are programs of their own, with their own options.
+// `npm run bench -- checks`, `command`, `detection`, `failover`, `fleet`, `pair`, `pools` and `reload` are programs of their own, with their own options.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import path from 'node:path'
@@ -35,6 +35,7 @@ import { formatReport } from './churn/table.js'
 import { benchCommand } from './command/main.js'
 import { benchDetection } from './detection/main.js'
 import { failover } from './failover/main.js'
+import { benchFleet } from './fleet/main.js'
 import { type Counter, pickCounter } from './host/instructions.js'
 import { benchPair } from './pair/main.js'
 import { benchPools } from './pools/main.js'
@@ -48,6 +49,7 @@ const usage = `What the library costs beside C, libnl, ipvsadm and others, on a 
     npm run bench -- detection [...]   how soon fast checks find a dead server; --help
     npm run bench -- failover [...]    beside keepalived, under the same failures; --help
     npm run bench -- pair [...]        two directors, one of which fails; --help
+    npm run bench -- fleet [...]       three directors and one etcd; --help
     npm run bench -- pools [...]       bad news of all servers at once; --help
     npm run bench -- reload [...]      what a reload of the director costs; --help
 
@@ -78,6 +80,7 @@ const others: Readonly<Record<string, (words: readonly string[]) => Promise<void
   detection: benchDetection,
   failover,
   pair: benchPair,
+  fleet: benchFleet,
   pools: benchPools,
   reload: benchReload,
 }
@@ -96,6 +99,7 @@ async function compare(options: Options, words: readonly string[]): Promise<numb
         `${'detection'.padEnd(21)}How soon fast checks find a dead server: npm run bench -- detection --help\n` +
         `${'failover'.padEnd(21)}Beside keepalived: npm run bench -- failover --help\n` +
         `${'pair'.padEnd(21)}Two directors, one of which fails: npm run bench -- pair --help\n` +
+        `${'fleet'.padEnd(21)}Three directors and one etcd: npm run bench -- fleet --help\n` +
         `${'pools'.padEnd(21)}Bad news of all servers at once: npm run bench -- pools --help\n`,
     )
     return exitStatus.held

@@ -1,4 +1,4 @@
-// node scripts/setup.mjs [--for bench|chaos|dataplane|demo|failover|lab|test] [--no-install] [-- TOOL.js ARG...]
+// node scripts/setup.mjs [--for bench|chaos|dataplane|demo|failover|fleet|lab|test] [--no-install] [-- TOOL.js ARG...]
 //
 // Makes a fresh checkout ready and then, after `--`, runs build/tools/TOOL.js. Steps that are up to
 // date take no time and say nothing. Plain JavaScript: it runs before node_modules exists.
@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import path from 'node:path'
 import { buildAddon, buildSanitizedAddon } from './steps/addon.mjs'
+import { fetchFleet } from './steps/fleet.mjs'
 import { compileTypeScript, installBenchPackages, installPackages } from './steps/javascript.mjs'
 import { fetchKeepalived } from './steps/keepalived.mjs'
 import { checkRelease, fetchKernel, useQuickestKernel } from './steps/kernels.mjs'
@@ -15,7 +16,7 @@ import { buildPrograms } from './steps/programs.mjs'
 import { checkout, SetupError } from './steps/step.mjs'
 import { needTools } from './steps/tools.mjs'
 
-const purposes = ['bench', 'chaos', 'dataplane', 'demo', 'failover', 'lab', 'test']
+const purposes = ['bench', 'chaos', 'dataplane', 'demo', 'failover', 'fleet', 'lab', 'test']
 const valgrind = { program: 'valgrind', debian: 'valgrind' }
 // What it measures is compared with kept figures, of the kernel of Debian 12.
 const onOwnKernel = ['bench']
@@ -55,6 +56,7 @@ export async function setup({
     }
     // The gates of `npm test` play two trials of the comparison with keepalived.
     if (['bench', 'failover', 'test'].includes(purpose)) await fetchKeepalived()
+    if (['bench', 'fleet'].includes(purpose)) await fetchFleet()
     const others = ['bench', 'chaos', 'dataplane'].filter((name) => name === purpose)
     if (purposes.includes(purpose))
       await buildPrograms(['lab', ...others], { install }).catch(orShow)
@@ -92,6 +94,8 @@ function readArguments(words) {
   const [tool, first] = options.tool
   // Benchmarks with needs of their own.
   if (tool === 'bench/main.js' && ['failover', 'pair'].includes(first)) options.purpose = 'failover'
+  // One of the benchmarks, with needs of its own.
+  if (tool === 'bench/main.js' && first === 'fleet') options.purpose = 'fleet'
   const kernel = labKernel(options.tool)
   if (kernel !== undefined) options.kernels = [kernel]
   if (options.purpose !== undefined && !purposes.includes(options.purpose)) {

@@ -6,7 +6,7 @@ import path from 'node:path'
 const UNIT_NAME = /(Ms|[Ss]econds|[Bb]ytes|[Pp]ackets|[Cc]onnections|Percent|PerMinute)$/
 /** What a docstring says in its place: what is measured, or counted. */
 const UNIT_WORDS =
-  'milliseconds seconds bytes bits packets hops times steps rounds part pools servers connections entries members checks results successes failures changes reads records series buckets ticks'
+  'milliseconds seconds bytes bits packets hops times steps rounds part pools servers connections entries members checks results successes failures changes reads records directors series buckets ticks'
 const UNIT = new RegExp(`\\b(${UNIT_WORDS.replaceAll(' ', '|')})\\b`, 'i')
 /** Numbers that measure and count nothing: they number something, or are as large as somebody likes. */
 const WITHOUT_UNIT = new Set(

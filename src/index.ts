@@ -17,6 +17,7 @@ export {
 } from './errors.js'
 export {
   type EtcdCallOptions,
+  type EtcdChange,
   type EtcdChanges,
   EtcdClient,
   type EtcdEntry,
@@ -28,6 +29,7 @@ export {
   type EtcdPutOptions,
   type EtcdRange,
   type EtcdWatchOptions,
+  followPrefix,
 } from './etcd/index.js'
 export * from './health/index.js'
 export type { TextOrFile } from './http/text.js'

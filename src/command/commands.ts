@@ -201,12 +201,16 @@ export const commands = {
     line: 'what a director knows of its pools and servers',
     about: [
       'POOL or POOL/SERVER picks some. The weight is what is left of it; where it is another one in the file, or set by hand, that is said too.',
+      'With --fleet the director asks its peers, and there is a column for each; lines on which they differ are marked.',
     ],
     words: [{ name: 'POOL', optional: true }],
     toDirector: true,
-    options: {},
+    options: {
+      fleet: { line: "every director's word on every server: of this one and its peers" },
+    },
     examples: [
       { command: 'ipvs state', line: 'all pools' },
+      { command: 'ipvs state dns --fleet', line: 'what every director says of the servers of one' },
       { command: 'ipvs state dns/10.1.0.2 --json', line: 'all there is to know of one server' },
     ],
     exits: { 0: 'it is shown', 1: 'no director answers, or there is no such pool or server' },

@@ -17,13 +17,16 @@ import { serviceIdsOf } from './config/fronts.js'
 import { serverKeyOf } from './config/pools.js'
 import type { Config } from './config/read.js'
 import { type DirectorEvent, Events, messageOf } from './events.js'
+import { type FleetState, fleetState, wordsOf } from './fleet.js'
 import { Hooks } from './hooks/hooks.js'
 import { ManagedPool } from './managed-pool.js'
 import { handKey, type OverrideChange, Overrides } from './overrides.js'
+import { Peers } from './peers.js'
 import { Role } from './role/role.js'
 import type { RoleState } from './role/role-keeper.js'
 import { type DirectorState, poolState, type ServerState } from './state.js'
 import { StateFile } from './state-file.js'
+import { Verdicts } from './verdicts/verdicts.js'
 
 /** Options of {@link Director.open}. */
 export interface DirectorOptions {
@@ -105,6 +108,8 @@ export class Director
   readonly #overrides = new Overrides()
   readonly #hooks: Hooks
   readonly #roles: Role
+  readonly #peers: Peers
+  readonly #verdicts: Verdicts
   readonly #pools = new Map<string, ManagedPool>()
   readonly #startedAt = Date.now()
   readonly #troubles = new Map<string, string>()
@@ -151,6 +156,18 @@ export class Director
       client,
       pools: (role) => this.#becomeAll(role),
       publish: (event, text, data) => this.#events.publish({ event, text, data }),
+    })
+    this.#peers = new Peers({
+      role: () => this.#roles.state,
+      twoActive: (text) => this.#trouble('peers', text, 'no other director is active any more'),
+    })
+    this.#verdicts = new Verdicts({
+      again: (pool, server) => {
+        const some = pool === undefined ? this.#pools.values() : [this.#pools.get(pool)]
+        for (const managed of some) managed?.judgeAgain(server)
+      },
+      trouble: (text) => this.#trouble('verdicts', text, 'etcd answers again: all directors count'),
+      warn: (text) => this.#events.publish({ event: 'warning', text }),
     })
     this.#events.on('event', (event) => {
       this.#hooks.tell(event)
@@ -367,6 +384,7 @@ export class Director
       time: Date.now(),
       startedAt: this.#startedAt,
       pid: process.pid,
+      name: this.#config.name,
       file: this.#config.file,
       ready: this.#ready,
       ...(role === undefined ? {} : { role }),
@@ -380,6 +398,21 @@ export class Director
   /** Its role, and how far it is. Default: the file has none. */
   get role(): RoleState | undefined {
     return this.#roles.state
+  }
+
+  /**
+   * What every director says of every server: this one, and its peers, which are asked now. Who does not answer is said so.
+   *
+   * @throws IpvsError (rejects) `ERR_IPVS_CLOSED`
+   */
+  async fleet(): Promise<FleetState> {
+    this.#checkOpen()
+    const answers = await this.#peers.ask()
+    const { name, ready, role, pools } = this.state()
+    return fleetState([
+      { director: { name, ready, role: role?.role }, servers: wordsOf({ pools }) },
+      ...answers,
+    ])
   }
 
   /** The last events, oldest first: as in the state. */
@@ -439,6 +472,8 @@ export class Director
     const moved = config.state !== this.#config.state
     this.#config = config
     this.#hooks.use(config)
+    this.#peers.use(config.peers)
+    await this.#verdicts.use(config)
     if (moved && config.state !== undefined) {
       this.#stateFile = this.#keptAt(config.state)
       // What is there is older, whatever its number.
@@ -452,6 +487,12 @@ export class Director
         .flatMap(({ config: { options } }) => serviceIdsOf(options.fronts))
         .map((id) => [serviceKey(id), id]),
     )
+    // Addresses go before their services do, unless another pool has one of these from now on.
+    const kept = new Set(config.pools.flatMap((pool) => pool.services))
+    const gone = removed.filter(
+      ({ config: { services: had } }) => !had.some((key) => kept.has(key)),
+    )
+    await Promise.all(gone.map((managed) => managed.unannounce()))
     // They give their services up first: another pool may have taken one over.
     for (const managed of removed) {
       this.#pools.delete(managed.config.name)
@@ -476,6 +517,8 @@ export class Director
             overrides: this.#overrides,
             events: this.#events,
             role: () => this.#roles.ofPools,
+            judge: (...said) => this.#verdicts.judge(...said),
+            forget: (...who) => this.#verdicts.forget(...who),
           },
           pool,
         )
@@ -487,7 +530,7 @@ export class Director
       const waitsFor = [...changed, ...added].map(({ name }) => this.#pools.get(name)!)
       this.#orphans.set(key, { id, waitsFor })
     }
-    for (const key of config.pools.flatMap((pool) => pool.services)) this.#orphans.delete(key)
+    for (const key of kept) this.#orphans.delete(key)
     await this.#withdraw()
     return {
       added: added.map(({ name }) => name),
@@ -526,7 +569,12 @@ export class Director
   async #stop(how: Config['onStop']): Promise<void> {
     clearInterval(this.#guard)
     await this.#roles.close()
-    if (how === 'drain') await this.#drain()
+    this.#peers.close()
+    if (how === 'drain') {
+      // Nobody is sent here any more; who comes all the same finds the services.
+      await Promise.all([...this.#pools.values()].map((managed) => managed.unannounce()))
+      await this.#drain()
+    }
     await Promise.all(
       [...this.#pools.values()].map((managed) =>
         managed.close({ withdraw: how !== 'leave' }).catch((error: unknown) => {
@@ -536,6 +584,7 @@ export class Director
       ),
     )
     if (how !== 'leave') await this.#roles.withdraw()
+    await this.#verdicts.close()
     await this.#hooks.close()
     if (this.#ownsClient) await this.client.close()
     this.#leave()
@@ -583,6 +632,13 @@ export class Director
     } catch {
       void this.#save()
     }
+  }
+
+  /** @param text `undefined`: it is over, as `over` says */
+  #trouble(key: string, text: string | undefined, over: string): void {
+    if (text !== undefined) this.#troubles.set(key, text)
+    else if (!this.#troubles.delete(key)) return
+    this.#events.publish({ event: 'warning', text: text ?? over })
   }
 
   /** Resolves when it is written, or could not be: then it is tried again. Never rejects. */

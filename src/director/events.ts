@@ -14,6 +14,7 @@ export type DirectorEventName =
   | 'diverged'
   | 'warning'
   | 'error'
+  | 'announce'
   | 'set'
   | 'reload'
   | 'role'

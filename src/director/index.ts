@@ -3,9 +3,12 @@
  *
  * @module ipvs/director
  */
+export type { AnnounceState, AnnounceWord } from './announce.js'
 export type { CheckedStep } from './check-now.js'
+export type { AnnounceConfig } from './config/announce.js'
 export type { CheckConfig, CheckStep, NoCheck } from './config/checks.js'
 export type { EtcdConfig } from './config/etcd.js'
+export type { PeerConfig, VerdictsConfig } from './config/fleet.js'
 export type { HookConfig, HookEvent } from './config/hooks.js'
 export { ConfigError, type ConfigMistake } from './config/mistakes.js'
 export type { FrontOptions, PoolConfig } from './config/pools.js'
@@ -31,6 +34,7 @@ export {
   type StateFilter,
 } from './director.js'
 export type { DirectorEvent, DirectorEventName } from './events.js'
+export type { FleetDirector, FleetRow, FleetState, FleetWord } from './fleet.js'
 export { type HttpOptions, type HttpServer, type MetricsText, serveHttp } from './http/serve.js'
 export type { DestinationTraffic, HttpState, ServiceTraffic, Traffic } from './http/view.js'
 export type { Override, OverrideChange, Said } from './overrides.js'

@@ -1,14 +1,16 @@
 // One pool of the file: the pool itself, who checks its servers, and where its servers come from.
 import { Backoff } from '../backoff.js'
 import { HealthChecker } from '../health/checker.js'
-import type { HealthStatus } from '../health/types.js'
+import type { HealthStatus, Verdict } from '../health/types.js'
 import type { PoolRole } from '../pool/api.js'
 import { follow } from '../pool/follow.js'
 import type { ServerList } from '../pool/held-servers.js'
 import { MirroredPool } from '../pool/pool.js'
 import { type PoolServer, readServer } from '../servers.js'
 import type { TableClient } from '../table-client.js'
+import { Announcement, type AnnounceState } from './announce.js'
 import type { CheckConfig, NoCheck } from './config/checks.js'
+import { addressesOf } from './config/fronts.js'
 import { type PoolConfig, serverKeyOf } from './config/pools.js'
 import type { SourceConfig } from './config/servers.js'
 import { type Events, messageOf } from './events.js'
@@ -22,6 +24,10 @@ export interface PoolsOf {
   readonly events: Events
   /** What pools are told: to have their services, or to stand by. */
   role(): PoolRole
+  /** The verdict that counts, of the one that this director's check has given. */
+  judge(pool: string, server: string, verdict: Verdict): Verdict
+  /** A server is not checked any more. */
+  forget(pool: string, server: string): void
 }
 
 interface Checking {
@@ -37,6 +43,8 @@ export interface ServerCheck {
 }
 
 const RETRY = { firstMs: 1000, maxMs: 30_000 }
+/** After so long whoever has had no verdict counts as down, for the announcing of the pool's addresses. */
+const UNDECIDED_MS = 30_000
 
 export class ManagedPool {
   readonly #of: PoolsOf
@@ -62,6 +70,12 @@ export class ManagedPool {
   #attempt: Promise<boolean> = Promise.resolve(true)
   #retry: NodeJS.Timeout | undefined
   readonly #backoff = new Backoff(RETRY)
+  #announcement: Announcement | undefined
+  /** As the kernel has it, by the pool's last word. */
+  #isQuorate = false
+  /** Since its opening there was a verdict on everybody, or a quorum. */
+  #isKnown = false
+  #undecided: NodeJS.Timeout | undefined
 
   constructor(of: PoolsOf, config: PoolConfig) {
     this.#of = of
@@ -82,12 +96,17 @@ export class ManagedPool {
     return this.#trouble
   }
 
+  get announce(): AnnounceState | undefined {
+    return this.#announcement?.state
+  }
+
   get checkers(): readonly (readonly [check: string, checker: HealthChecker])[] {
     return [...this.#checking.values()].map(({ config, checker }) => [config.name, checker])
   }
 
   /** The kernel holds it when this resolves, or it is tried again and again; with a source, when that gives its first list. */
   async open(): Promise<void> {
+    this.#useAnnouncement()
     this.#readOwnChecks()
     this.#check()
     await this.#takeList()
@@ -124,6 +143,7 @@ export class ManagedPool {
     this.#backups = backupsOf(config)
     this.#isReleased = false
     this.#readOwnChecks()
+    this.#useAnnouncement()
     if (before.identity === config.identity) {
       this.#check()
       await this.#changeServers(before, backups)
@@ -136,7 +156,9 @@ export class ManagedPool {
 
   /** One that is being opened becomes it then. What the kernel refuses is an `error` of the pool's, and tried again. */
   async become(role: PoolRole): Promise<void> {
+    if (role === 'standby' && this.#isKnown) this.#know()
     await this.#pool?.become(role).catch(() => {})
+    if (role === 'active' && this.#isKnown) this.#know()
   }
 
   /** What a person has said of a server is another thing now. */
@@ -151,6 +173,11 @@ export class ManagedPool {
       pool.setAdmin(server, override?.admin?.word ?? listed?.admin ?? 'ready'),
       pool.setWeight(server, weight),
     ])
+  }
+
+  /** Another verdict may count now: on one server, or on all. */
+  judgeAgain(server?: string): void {
+    for (const { target } of this.#checking.values()) target.again(server)
   }
 
   /** What asks a server, or `none`. */
@@ -169,12 +196,26 @@ export class ManagedPool {
     return new Map(all)
   }
 
+  /** Has its addresses withdrawn, for good; what the kernel holds stays. Never rejects. */
+  async unannounce(): Promise<void> {
+    await this.#announcement?.close(true).catch((error: unknown) => {
+      const { name: pool } = this.#config
+      const text = `the addresses of pool ${pool} were not withdrawn: ${messageOf(error)}`
+      this.#of.events.publish({ event: 'error', pool, text })
+    })
+  }
+
   async close(options: { readonly withdraw: boolean }): Promise<void> {
     this.#closed = true
     clearTimeout(this.#retry)
+    clearTimeout(this.#undecided)
     this.#source?.end.abort()
+    // Whoever comes by the addresses has to find the services.
+    if (options.withdraw) await this.unannounce()
+    else await this.#announcement?.close(false)
     await this.#attempt
     await Promise.all([...this.#checking.values()].map(({ checker }) => checker.stop()))
+    for (const { target } of this.#checking.values()) target.end()
     await this.#pool?.close(options)
   }
 
@@ -301,8 +342,13 @@ export class ManagedPool {
       this.#pool = pool
       void this.become(this.#of.role())
       this.#forget = pool.onMembers(() => this.#membersChanged())
+      pool.on('quorum', ({ after }) => this.#announceAs(after))
+      this.#isKnown = false
+      clearTimeout(this.#undecided)
+      this.#undecided = setTimeout(() => this.#know(), UNDECIDED_MS).unref()
       this.#trouble = undefined
       this.#membersChanged()
+      this.#announceAs(pool.status().quorum)
       return true
     } catch (error) {
       this.#complain(`pool "${config.name}" could not be opened: ${messageOf(error)}`)
@@ -336,9 +382,10 @@ export class ManagedPool {
     for (const check of [this.#config.check, ...this.#ownChecks.values()]) {
       if (check !== 'none') wanted.set(check.digest, check)
     }
-    for (const [digest, { checker }] of this.#checking) {
+    for (const [digest, { checker, target }] of this.#checking) {
       if (wanted.has(digest)) continue
       this.#checking.delete(digest)
+      target.end()
       void checker.stop()
     }
     for (const [digest, config] of wanted) {
@@ -348,6 +395,13 @@ export class ManagedPool {
         (server) => {
           const check = this.#checkOf(server)
           return check !== 'none' && check.digest === digest
+        },
+        {
+          judge: (server, verdict) => this.#of.judge(this.#config.name, server, verdict),
+          forget: (server) => this.#of.forget(this.#config.name, server),
+          reported: () => {
+            if (!this.#isKnown && this.#areDecided()) this.#know()
+          },
         },
       )
       const checker = new HealthChecker(target, { ...config.options, ref: false })
@@ -367,6 +421,57 @@ export class ManagedPool {
     if (this.#pool === undefined) return
     for (const { target } of this.#checking.values()) target.changed()
     this.#vouch()
+  }
+
+  // --- its addresses
+
+  #useAnnouncement(): void {
+    const { announce: config, name: pool, options } = this.#config
+    const addresses = addressesOf(options.fronts)
+    const before = this.#announcement
+    const isSame = before?.digest === config?.digest
+    if (isSame && String(before?.addresses) === String(addresses)) return
+    const left = before?.addresses.some((one) => !addresses.includes(one)) ?? false
+    // What is taken out of the file stays as it is, addresses that the pool does not have any more do not.
+    const gone = left ? this.unannounce() : before?.close(false)
+    this.#announcement =
+      config &&
+      new Announcement(
+        {
+          config,
+          pool,
+          addresses,
+          tell: (event, text, data) => this.#of.events.publish({ event, pool, text, data }),
+        },
+        gone,
+      )
+    if (this.#pool !== undefined) this.#announceAs(this.#isQuorate)
+  }
+
+  /** @param quorate as the kernel has it */
+  #announceAs(quorate: boolean): void {
+    this.#isQuorate = quorate
+    // Who has been told nothing yet may be up all the same.
+    if (quorate || this.#isKnown || this.#areDecided()) this.#know()
+  }
+
+  #know(): void {
+    clearTimeout(this.#undecided)
+    this.#isKnown = true
+    // Whoever stands by has no services to announce.
+    if (this.#of.role() === 'standby') this.#announcement?.want('withdraw')
+    else if (this.#isQuorate) this.#announcement?.want('announce')
+    // It may have been regained, and the kernel is about to hold it.
+    else if (this.#pool?.status().quorum === false) this.#announcement?.want('withdraw')
+  }
+
+  /** There is a verdict on everybody who is checked. */
+  #areDecided(): boolean {
+    const targets = [...this.#checking.values()].map(({ target }) => target)
+    return [...(this.#pool?.members() ?? [])].every(
+      ({ key }) =>
+        this.#checkOf(key) === 'none' || targets.some((target) => target.hasDecided(key)),
+    )
   }
 
   /** Whom nobody checks is up. */

@@ -2,18 +2,46 @@
 import type { HealthMember, HealthTarget, Verdict } from '../health/types.js'
 import type { MirroredPool } from '../pool/pool.js'
 
+/** What comes between a check and its pool. */
+export interface TargetOf {
+  /** The verdict that counts. */
+  judge(server: string, verdict: Verdict): Verdict
+  /** A server has left. */
+  forget(server: string): void
+  /** The pool has taken a verdict, or refused it. */
+  reported(): void
+}
+
+interface Heard {
+  readonly member: HealthMember
+  readonly verdict: Verdict
+  readonly told: Verdict
+}
+
 export class PoolTarget implements HealthTarget {
   readonly #pool: () => MirroredPool | undefined
   readonly #asks: (server: string) => boolean
+  readonly #of: TargetOf
+  /** What the check has said last, and what the pool was told, by server. */
+  readonly #heard = new Map<string, Heard>()
   readonly #listeners = new Set<() => void>()
 
   /**
    * @param pool the one there is now
    * @param asks whether a server is asked by this check
    */
-  constructor(pool: () => MirroredPool | undefined, asks: (server: string) => boolean) {
+  constructor(
+    pool: () => MirroredPool | undefined,
+    asks: (server: string) => boolean,
+    of: TargetOf,
+  ) {
     this.#pool = pool
     this.#asks = asks
+    this.#of = of
+  }
+
+  hasDecided(server: string): boolean {
+    return this.#heard.has(server)
   }
 
   *members(): Generator<HealthMember> {
@@ -21,7 +49,36 @@ export class PoolTarget implements HealthTarget {
   }
 
   async report(member: HealthMember, verdict: Verdict): Promise<void> {
-    await this.#pool()?.report(member, verdict)
+    const told = this.#of.judge(member.key, verdict)
+    this.#heard.set(member.key, { member, verdict, told })
+    try {
+      await this.#pool()?.report(member, told)
+    } finally {
+      this.#of.reported()
+    }
+  }
+
+  /** Whoever judges may think otherwise now: of one server, or of all. What the kernel refuses is the pool's to try again. */
+  again(server?: string): void {
+    const some = server === undefined ? [...this.#heard.keys()] : [server]
+    for (const key of some) {
+      const heard = this.#heard.get(key)
+      if (heard === undefined) continue
+      const { member, verdict, told: before } = heard
+      const told = this.#of.judge(key, verdict)
+      if (told.healthy === before.healthy) continue
+      this.#heard.set(key, { member, verdict, told })
+      this.#pool()
+        ?.report(member, told)
+        .catch(() => {})
+        .finally(this.#of.reported)
+    }
+  }
+
+  /** It asks nobody any more. */
+  end(): void {
+    for (const key of this.#heard.keys()) this.#of.forget(key)
+    this.#heard.clear()
   }
 
   onMembers(listener: () => void): () => void {
@@ -31,6 +88,12 @@ export class PoolTarget implements HealthTarget {
 
   /** The pool, its servers or who asks them are others now. */
   changed(): void {
+    const keys = new Set([...this.members()].map(({ key }) => key))
+    for (const key of this.#heard.keys()) {
+      if (keys.has(key) || this.#pool() === undefined) continue
+      this.#heard.delete(key)
+      this.#of.forget(key)
+    }
     for (const listener of this.#listeners) listener()
   }
 }

@@ -2,6 +2,7 @@
 import type { HealthState, HealthStatus } from '../health/types.js'
 import type { Held, PoolServerStatus, PoolStatus } from '../pool/api.js'
 import type { AdminState } from '../servers.js'
+import type { AnnounceState } from './announce.js'
 import type { DirectorEvent } from './events.js'
 import type { ManagedPool } from './managed-pool.js'
 import { handKey, type Override } from './overrides.js'
@@ -64,6 +65,8 @@ export interface PoolState {
   readonly missing: readonly string[]
   /** Milliseconds since the kernel was last read and compared, and from one look to the next. */
   readonly reads?: { readonly ageMs: number; readonly intervalMs: number } | undefined
+  /** Whether its addresses are announced. Default: nobody is told. */
+  readonly announce?: AnnounceState | undefined
   readonly needs: readonly string[]
   readonly warnings: readonly { readonly code: string; readonly message: string }[]
   readonly servers: readonly ServerState[]
@@ -80,6 +83,8 @@ export interface DirectorState {
   /** Milliseconds since the epoch. */
   readonly startedAt: number
   readonly pid: number
+  /** Of this director, among others. */
+  readonly name: string
   readonly file: string
   /** Every pool is programmed, and every server has had its first verdict; once true it stays. */
   readonly ready: boolean
@@ -104,7 +109,7 @@ export function poolState(
   managed: ManagedPool,
   overrides: ReadonlyMap<string, Override>,
 ): PoolState {
-  const { config, pool, trouble } = managed
+  const { config, pool, trouble, announce } = managed
   const status = pool?.status()
   const checks = managed.checkStatus()
   const servers = (status?.servers ?? []).map((row) =>
@@ -122,6 +127,7 @@ export function poolState(
     ...(trouble === undefined ? {} : { trouble }),
     services: config.services,
     ...(config.source === undefined ? {} : { source: config.source.name }),
+    ...(announce === undefined ? {} : { announce }),
     ...ofStatus(status),
     servers,
     absent: Object.fromEntries([...overrides].filter(([server]) => !present.has(server))),

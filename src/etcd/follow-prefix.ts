@@ -14,9 +14,6 @@ export type PrefixChange =
   /** This has happened, in order. */
   | { readonly events: readonly EtcdEvent[] }
 
-/** What is asked of a client. */
-type Store = Pick<EtcdClient, 'range' | 'watch'>
-
 /**
  * What there is under a prefix, values by keys: at once, and the whole of it again after each change. A watch that breaks is
  * taken up where it was, at another endpoint if need be; what there is is read anew where changes have been compacted or
@@ -24,10 +21,11 @@ type Store = Pick<EtcdClient, 'range' | 'watch'>
  *
  * Ends when `signal` is aborted. Waiting for a change does not keep the process alive, a look does.
  *
+ * @throws TypeError, RangeError, while iterating, for a bad argument
  * @throws EtcdError, while iterating: no endpoint answers, or the user may not read it
  */
 export async function* followPrefix(
-  client: Store,
+  client: Pick<EtcdClient, 'range' | 'watch'>,
   prefix: string,
   signal?: AbortSignal,
 ): AsyncGenerator<ReadonlyMap<string, string>, void, void> {
@@ -46,7 +44,7 @@ export async function* followPrefix(
 
 /** The same, change by change. */
 export async function* followChanges(
-  client: Store,
+  client: Pick<EtcdClient, 'range' | 'watch'>,
   prefix: string,
   signal?: AbortSignal,
 ): AsyncGenerator<PrefixChange, void, void> {
@@ -67,7 +65,7 @@ export async function* followChanges(
 
 /** Ends at the abort only. */
 async function* changesSince(
-  client: Store,
+  client: Pick<EtcdClient, 'range' | 'watch'>,
   prefix: string,
   { revision, clusterId }: EtcdRange,
   signal: AbortSignal | undefined,

@@ -1,6 +1,7 @@
 // etcd 3.4 and newer, over its JSON gateway.
 export {
   type EtcdCallOptions,
+  type EtcdChange,
   type EtcdChanges,
   EtcdClient,
   type EtcdPutOptions,

@@ -1,13 +1,21 @@
 // ipvs state: what a director knows.
-import type { DirectorState, PoolState, RoleState, ServerState } from '../../director/index.js'
+import type {
+  AnnounceState,
+  DirectorState,
+  PoolState,
+  RoleState,
+  ServerState,
+} from '../../director/index.js'
 import { CommandError } from '../errors.js'
 import { print, printJson } from '../output.js'
 import { type Paint, painter } from '../paint.js'
 import { exitStatuses, type Run } from '../spec.js'
 import { ago, columns } from './columns.js'
 import { ask } from './control.js'
+import { showFleet } from './fleet.js'
 
 export const state: Run = async (call) => {
+  if (call.options.fleet) return showFleet(call)
   const [word] = call.words
   const seen = pick((await ask(call, { do: 'state' })) as DirectorState, word)
   if (call.options.json) printJson(seen)
@@ -40,9 +48,9 @@ function pick(seen: DirectorState, word: string | undefined): DirectorState {
 }
 
 function showState(seen: DirectorState, paint: Paint): string {
-  const { pid, file, startedAt, time, ready, troubles, reload, role, pools } = seen
+  const { pid, name, file, startedAt, time, ready, troubles, reload, role, pools } = seen
   const head = [
-    `director ${pid} of ${file}, up ${ago(time - startedAt)}${ready ? '' : paint('yellow', ', not ready yet')}`,
+    `director ${name} (${pid}) of ${file}, up ${ago(time - startedAt)}${ready ? '' : paint('yellow', ', not ready yet')}`,
     ...(reload === undefined ? [] : [`${ago(time - reload.time)} ago: ${reload.text}`]),
     ...(role === undefined ? [] : [roleLine(role, time, paint)]),
     ...troubles.map((text) => paint('red', text)),
@@ -64,6 +72,7 @@ function showPool(pool: PoolState, now: number, paint: Paint): string[] {
     pool.open && !pool.quorum ? paint('red', 'quorum lost') : undefined,
     pool.open && !pool.converged ? paint('yellow', 'not all in the kernel yet') : undefined,
     pool.source === undefined ? undefined : `servers from ${pool.source}`,
+    pool.announce === undefined ? undefined : announced(pool.announce, now, paint),
   ].filter((word) => word !== undefined)
   const rows = pool.servers.map((server) => serverRow(server, now))
   const [heads, ...lines] = columns([
@@ -73,6 +82,7 @@ function showPool(pool: PoolState, now: number, paint: Paint): string[] {
   return [
     [paint('bold', pool.pool), pool.services.join(', '), ...words].join('  '),
     ...(pool.trouble === undefined ? [] : [paint('red', `  ${pool.trouble}`)]),
+    ...(pool.announce?.trouble === undefined ? [] : [paint('red', `  ${pool.announce.trouble}`)]),
     ...pool.warnings.map(({ message }) => paint('yellow', `  ${message}`)),
     ...(lines.length === 0 ? [] : [paint('dim', heads!)]),
     ...lines.map((line, index) => coloured(pool.servers[index]!, line, paint)),
@@ -81,6 +91,14 @@ function showPool(pool: PoolState, now: number, paint: Paint): string[] {
       return paint('dim', `  ${server} is not in the pool now; by hand: ${said.join(', ')}`)
     }),
   ]
+}
+
+function announced({ wanted, done, heldUntil }: AnnounceState, now: number, paint: Paint): string {
+  if (wanted === undefined) return paint('dim', 'not known yet whether to announce it')
+  if (heldUntil !== undefined)
+    return paint('yellow', `not announced for ${ago(heldUntil - now)} more`)
+  if (done !== wanted) return paint('yellow', `about to ${wanted} it`)
+  return done === 'announce' ? paint('green', 'announced') : paint('yellow', 'withdrawn')
 }
 
 function serverRow(one: ServerState, now: number): string[] {

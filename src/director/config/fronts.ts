@@ -35,6 +35,11 @@ function readFront(value: unknown, path: Path, reader: Reader): PoolFront | unde
   return undefined
 }
 
+/** The addresses of fronts, each once; a firewall mark has none. */
+export function addressesOf(fronts: readonly PoolFront[]): string[] {
+  return [...new Set(fronts.flatMap(({ address }) => address ?? []))]
+}
+
 /** The services that fronts stand for. */
 export function serviceIdsOf(fronts: readonly PoolFront[]): ServiceId[] {
   return fronts.flatMap((front): ServiceId[] => {

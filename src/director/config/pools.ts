@@ -3,6 +3,7 @@ import { serviceKey } from '../../identity.js'
 import type { MirroredPoolOptions, PoolFront } from '../../pool/api.js'
 import { MirroredPool } from '../../pool/pool.js'
 import { endpointKey, readServer } from '../../servers.js'
+import { type AnnounceConfig, readAnnounce } from './announce.js'
 import { type CheckConfig, type CheckReader, type NoCheck, readCheckOf } from './checks.js'
 import { readFronts, serviceIdsOf } from './fronts.js'
 import { type HookConfig, readHooks } from './hooks.js'
@@ -31,6 +32,8 @@ export interface PoolConfig {
   /** Of servers without one of their own. */
   readonly check: CheckConfig | NoCheck
   readonly hooks: readonly HookConfig[]
+  /** Who announces its addresses. Default: nobody. */
+  readonly announce?: AnnounceConfig | undefined
   /** What it opens with. Another one means that it is opened anew. */
   readonly identity: string
   /** Of everything: with the same nothing is to be done. */
@@ -43,7 +46,7 @@ const TIMES: Times = {
   slowStart: { duration: 'Ms' },
   persistence: { timeout: 'Seconds' },
 }
-const OWN = ['fronts', 'servers', 'backup', 'check', 'hooks']
+const OWN = ['fronts', 'servers', 'backup', 'check', 'hooks', 'announce']
 /** What only a pool can have, and what is said otherwise in a file. */
 export const notInDefaults = [
   'fronts',
@@ -85,6 +88,10 @@ export function readPool(
   const check =
     fields.check === undefined ? 'none' : readCheckOf(fields.check, placed(['check']), from)
   const hooks = readHooks(own.hooks, [...path, 'hooks'], reader)
+  const announce =
+    fields.announce === undefined
+      ? undefined
+      : readAnnounce(fields.announce, placed(['announce']), reader)
   const isChecked = [{ check }, ...servers, ...backup].some(
     (one) => one.check !== undefined && one.check !== 'none',
   )
@@ -92,6 +99,8 @@ export function readPool(
     Object.entries(fields).filter(([key]) => !OWN.includes(key) && !notInDefaults.includes(key)),
   )
   const translated = reader.translate(rest, path, TIMES)
+  // Whoever announces has to hear of the last server.
+  const quorum = announce !== undefined && rest.quorum === undefined ? { quorum: { up: 1 } } : {}
   // Who is checked starts as the kernel has it: a restart cuts nobody off, and nobody is vouched for.
   const initial = rest.initial === undefined ? { initial: isChecked ? 'adopt' : 'up' } : {}
   const lists = {
@@ -99,7 +108,10 @@ export function readPool(
     servers: servers.map(({ server }) => server),
     backup: backup.map(({ server }) => server),
   }
-  const given = { ...translated, options: { ...initial, ...translated.options, ...lists, name } }
+  const given = {
+    ...translated,
+    options: { ...initial, ...quorum, ...translated.options, ...lists, name },
+  }
   const options = reader.check(
     given,
     'options',
@@ -123,6 +135,7 @@ export function readPool(
     backup,
     check,
     hooks,
+    announce,
     identity: digestOf(identity),
     digest: digestOf([
       identity,
@@ -130,6 +143,7 @@ export function readPool(
       checkDigest(check),
       source?.digest,
       hooks.map((hook) => hook.digest),
+      announce?.digest,
     ]),
   }
 }

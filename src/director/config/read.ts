@@ -4,6 +4,7 @@ import { quoted } from '../../validate/spelling.js'
 import { type CheckConfig, type CheckReader, readCheck } from './checks.js'
 import { parseConfig } from './document.js'
 import { type EtcdConfig, readEtcd } from './etcd.js'
+import { type PeerConfig, readName, readPeers, readVerdicts, type VerdictsConfig } from './fleet.js'
 import { type HookConfig, readHooks } from './hooks.js'
 import { ConfigError, type Path } from './mistakes.js'
 import { notInDefaults, type PoolConfig, readPool } from './pools.js'
@@ -31,6 +32,12 @@ export interface Config {
   readonly file: string
   /** A name of `ip netns` or a path. Default: the present one. */
   readonly netns?: string | undefined
+  /** Of this director, among others. */
+  readonly name: string
+  /** Other directors. */
+  readonly peers: readonly PeerConfig[]
+  /** What the others say of servers counts too. Default: it does not. */
+  readonly verdicts?: VerdictsConfig | undefined
   readonly pools: readonly PoolConfig[]
   /** Of every pool. */
   readonly hooks: readonly HookConfig[]
@@ -50,6 +57,9 @@ export interface Config {
 
 const KEYS = [
   'netns',
+  'name',
+  'peers',
+  'verdicts',
   'defaults',
   'checks',
   'pools',
@@ -173,6 +183,11 @@ function readAll(
   const config: Config = {
     file,
     ...(netns === undefined ? {} : { netns }),
+    name: readName(fields.name, reader),
+    peers: readPeers(fields.peers, reader),
+    ...(fields.verdicts === undefined
+      ? {}
+      : { verdicts: readVerdicts(fields.verdicts, fields.etcd !== undefined, reader) }),
     pools,
     hooks: readHooks(fields.hooks, ['hooks'], reader),
     ...(control === undefined

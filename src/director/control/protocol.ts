@@ -22,6 +22,8 @@ export type ControlRequest = {
       /** Milliseconds. Default: for good. */
       readonly forMs?: number
     }
+  /** What this one and its peers say of every server. */
+  | { readonly do: 'fleet' }
   | { readonly do: 'check'; readonly target: string }
   | { readonly do: 'connections'; readonly target: string }
   | {

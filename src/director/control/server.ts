@@ -205,6 +205,8 @@ class Client {
         )
       case 'check':
         return this.#director.check(target as string)
+      case 'fleet':
+        return this.#director.fleet()
       case 'connections':
         return this.#director.connections(target as string)
       case 'role':
@@ -258,6 +260,7 @@ type Request = Readonly<Record<string, unknown>> & { readonly do: string }
 /** What each has beside `id` and `do`. */
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   state: ['pool', 'service'],
+  fleet: [],
   set: ['target', 'admin', 'weight', 'forMs'],
   check: ['target'],
   connections: ['target'],

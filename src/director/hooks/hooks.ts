@@ -135,7 +135,13 @@ class HookQueue {
     if (address !== undefined) return post(address, event, signal)
     // The only part that starts processes.
     const { runProgram } = await import('./run-program.js')
-    await runProgram(exec!, event, signal)
+    const env = {
+      IPVS_EVENT: event.event,
+      IPVS_POOL: event.pool ?? '',
+      IPVS_SERVER: event.server ?? '',
+      IPVS_REASON: event.text,
+    }
+    await runProgram(exec!, { env, text: `${JSON.stringify(event)}\n` }, signal)
   }
 }
 

@@ -1,11 +1,18 @@
-// Starts a program for an event. No shell is involved.
+// Starts a program and waits for its end. No shell is involved.
 import { spawn } from 'node:child_process'
-import type { DirectorEvent } from '../events.js'
+
+/** What a program is given beside its arguments. */
+export interface ProgramInput {
+  /** Beside the environment of this process. */
+  readonly env: Readonly<Record<string, string>>
+  /** On its stdin. */
+  readonly text: string
+}
 
 /** @throws Error (rejects) it could not be started, did not end in time, or did not end with 0 */
 export function runProgram(
   [command, ...args]: readonly string[],
-  event: DirectorEvent,
+  { env, text }: ProgramInput,
   signal: AbortSignal,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -13,13 +20,7 @@ export function runProgram(
       // Whatever it starts can be ended with it.
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
-      env: {
-        ...process.env,
-        IPVS_EVENT: event.event,
-        IPVS_POOL: event.pool ?? '',
-        IPVS_SERVER: event.server ?? '',
-        IPVS_REASON: event.text,
-      },
+      env: { ...process.env, ...env },
     })
     const end = () => {
       try {
@@ -38,6 +39,6 @@ export function runProgram(
     })
     // A program may read it or not.
     child.stdin.on('error', () => {})
-    child.stdin.end(`${JSON.stringify(event)}\n`)
+    child.stdin.end(text)
   })
 }

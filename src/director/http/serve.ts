@@ -230,9 +230,9 @@ class Service {
   }
 
   async #health(response: ServerResponse): Promise<void> {
-    const { healthy, role } = await this.#view.state()
+    const { healthy, name, role } = await this.#view.state()
     const said = role === undefined ? {} : { role: role.role }
-    sendJson(response, healthy ? 200 : 503, { healthy, ...said })
+    sendJson(response, healthy ? 200 : 503, { healthy, name, ...said })
   }
 
   async #readiness(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -25,6 +25,7 @@ pools:
     backup: [{ address: 10.1.0.9, check: none }]
     quorum: { up: 2, onLost: refuse }
     hooks: [{ on: [quorum-lost], post: 'http://127.0.0.1/x' }]
+    announce: { exec: [/etc/ipvs/route, dns], timeout: 5s, hold: 30s }
   ldap:
     fronts: ['tcp/192.0.2.53:389']
     check: both
@@ -39,6 +40,8 @@ control: /run/ipvs/director.sock
 http: { listen: 127.0.0.1:9480, token: { env: HOME } }
 state: /var/lib/ipvs/director.json
 onStop: drain
+name: lb1
+peers: ['http://10.0.0.2:9480', { url: 'https://lb3.example.org', token: { env: HOME } }]
 `
 
 test('what the reader takes is right by the schema too', async () => {
@@ -54,6 +57,9 @@ test.each([
   ['a key of a check', 'name: example.org', 'nmae: example.org'],
   ['a key of the schedule', 'rise: 2', 'rize: 2'],
   ['a time without a unit', 'interval: 1s', 'interval: 1'],
+  ['a key of an announcement', 'hold: 30s', 'hodl: 30s'],
+  ['a name', 'name: lb1', 'name: lb 1'],
+  ['a peer', "'http://10.0.0.2:9480'", '10.0.0.2:9480'],
   ['a word', 'onLost: refuse', 'onLost: refse'],
   ['two checks at once', '{ tcp: {} }', '{ tcp: {}, ping: {} }'],
   ['a key of etcd', 'user: ipvs', 'usr: ipvs'],
