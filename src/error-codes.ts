@@ -102,6 +102,11 @@ export const errorCodes = {
       'The change did not reach the kernel: its deadline or its signal came first, or what it has to wait for could not be made.',
     remedy: 'Make the call again; allow more with `deadlineMs`, or see to what it waits for.',
   },
+  ERR_IPVS_CHANGED: {
+    cause: 'The table is not the one that `reconcile` was to change (option `ifDigest`).',
+    remedy:
+      'Nothing was changed. Look at the table again, and take its digest: `tableDigest(await ipvs.snapshot())`.',
+  },
   ERR_IPVS_SUPERSEDED: {
     cause: 'A later call has written the same object, or has removed it, before this one was sent.',
     remedy: 'Nothing: the later call has the last word.',

@@ -14,6 +14,12 @@ export interface ReconcileOptions extends CallOptions {
   readonly prune?: boolean | ((service: ServiceStatus) => boolean)
   /** Lets `prune: true` with nothing desired remove every service of the namespace. Default false. */
   readonly allowEmpty?: boolean
+  /**
+   * Changes the table only if it is the one with this digest (`tableDigest`) as it is read for this call; otherwise it rejects
+   * with `ERR_IPVS_CHANGED`. Between that read and the first change another process may still come: the kernel has no
+   * way to ask for both at once. Default: whatever table is there.
+   */
+  readonly ifDigest?: string | undefined
   /** Returns the changes and sends nothing. Default false. */
   readonly dryRun?: boolean
   /** Withdraws what is not sent yet. Default: none. */
@@ -24,12 +30,13 @@ export interface ReadOptions {
   readonly prunes: (service: ServiceStatus) => boolean
   /** An empty list of desired services would remove everything. */
   readonly refusesEmpty: boolean
+  readonly ifDigest: string | undefined
   readonly dryRun: boolean
   readonly signal: AbortSignal | undefined
   readonly deadlineMs: number
 }
 
-const NAMES = ['prune', 'allowEmpty', 'dryRun', 'signal', 'deadlineMs'] as const
+const NAMES = ['prune', 'allowEmpty', 'ifDigest', 'dryRun', 'signal', 'deadlineMs'] as const
 
 export function readReconcileOptions(
   options: ReconcileOptions | undefined,
@@ -42,6 +49,7 @@ export function readReconcileOptions(
   return {
     prunes: readPrune(fields.prune),
     refusesEmpty: fields.prune === true && !allowEmpty,
+    ifDigest: readDigest(fields.ifDigest),
     dryRun: readFlag(fields.dryRun, 'options.dryRun'),
     signal: shared.signal,
     deadlineMs: shared.deadlineMs,
@@ -60,6 +68,11 @@ function readPrune(prune: unknown): ReadOptions['prunes'] {
     // A promise is truthy: an async function would remove everything.
     throw typeError('options.prune', 'a function that returns true or false at once', answer)
   }
+}
+
+function readDigest(value: unknown): string | undefined {
+  if (value === undefined || typeof value === 'string') return value
+  throw typeError('options.ifDigest', 'a digest, as tableDigest gives it', value)
 }
 
 function readFlag(value: unknown, option: string): boolean {

@@ -1,7 +1,8 @@
 // Makes the kernel's table what is desired: reads it, plans, adds, and only then takes away.
 import { Applied } from '../apply/result.js'
-import type { IpvsError } from '../errors.js'
+import { IpvsError } from '../errors.js'
 import type { Kernel } from '../kernel/kernel.js'
+import { tableDigest } from '../rules/digest.js'
 import { inSlices } from '../slices.js'
 import type { ApplyResult, Change, ChangeOutcome, ServiceTree } from '../types.js'
 import { readDesired, type Wanted } from './desired.js'
@@ -57,9 +58,10 @@ async function checkDesired(
 export async function reconcileTable(
   table: Table,
   wanted: readonly Wanted[],
-  { prunes, dryRun }: Pick<ReadOptions, 'prunes' | 'dryRun'>,
+  { prunes, dryRun, ifDigest }: Pick<ReadOptions, 'prunes' | 'dryRun' | 'ifDigest'>,
 ): Promise<ReconcileResult> {
   const { seen, pruned, verified } = await observe(table, wanted, prunes)
+  if (ifDigest !== undefined) checkDigest([...seen.values()], ifDigest)
   const steps = await inSlices(plan(wanted, seen, pruned))
   const changes = steps.map(({ change }) => change)
   if (dryRun) return new Planned(changes)
@@ -81,6 +83,14 @@ export async function reconcileTable(
     if (error !== undefined) errors.set(index, error)
   }
   return new Reconciled(changes, errors)
+}
+
+/** @throws IpvsError */
+function checkDigest(services: readonly ServiceTree[], wanted: string): void {
+  const digest = tableDigest(services)
+  if (digest === wanted) return
+  const text = `the table is not the one with digest ${wanted}: this one has ${digest}`
+  throw new IpvsError('ERR_IPVS_CHANGED', text)
 }
 
 async function run(table: Table, steps: readonly Step[]): Promise<Map<Step, IpvsError>> {

@@ -11,7 +11,11 @@ export function digestOf({ source, services }: SeenTable, call: Call): string | 
   const wanted = call.options.if
   if (wanted === undefined || wanted === digest) return digest
   const now = digest === undefined ? 'that of this one cannot be told' : `this one has ${digest}`
-  throw new CommandError(
-    `the table is not the one with digest ${wanted}: ${now}. Nothing was changed. "ipvs diff ${call.words[0]}" shows what would change now, and its digest.`,
+  throw anotherTable(`the table is not the one with digest ${wanted}: ${now}`, call)
+}
+
+export function anotherTable(text: string, call: Call): CommandError {
+  return new CommandError(
+    `${text}. Nothing was changed. "ipvs diff ${call.words[0]}" shows what would change now, and its digest.`,
   )
 }

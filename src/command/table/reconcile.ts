@@ -10,7 +10,7 @@ import { untilStopped } from '../signals.js'
 import { type Call, exitStatuses } from '../spec.js'
 import { changeJson, placeOf } from './changes.js'
 import { compare } from './compare.js'
-import { digestOf } from './digest.js'
+import { anotherTable, digestOf } from './digest.js'
 import { KERNEL } from './seen.js'
 
 /** Tens of thousands of changes take seconds, and a busy kernel longer. */
@@ -40,8 +40,15 @@ export function reconcileTable(
     const seen = { source: KERNEL, services, lacks: [] }
     const digest = digestOf(seen, call)
     const changes = compare(seen, desired, prune)
+    const ifDigest = call.options.if === undefined ? undefined : digest
     const { result, stopped } = await untilStopped(async (signal) => ({
-      result: await ipvs.reconcile(desired, { prune, signal, deadlineMs: DEADLINE_MS }),
+      result: await ipvs
+        .reconcile(desired, { prune, ifDigest, signal, deadlineMs: DEADLINE_MS })
+        .catch((error: unknown) => {
+          const { code, message } = error as { readonly code?: string; readonly message: string }
+          // Somebody has come between the look for the list of changes and this one.
+          throw code === 'ERR_IPVS_CHANGED' ? anotherTable(message, call) : error
+        }),
       stopped: signal.aborted ? ` (stopped by ${signal.reason})` : '',
     }))
     const failed = new Set(result.errors.map(({ change }) => placeOf(change)))

@@ -105,6 +105,7 @@ describe('options', () => {
     ['an unknown one', { prunes: true }, 'options.prunes'],
     ['a text to prune', { prune: 'all' }, 'options.prune'],
     ['a number for allowEmpty', { allowEmpty: 1 }, 'options.allowEmpty'],
+    ['a number for ifDigest', { ifDigest: 12 }, 'options.ifDigest'],
     ['a text for dryRun', { dryRun: 'yes' }, 'options.dryRun'],
     ['a signal that is none', { signal: {} }, 'options.signal'],
     ['no time', { deadlineMs: 0 }, 'options.deadlineMs'],
@@ -138,6 +139,7 @@ describe('options', () => {
     expect(prunes({} as ServiceStatus)).toBe(false)
     expect(rest).toEqual({
       refusesEmpty: false,
+      ifDigest: undefined,
       dryRun: false,
       signal: undefined,
       deadlineMs: 1234,

@@ -28,7 +28,11 @@ function run(
   desired: readonly ServiceTree[],
   { prunes = () => false, dryRun = false }: Options = {},
 ): Promise<ReconcileResult> {
-  return reconcileTable(model, atOnce(readDesired(desired)), { prunes, dryRun })
+  return reconcileTable(model, atOnce(readDesired(desired)), {
+    prunes,
+    dryRun,
+    ifDigest: undefined,
+  })
 }
 
 function failing(...addresses: string[]): (change: Change) => IpvsError | undefined {
