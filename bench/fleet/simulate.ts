@@ -36,7 +36,7 @@ const keyOf = (pool: number, server: number) => `${prefix}p${pool}/${address(poo
 const fallMs = 2000
 const cutMs = 5000
 /** While some are cut off. */
-const changesMeanwhile = 1000
+const changesMeanwhile = 100
 
 export async function simulate(size: Size, say: (text: string) => void): Promise<Step[]> {
   const gateway = new Gateway()
