@@ -1,31 +1,31 @@
 // Director: pools, checks, sources and what was done by hand, as a file says, and kept so.
 import { EventEmitter } from 'node:events'
 import { stay } from '../abort.js'
-import { Backoff } from '../backoff.js'
 import { Ipvs } from '../client.js'
-import { IpvsError, rangeError, typeError } from '../errors.js'
+import { IpvsError, rangeError } from '../errors.js'
 import type { HealthChecker } from '../health/checker.js'
-import { serviceKey } from '../identity.js'
 import type { PoolRole } from '../pool/api.js'
 import type { MirroredPool } from '../pool/pool.js'
-import { ADMIN_STATES, readServer } from '../servers.js'
-import type { Change, ServiceId, ServiceTreeStatus } from '../types.js'
-import { didYouMean, quoted } from '../validate/spelling.js'
-import { checkInteger, checkName, checkOptions, DAY_MS } from '../validate.js'
-import { type CheckedStep, checkNow } from './check-now.js'
+import { checkOptions } from '../validate.js'
+import type { CheckResult, ConnectionCounts, ReloadResult, SetResult, StateFilter } from './api.js'
+import { checkNow } from './check-now.js'
 import { serviceIdsOf } from './config/fronts.js'
 import { serverKeyOf } from './config/pools.js'
 import type { Config } from './config/read.js'
+import { countConnections } from './connections.js'
+import { drainAll } from './drain-all.js'
 import { type DirectorEvent, Events, messageOf } from './events.js'
+import { findServer } from './find-server.js'
 import { type FleetState, fleetState, wordsOf } from './fleet.js'
 import { Hooks } from './hooks/hooks.js'
+import { KeptWords } from './kept-words.js'
 import { ManagedPool } from './managed-pool.js'
-import { handKey, type OverrideChange, Overrides } from './overrides.js'
+import { Orphans } from './orphans.js'
+import { handKey, type OverrideChange, Overrides, readChange } from './overrides.js'
 import { Peers } from './peers.js'
 import { Role } from './role/role.js'
 import type { RoleState } from './role/role-keeper.js'
 import { type DirectorState, poolState, type ServerState } from './state.js'
-import { StateFile } from './state-file.js'
 import { Verdicts } from './verdicts/verdicts.js'
 
 /** Options of {@link Director.open}. */
@@ -34,62 +34,7 @@ export interface DirectorOptions {
   readonly client?: Ipvs | undefined
 }
 
-/** Which pools a state is to be about. */
-export interface StateFilter {
-  /** Name of a pool. Default: all. */
-  readonly pool?: string | undefined
-  /** Key of a service. Default: all. */
-  readonly service?: string | undefined
-}
-
-/** What a reload has changed: names of pools. */
-export interface ReloadResult {
-  readonly added: readonly string[]
-  readonly changed: readonly string[]
-  readonly removed: readonly string[]
-  /** So many pools were not touched. */
-  readonly same: number
-}
-
-/** What {@link Director.set} has done. */
-export interface SetResult {
-  readonly pool: string
-  readonly state: ServerState | undefined
-  /** Why it would not outlive the director, if it would not. */
-  readonly notKept?: string | undefined
-}
-
-/** What {@link Director.check} has found. */
-export interface CheckResult {
-  readonly pool: string
-  readonly server: string
-  /** Name of the check. */
-  readonly check: string
-  readonly steps: readonly CheckedStep[]
-  readonly state: ServerState | undefined
-}
-
-/** Connections of a server over all services of its pool. */
-export interface ConnectionCounts {
-  /** TCP: established connections. */
-  readonly active: number
-  /** Other connections. */
-  readonly inactive: number
-  /** Entries of persistence. */
-  readonly persistent: number
-}
-
-interface Orphan {
-  readonly id: ServiceId
-  /** Pools that may take its place. */
-  readonly waitsFor: readonly ManagedPool[]
-}
-
 const GUARD_MS = 5000
-const RETRY = { firstMs: 1000, maxMs: 10_000 }
-/** The longest that a drain at the end takes, and how often it looks. */
-const DRAIN_MS = 30_000
-const LOOK_MS = 500
 
 /**
  * Runs what a file says: pools with their checks and sources, what a person says of servers beside it, and one order of
@@ -106,6 +51,9 @@ export class Director
   readonly #ownsClient: boolean
   readonly #events = new Events()
   readonly #overrides = new Overrides()
+  readonly #kept = new KeptWords(this.#overrides, (text) =>
+    this.#events.publish({ event: 'warning', text }),
+  )
   readonly #hooks: Hooks
   readonly #roles: Role
   readonly #peers: Peers
@@ -113,10 +61,8 @@ export class Director
   readonly #pools = new Map<string, ManagedPool>()
   readonly #startedAt = Date.now()
   readonly #troubles = new Map<string, string>()
-  /** Services that were a pool's, until they are withdrawn or another pool has them. By their keys. */
-  readonly #orphans = new Map<string, Orphan>()
+  readonly #orphans: Orphans
   #config: Config
-  #stateFile: StateFile | undefined
   #reload: DirectorState['reload']
   #ready = false
   /** Reloads and the end come one after the other. */
@@ -152,6 +98,7 @@ export class Director
     this.client = client
     this.#ownsClient = ownsClient
     this.#hooks = new Hooks((text) => this.#events.publish({ event: 'warning', text }))
+    this.#orphans = new Orphans(client, (text) => this.#fault('withdraw', text))
     this.#roles = new Role({
       client,
       pools: (role) => this.#becomeAll(role),
@@ -251,7 +198,7 @@ export class Director
   async set(target: string, change: OverrideChange): Promise<SetResult> {
     this.#checkOpen()
     const checked = readChange(change)
-    const { managed, server } = this.#find(target, true)
+    const { managed, server } = findServer(target, this.#pools, this.#overrides, true)
     const { name } = managed.config
     const key = handKey(server, managed.config.port)
     this.#overrides.change(name, key, checked, managed.listed(server)?.admin ?? 'ready')
@@ -261,7 +208,7 @@ export class Director
     ]
     const text = `${name}/${server} by hand: ${words.filter(Boolean).join(', ')}`
     this.#events.publish({ event: 'set', pool: name, server, text, data: checked })
-    const kept = this.#save()
+    const kept = this.#kept.save()
     try {
       await managed.apply(server, this.#overrides.get(name, key))
     } catch (error) {
@@ -269,10 +216,7 @@ export class Director
     } finally {
       await kept
     }
-    const notKept =
-      this.#stateFile === undefined
-        ? 'the file names no place for the state (key "state")'
-        : this.#troubles.get('state')
+    const { notKept } = this.#kept
     return {
       pool: name,
       state: this.#serverState(managed, server),
@@ -315,7 +259,7 @@ export class Director
    */
   async check(target: string): Promise<CheckResult> {
     this.#checkOpen()
-    const { managed, server } = this.#find(target, false)
+    const { managed, server } = findServer(target, this.#pools, this.#overrides, false)
     const asked = managed.checkOf(server)
     const member = [...(managed.pool?.members() ?? [])].find(({ key }) => key === server)
     const { name } = managed.config
@@ -343,19 +287,8 @@ export class Director
    */
   async connections(target: string): Promise<ConnectionCounts> {
     this.#checkOpen()
-    const { managed, server } = this.#find(target, false)
-    const counts = { active: 0, inactive: 0, persistent: 0 }
-    const { address, secondAddress, port } = readServer(managed.listed(server) ?? server, 'server')
-    for (const id of serviceIdsOf(managed.config.options.fronts)) {
-      for (const one of await this.client.destinations(id)) {
-        if (one.address !== address && one.address !== secondAddress) continue
-        if (port !== undefined && one.port !== port) continue
-        counts.active += one.activeConnections
-        counts.inactive += one.inactiveConnections
-        counts.persistent += one.persistentConnections
-      }
-    }
-    return counts
+    const { managed, server } = findServer(target, this.#pools, this.#overrides, false)
+    return countConnections(this.client, managed, server)
   }
 
   /**
@@ -389,7 +322,9 @@ export class Director
       ready: this.#ready,
       ...(role === undefined ? {} : { role }),
       ...(this.#reload === undefined ? {} : { reload: this.#reload }),
-      troubles: [...this.#troubles.values()],
+      troubles: [this.#kept.trouble, ...this.#troubles.values()].filter(
+        (text) => text !== undefined,
+      ),
       pools,
       changes: this.#events.last,
     }
@@ -443,28 +378,12 @@ export class Director
   }
 
   async #open(): Promise<void> {
-    const { state } = this.#config
-    if (state !== undefined) await this.#openState(state)
+    await this.#kept.open(this.#config.state)
     this.#leave = stay()
     this.#guard = setInterval(() => void this.#tend(), GUARD_MS).unref()
     await this.#roles.use(this.#config)
     await this.#change(this.#config)
     await this.#roles.start()
-  }
-
-  async #openState(path: string): Promise<void> {
-    this.#stateFile = this.#keptAt(path)
-    const { data, trouble } = await this.#stateFile.load()
-    this.#overrides.load(data)
-    this.#overrides.expire()
-    if (trouble === undefined) return
-    this.#events.publish({ event: 'warning', text: trouble })
-    // The one that is whole may be damaged next. If neither is, nothing is known that could be written.
-    if (data !== undefined) await this.#save()
-  }
-
-  #keptAt(path: string): StateFile {
-    return new StateFile(path, () => this.#overrides.toJSON())
   }
 
   async #change(config: Config): Promise<ReloadResult> {
@@ -474,18 +393,11 @@ export class Director
     this.#hooks.use(config)
     this.#peers.use(config.peers)
     await this.#verdicts.use(config)
-    if (moved && config.state !== undefined) {
-      this.#stateFile = this.#keptAt(config.state)
-      // What is there is older, whatever its number.
-      await this.#stateFile.load()
-      void this.#save()
-    } else if (moved) this.#stateFile = undefined
+    if (moved) await this.#kept.move(config.state)
     const names = new Set(config.pools.map(({ name }) => name))
     const removed = [...before.values()].filter((managed) => !names.has(managed.config.name))
-    const services = new Map(
-      [...before.values()]
-        .flatMap(({ config: { options } }) => serviceIdsOf(options.fronts))
-        .map((id) => [serviceKey(id), id]),
+    const had = [...before.values()].flatMap(({ config: { options } }) =>
+      serviceIdsOf(options.fronts),
     )
     // Addresses go before their services do, unless another pool has one of these from now on.
     const kept = new Set(config.pools.flatMap((pool) => pool.services))
@@ -526,39 +438,18 @@ export class Director
         return managed.open()
       }),
     ])
-    for (const [key, id] of services) {
-      const waitsFor = [...changed, ...added].map(({ name }) => this.#pools.get(name)!)
-      this.#orphans.set(key, { id, waitsFor })
-    }
-    for (const key of kept) this.#orphans.delete(key)
-    await this.#withdraw()
+    const heirs = [...changed, ...added].map(({ name }) => {
+      const managed = this.#pools.get(name)!
+      return () => managed.pool !== undefined || this.#pools.get(name) !== managed
+    })
+    this.#orphans.replace(had, kept, heirs)
+    await this.#orphans.withdraw()
     return {
       added: added.map(({ name }) => name),
       changed: changed.map(({ name }) => name),
       removed: removed.map(({ config: { name } }) => name),
       same: config.pools.length - added.length - changed.length,
     }
-  }
-
-  /** Services that are no pool's any more go when what takes their place is there. What cannot be done is tried again. */
-  async #withdraw(): Promise<void> {
-    const isHere = (managed: ManagedPool) =>
-      managed.pool !== undefined || this.#pools.get(managed.config.name) !== managed
-    const due = [...this.#orphans].filter(([, { waitsFor }]) => waitsFor.every(isHere))
-    if (due.length === 0) return
-    const changes = due.map(([, { id }]): Change => ({ op: 'ensure-no-service', service: id }))
-    try {
-      const { errors } = await this.client.apply(changes)
-      const failed = new Set(errors.map(({ index }) => index))
-      for (const [index, [key]] of due.entries()) if (!failed.has(index)) this.#orphans.delete(key)
-      if (errors[0] !== undefined) throw errors[0].error
-    } catch (error) {
-      const text = `services that are no pool's any more could not be withdrawn, it is tried again: ${messageOf(error)}`
-      if (!this.#troubles.has('withdraw')) this.#events.publish({ event: 'error', text })
-      this.#troubles.set('withdraw', text)
-      return
-    }
-    this.#troubles.delete('withdraw')
   }
 
   /** All in one turn, so that they change in one batch. */
@@ -568,12 +459,15 @@ export class Director
 
   async #stop(how: Config['onStop']): Promise<void> {
     clearInterval(this.#guard)
+    this.#kept.close()
     await this.#roles.close()
     this.#peers.close()
     if (how === 'drain') {
       // Nobody is sent here any more; who comes all the same finds the services.
       await Promise.all([...this.#pools.values()].map((managed) => managed.unannounce()))
-      await this.#drain()
+      for (const managed of this.#pools.values()) managed.stopFollowing()
+      const ours = new Set(this.#config.pools.flatMap(({ services }) => services))
+      await drainAll(this.client, this.pools(), ours)
     }
     await Promise.all(
       [...this.#pools.values()].map((managed) =>
@@ -590,27 +484,6 @@ export class Director
     this.#leave()
   }
 
-  /** No new connections; then those that there are have some time to end. */
-  async #drain(): Promise<void> {
-    for (const managed of this.#pools.values()) managed.stopFollowing()
-    const all = [...this.pools()]
-    const words = all.flatMap((pool) =>
-      pool.status().servers.map(({ server }) => pool.setAdmin(server, 'drain').catch(() => {})),
-    )
-    await Promise.all(words)
-    const ours = new Set(this.#config.pools.flatMap(({ services }) => services))
-    const end = performance.now() + DRAIN_MS
-    while (performance.now() < end) {
-      // What cannot be read is not known to be empty.
-      const seen = await this.client.snapshot().catch(() => undefined)
-      const left = seen?.services.filter(
-        (service) => ours.has(serviceKey(service)) && isBusy(service),
-      )
-      if (left?.length === 0) return
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
-    }
-  }
-
   /** What has to be looked at again and again. */
   async #tend(): Promise<void> {
     for (const { pool, server } of this.#overrides.expire()) {
@@ -619,19 +492,21 @@ export class Director
       this.#events.publish({ event: 'set', pool, server, text })
       const key = managed && serverKeyOf(server, managed.config.port)
       managed?.apply(key!, this.#overrides.get(pool, server)).catch(() => {})
-      void this.#save()
+      void this.#kept.save()
     }
-    await this.#withdraw()
+    await this.#orphans.withdraw()
     await this.#roles.look()
-    try {
-      if (await this.#stateFile?.guard()) {
-        this.#troubles.delete('state')
-        const text = `${this.#stateFile!.path} was changed by somebody else: written again`
-        this.#events.publish({ event: 'warning', text })
-      }
-    } catch {
-      void this.#save()
+    await this.#kept.guard()
+  }
+
+  /** @param text `undefined`: it is over */
+  #fault(key: string, text: string | undefined): void {
+    if (text === undefined) {
+      this.#troubles.delete(key)
+      return
     }
+    if (!this.#troubles.has(key)) this.#events.publish({ event: 'error', text })
+    this.#troubles.set(key, text)
   }
 
   /** @param text `undefined`: it is over, as `over` says */
@@ -641,71 +516,9 @@ export class Director
     this.#events.publish({ event: 'warning', text: text ?? over })
   }
 
-  /** Resolves when it is written, or could not be: then it is tried again. Never rejects. */
-  async #save(): Promise<void> {
-    const file = this.#stateFile
-    if (file === undefined) return
-    try {
-      await file.save()
-      if (this.#troubles.delete('state')) {
-        this.#events.publish({ event: 'warning', text: `${file.path} is written again` })
-      }
-    } catch (error) {
-      const text = `${file.path} could not be written (${messageOf(error)}): what was done by hand would not outlive this process. It is tried again.`
-      if (!this.#troubles.has('state')) {
-        this.#events.publish({ event: 'warning', text })
-        this.#saveAgain(new Backoff(RETRY))
-      }
-      this.#troubles.set('state', text)
-    }
-  }
-
-  #saveAgain(backoff: Backoff): void {
-    setTimeout(async () => {
-      if (this.#stopping !== undefined || !this.#troubles.has('state')) return
-      await this.#save()
-      if (this.#troubles.has('state')) this.#saveAgain(backoff)
-    }, backoff.next()).unref()
-  }
-
   #serverState(managed: ManagedPool, server: string): ServerState | undefined {
     const state = poolState(managed, this.#overrides.of(managed.config.name))
     return state.servers.find((row) => row.server === server)
-  }
-
-  /** @param orSaid also one that is not in the pool now, but of which something was said by hand */
-  #find(
-    target: unknown,
-    orSaid: boolean,
-  ): { readonly managed: ManagedPool; readonly server: string } {
-    if (typeof target !== 'string' || !target.includes('/')) {
-      throw typeError('target', 'a pool and a server, such as "dns/10.1.0.2"', target)
-    }
-    const slash = target.indexOf('/')
-    const name = target.slice(0, slash)
-    const managed = this.#pools.get(name)
-    if (managed === undefined) {
-      const names = [...this.#pools.keys()]
-      const few = names.slice(0, 10)
-      const rest = names.length > few.length ? ` and ${names.length - few.length} more` : ''
-      throw new IpvsError(
-        'ERR_IPVS_NO_SERVER',
-        `there is no pool "${name}"${didYouMean(name, names)}; there is ${quoted(few)}${rest}`,
-      )
-    }
-    const server = serverKeyOf(target.slice(slash + 1), managed.config.port)
-    const rows = managed.pool?.status().servers ?? []
-    if (rows.some((row) => row.server === server)) return { managed, server }
-    // One that is not open yet knows nobody, and one that is away may come back.
-    const isKnown =
-      managed.pool === undefined || this.#overrides.get(name, handKey(server, managed.config.port))
-    if (orSaid && isKnown) return { managed, server }
-    const few = rows.slice(0, 10).map((row) => row.server)
-    const rest = rows.length > few.length ? ` and ${rows.length - few.length} more` : ''
-    throw new IpvsError(
-      'ERR_IPVS_NO_SERVER',
-      `pool "${name}" has no server ${server}${didYouMean(server, few)}; it has ${few.join(', ') || 'none'}${rest}`,
-    )
   }
 
   #inTurn<T>(run: () => Promise<T>): Promise<T> {
@@ -717,32 +530,5 @@ export class Director
   #checkOpen(): void {
     if (this.#stopping === undefined) return
     throw new IpvsError('ERR_IPVS_CLOSED', 'the director has been stopped; open another one')
-  }
-}
-
-/** As of a drain: TCP by what is established, everything else by all entries. */
-function isBusy({ protocol, destinations }: ServiceTreeStatus): boolean {
-  return destinations.some(
-    ({ activeConnections, inactiveConnections }) =>
-      activeConnections > 0 || (protocol !== 'tcp' && inactiveConnections > 0),
-  )
-}
-
-function readChange(change: OverrideChange): OverrideChange {
-  const fields = checkOptions(change ?? null, 'change', ['admin', 'weight', 'forMs'])
-  const { admin, weight, forMs } = fields
-  if (admin === undefined && weight === undefined) {
-    throw typeError('change', '{ admin } or { weight }, or both', change)
-  }
-  return {
-    ...(admin === undefined ? {} : { admin: checkName(admin, 'change.admin', ADMIN_STATES) }),
-    ...(weight === undefined
-      ? {}
-      : {
-          weight: weight === 'file' ? weight : checkInteger(weight, 'change.weight', 0, 0x7fffffff),
-        }),
-    ...(forMs === undefined
-      ? {}
-      : { forMs: checkInteger(forMs, 'change.forMs', 1000, 366 * DAY_MS) }),
   }
 }

@@ -4,6 +4,13 @@
  * @module ipvs/director
  */
 export type { AnnounceState, AnnounceWord } from './announce.js'
+export type {
+  CheckResult,
+  ConnectionCounts,
+  ReloadResult,
+  SetResult,
+  StateFilter,
+} from './api.js'
 export type { CheckedStep } from './check-now.js'
 export type { AnnounceConfig } from './config/announce.js'
 export type { CheckConfig, CheckStep, NoCheck } from './config/checks.js'
@@ -24,15 +31,7 @@ export type { ServerConfig, SourceConfig } from './config/servers.js'
 export { askDirector, ControlError, followDirector } from './control/client.js'
 export type { ControlAnswer, ControlRequest } from './control/protocol.js'
 export { type ControlOptions, type ControlServer, serveControl } from './control/server.js'
-export {
-  type CheckResult,
-  type ConnectionCounts,
-  Director,
-  type DirectorOptions,
-  type ReloadResult,
-  type SetResult,
-  type StateFilter,
-} from './director.js'
+export { Director, type DirectorOptions } from './director.js'
 export type { DirectorEvent, DirectorEventName } from './events.js'
 export type { FleetDirector, FleetRow, FleetState, FleetWord } from './fleet.js'
 export { type HttpOptions, type HttpServer, type MetricsText, serveHttp } from './http/serve.js'

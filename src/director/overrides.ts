@@ -1,5 +1,7 @@
 // What was done by hand, by pool and server: it outlives reloads and restarts.
+import { typeError } from '../errors.js'
 import { ADMIN_STATES, type AdminState } from '../servers.js'
+import { checkInteger, checkName, checkOptions, DAY_MS } from '../validate.js'
 
 /** A word of a person's. */
 export interface Said<T> {
@@ -133,4 +135,24 @@ function readSaid<T>(value: unknown, read: (word: unknown) => T | undefined): Sa
 
 function isWeight(word: unknown): word is number {
   return Number.isInteger(word) && Number(word) >= 0 && Number(word) <= MAX_WEIGHT
+}
+
+/** @throws TypeError, RangeError */
+export function readChange(change: OverrideChange): OverrideChange {
+  const fields = checkOptions(change ?? null, 'change', ['admin', 'weight', 'forMs'])
+  const { admin, weight, forMs } = fields
+  if (admin === undefined && weight === undefined) {
+    throw typeError('change', '{ admin } or { weight }, or both', change)
+  }
+  return {
+    ...(admin === undefined ? {} : { admin: checkName(admin, 'change.admin', ADMIN_STATES) }),
+    ...(weight === undefined
+      ? {}
+      : {
+          weight: weight === 'file' ? weight : checkInteger(weight, 'change.weight', 0, 0x7fffffff),
+        }),
+    ...(forMs === undefined
+      ? {}
+      : { forMs: checkInteger(forMs, 'change.forMs', 1000, 366 * DAY_MS) }),
+  }
 }
