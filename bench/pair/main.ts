@@ -60,7 +60,10 @@ async function compare(values: Values<typeof options>): Promise<number> {
   if (out !== undefined && (trials.length < all.length || sabotage)) {
     throw new Error('--out is for a whole run: leave out --only and --sabotage.')
   }
-  const { result, problems, doubts, missing } = await runAll(trials, sabotage)
+  const { result, problems, doubts, missing } = await runAll(trials, {
+    keep: out !== undefined,
+    sabotage,
+  })
   const people = json ? process.stderr : process.stdout
   people.write(`\n${formatText(result)}\n`)
   for (const problem of problems) people.write(`FAILED ${problem}\n`)
@@ -91,13 +94,13 @@ function pick(only: string | undefined): readonly Trial[] {
   return all.filter((trial) => words.some((word) => matches(word).includes(trial)))
 }
 
-async function runAll(trials: readonly Trial[], sabotage: boolean) {
+async function runAll(trials: readonly Trial[], how: Pick<Plan, 'keep' | 'sabotage'>) {
   const folder = built('pair')
   mkdirSync(folder, { recursive: true })
   const plan: Plan = {
     trials: trials.map(({ key }) => key),
     file: path.join(folder, 'trials.jsonl'),
-    sabotage,
+    ...how,
   }
   const seconds = trials.reduce((sum, trial) => sum + trial.seconds, 0)
   process.stderr.write(`${trials.length} trials: about ${Math.ceil(seconds / 60)} min.\n`)

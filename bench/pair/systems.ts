@@ -1,5 +1,5 @@
 // What is compared: keepalived doing everything on both directors, and keepalived for VRRP beside `ipvs run`, as examples/pair has it.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { checkout } from '../../lab/checkout.js'
 import type { Director } from '../../lab/network/three-servers.js'
@@ -38,6 +38,8 @@ export const placed = (text: string, director: Director) =>
 
 function makeFolders(director: Director): string {
   const folder = folderOf(director)
+  // Of the trial before.
+  rmSync(folder, { recursive: true, force: true })
   for (const name of ['keepalived', 'ipvs', 'lib/ipvs']) {
     mkdirSync(path.join(folder, name), { recursive: true })
   }
