@@ -1,5 +1,6 @@
 // A role that is asked for again and again: what a file says, or what a program prints.
 import { execFile } from 'node:child_process'
+import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { pause } from '../../abort.js'
 import { messageOf } from '../events.js'
@@ -7,25 +8,42 @@ import type { Heard } from './fifo.js'
 import { type RoleWord, roleOf } from './words.js'
 
 const MOST_BYTES = 4096
+const WRITING_MS = 50
 
 /** A word in a file, such as one that a notify script writes: `echo MASTER > FILE`. */
 export async function lookAtFile(path: string): Promise<RoleWord> {
-  const file = await open(path)
+  const text = await readStart(path)
+  if (text.trim() !== '') return wordOf(text)
+  // A shell empties it before it writes.
+  await pause(WRITING_MS, undefined)
+  return wordOf(await readStart(path))
+}
+
+async function readStart(path: string): Promise<string> {
+  // A FIFO would be waited for.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
+    if (!(await file.stat()).isFile()) throw new Error('is no file')
     const { buffer, bytesRead } = await file.read(Buffer.alloc(MOST_BYTES), 0, MOST_BYTES, null)
-    return wordOf(buffer.toString('utf8', 0, bytesRead))
+    return buffer.toString('utf8', 0, bytesRead)
   } finally {
     await file.close()
   }
 }
 
-/** The first word that a program prints. */
+/** The first word that a program prints. It is ended when it takes too long, or nobody wants to know any more. */
 export function lookByCommand(
   [command, ...args]: readonly string[],
   timeoutMs: number,
+  signal: AbortSignal,
 ): Promise<RoleWord> {
   return new Promise((resolve, reject) => {
-    const limits = { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: MOST_BYTES } as const
+    const limits = {
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+      maxBuffer: 2 ** 20,
+      signal,
+    } as const
     execFile(command!, args, limits, (error, stdout, stderr) => {
       try {
         if (error !== null)

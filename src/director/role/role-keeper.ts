@@ -1,9 +1,6 @@
 // Makes the kernel what a role means, and keeps it so. The last word wins; what is under way gives way to it at the next step.
-import { networkInterfaces } from 'node:os'
-import { parseAddress } from '../../address.js'
 import { Backoff } from '../../backoff.js'
 import type { Ipvs } from '../../client.js'
-import { serviceKey } from '../../identity.js'
 import type { PoolRole } from '../../pool/api.js'
 import { areAsWanted } from '../../system/ensure-sync-daemons.js'
 import type { SyncDaemonStatus } from '../../system/sync-daemon.js'
@@ -14,7 +11,7 @@ import { messageOf } from '../events.js'
 export interface RoleState {
   /** What it is to be. */
   readonly role: PoolRole
-  /** The kernel has confirmed all of it. */
+  /** Daemons and settings are so, and the pools were told. What the kernel lacks of a pool stands in the pool's own state. */
   readonly reached: boolean
   /** Who has said so. */
   readonly from: string
@@ -65,6 +62,8 @@ export class RoleKeeper {
   readonly #backoff = new Backoff(RETRY)
   #sync: readonly SyncDaemonStatus[] = []
   #backupOnly = false
+  /** The configuration has left it to us, and does so no more: it is not to stay. */
+  #clearsBackupOnly = false
   #closed = false
 
   constructor(
@@ -113,6 +112,7 @@ export class RoleKeeper {
 
   /** Another configuration of the role. */
   async use(config: RoleConfig): Promise<void> {
+    this.#clearsBackupOnly ||= this.#config.backupOnly === true && config.backupOnly === undefined
     this.#config = config
     await this.#start()
   }
@@ -146,8 +146,17 @@ export class RoleKeeper {
     await this.#work
   }
 
-  /** When it is closed. Never rejects. */
+  /** When it is closed: this kernel is not to stay deaf. Never rejects. */
+  async clearBackupOnly(): Promise<void> {
+    if (this.#config.backupOnly !== true) return
+    await this.#of.client.setSysctl('backup_only', 0).catch((error: unknown) => {
+      this.#of.publish('error', `backup_only was not set back: ${messageOf(error)}`)
+    })
+  }
+
+  /** When it is closed: what was begun is ended. Never rejects. */
   async withdraw(): Promise<void> {
+    await this.clearBackupOnly()
     if (this.#config.sync === undefined) return
     await this.#of.client.ensureSyncDaemons([]).catch((error: unknown) => {
       this.#of.publish('error', `the sync daemons were not stopped: ${messageOf(error)}`)
@@ -173,10 +182,12 @@ export class RoleKeeper {
       role = this.#role
       config = this.#config
       failure = undefined
-      try {
-        for (const step of this.#steps(role)) if (isLast()) await step()
-      } catch (error) {
-        failure = error
+      for (const step of this.#steps(role)) {
+        if (!isLast()) break
+        // One that fails keeps no other from being made.
+        await step().catch((error: unknown) => {
+          failure ??= error
+        })
       }
       // A word may come until the last step has ended; from there to the end of this turn none can.
     } while (!isLast() && !this.#closed)
@@ -204,10 +215,11 @@ export class RoleKeeper {
     const { client } = this.#of
     const { sync, backupOnly } = this.#config
     const setting = async () => {
-      if (backupOnly === undefined) return
-      const wanted = backupOnly && role === 'standby'
+      if (backupOnly === undefined && !this.#clearsBackupOnly) return
+      const wanted = backupOnly === true && role === 'standby'
       const { backup_only: is } = await client.sysctls()
       if (is !== Number(wanted)) await client.setSysctl('backup_only', Number(wanted))
+      this.#clearsBackupOnly = false
     }
     const daemons = async () => {
       if (sync !== undefined) await client.ensureSyncDaemons(sync[role])
@@ -231,56 +243,4 @@ export class RoleKeeper {
     if (sync !== undefined && !areAsWanted(this.#sync, sync[this.#role])) return false
     return backupOnly === undefined || this.#backupOnly === (backupOnly && this.#role === 'standby')
   }
-}
-
-/** What is known of the services of a director that starts. */
-export interface FirstRoleOf {
-  readonly client: Ipvs
-  readonly config: RoleConfig
-  /** Keys of its services. */
-  readonly services: readonly string[]
-  /** Addresses of its fronts. */
-  readonly addresses: readonly string[]
-  /** This process is in the network namespace of the table. */
-  readonly isHere: boolean
-}
-
-/**
- * The role at the start, until somebody says it. VRRP gives the virtual addresses to whom is active; where that cannot be seen,
- * the kernel's sync daemons and services are as the last director has left them.
- */
-export async function firstRole(
-  of: FirstRoleOf,
-): Promise<{ readonly role: PoolRole; readonly from: string }> {
-  const { client, config, services, addresses, isHere } = of
-  if (isHere && addresses.length > 0) {
-    const ours = localAddresses()
-    const found = addresses.find((address) => ours.has(canonical(address)))
-    return found === undefined
-      ? { role: 'standby', from: 'at the start: no virtual address is on an interface here' }
-      : { role: 'active', from: `at the start: ${found} is on an interface here` }
-  }
-  if (config.standby === 'withdraw') {
-    const wanted = new Set(services)
-    const { services: found } = await client.snapshot()
-    const ours = found.some((service) => wanted.has(serviceKey(service)))
-    return ours
-      ? { role: 'active', from: 'at the start: the kernel holds the services' }
-      : { role: 'standby', from: 'at the start: the kernel holds none of the services' }
-  }
-  const running = await client.syncDaemons()
-  const masters = running.filter(({ role }) => role === 'master').length
-  return masters > 0 && running.length === masters
-    ? { role: 'active', from: 'at the start: a sync master runs' }
-    : { role: 'standby', from: 'at the start: no sync master runs' }
-}
-
-/** Those of the loopback interface are those of a server for direct routing. */
-function localAddresses(): ReadonlySet<string> {
-  const all = Object.values(networkInterfaces()).flatMap((rows) => rows ?? [])
-  return new Set(all.filter(({ internal }) => !internal).map(({ address }) => canonical(address)))
-}
-
-function canonical(address: string): string {
-  return parseAddress(address, 'address').text
 }

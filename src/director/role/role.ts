@@ -5,10 +5,13 @@ import { checkName } from '../../validate.js'
 import type { Config } from '../config/read.js'
 import type { RoleConfig, RoleSource } from '../config/role.js'
 import { followFifo, type Heard } from './fifo.js'
+import { type FirstRole, firstRole } from './first-role.js'
 import { lookAgain, lookAtFile, lookByCommand } from './look.js'
-import { firstRole, RoleKeeper, type RoleOf, type RoleState } from './role-keeper.js'
+import { RoleKeeper, type RoleOf, type RoleState } from './role-keeper.js'
 import { type RoleWord, readAnnouncement } from './words.js'
 
+/** A program that says the role has so long at the start. */
+const FIRST_LOOK_MS = 2000
 const ROLES = new Map((['active', 'standby'] as const).map((name) => [name, name]))
 
 export class Role {
@@ -34,31 +37,46 @@ export class Role {
     return state && { ...state, ...(trouble === undefined ? {} : { trouble }) }
   }
 
-  /** The first configuration, before the pools open, or another one. Without a role in it the kernel's daemons stay as they are. */
+  /**
+   * The first configuration, before the pools open, or another one. Without a role in it the kernel's daemons stay as they are.
+   *
+   * @throws IpvsError (rejects) the kernel could not be read: it is as before
+   */
   async use(config: Config): Promise<void> {
-    const { role, pools } = config
+    const { role } = config
     if (role?.digest === this.#config?.digest) return
+    const first = role && this.#keeper === undefined ? await this.#first(role, config) : undefined
     this.#config = role
     this.#end.abort()
     this.#end = new AbortController()
     this.#trouble = undefined
     if (role === undefined) {
       await this.#keeper?.close()
+      await this.#keeper?.clearBackupOnly()
       this.#keeper = undefined
       return
     }
-    if (this.#keeper === undefined) {
-      const fronts = pools.flatMap(({ options }) => options.fronts)
-      const first = await firstRole({
-        client: this.#of.client,
-        config: role,
-        services: pools.flatMap(({ services }) => services),
-        addresses: fronts.flatMap(({ address }) => (address === undefined ? [] : [address])),
-        isHere: config.netns === undefined,
-      })
-      this.#keeper = new RoleKeeper(this.#of, role, first)
-    } else void this.#keeper.use(role)
+    if (first === undefined) void this.#keeper!.use(role)
+    else this.#keeper = new RoleKeeper(this.#of, role, first)
     if (role.follow !== undefined) this.#follow(role.follow)
+  }
+
+  /** Whoever can be asked at once is asked: what the pools do when they open depends on it. */
+  async #first(role: RoleConfig, { pools, netns }: Config): Promise<FirstRole> {
+    const source = role.follow
+    const look = source && looker(source, AbortSignal.timeout(FIRST_LOOK_MS))
+    const word = await look?.().catch(() => undefined)
+    if (word !== undefined && 'role' in word) {
+      return { role: word.role, from: `${nameOf(source!)}: ${word.word}` }
+    }
+    const fronts = pools.flatMap(({ options }) => options.fronts)
+    return firstRole({
+      client: this.#of.client,
+      config: role,
+      services: pools.flatMap(({ services }) => services),
+      addresses: fronts.flatMap(({ address }) => (address === undefined ? [] : [address])),
+      isHere: netns === undefined,
+    })
   }
 
   /** The pools are there: the rest may be made so. */
@@ -136,13 +154,9 @@ export class Role {
       },
     }
     if ('fifo' in source) void followFifo(source.fifo, source.of, heard, signal)
-    else if ('file' in source) {
-      const look = () => lookAtFile(source.file)
-      void lookAgain(source.file, look, source.intervalMs, heard, signal)
-    } else {
-      const { command, intervalMs } = source
-      const look = () => lookByCommand(command, Math.max(1000, intervalMs))
-      void lookAgain(command[0]!, look, intervalMs, heard, signal)
+    else {
+      const look = looker(source, signal)!
+      void lookAgain(nameOf(source), look, source.intervalMs, heard, signal)
     }
   }
 
@@ -152,6 +166,15 @@ export class Role {
       this.#of.publish('warning', text)
     } else await keeper.become(word.role, `${from}: ${word.word}`)
   }
+}
+
+/** None for a source that speaks by itself. */
+function looker(source: RoleSource, signal: AbortSignal): (() => Promise<RoleWord>) | undefined {
+  if ('fifo' in source) return undefined
+  if ('file' in source) return () => lookAtFile(source.file)
+  const { command, intervalMs } = source
+  const timeoutMs = Math.min(10_000, Math.max(1000, intervalMs))
+  return () => lookByCommand(command, timeoutMs, signal)
 }
 
 function nameOf(source: RoleSource): string {

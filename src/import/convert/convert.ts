@@ -56,17 +56,18 @@ export function convert(
 }
 
 /** The director does what keepalived does with lvs_sync_daemon, when keepalived says so. */
-function roleOf(
-  { instance, settings }: SyncDaemon,
-  { fifo = FIFO }: Model,
-  comments: Comments,
-): JsonMap {
-  const role: JsonMap = { follow: { fifo, instance }, sync: { ...settings } }
-  comments.add(
-    role,
-    'follow',
-    'vrrp_notify_fifo has to be in global_defs of the keepalived that runs VRRP',
-  )
+function roleOf({ instance, settings }: SyncDaemon, { fifo }: Model, comments: Comments): JsonMap {
+  const role: JsonMap = {
+    ...(fifo === undefined ? undefined : { follow: { fifo: FIFO, instance } }),
+    sync: { ...settings },
+  }
+  if (fifo !== undefined) {
+    comments.add(
+      role,
+      'follow',
+      `${fifo} has to be in global_defs of the keepalived that runs VRRP`,
+    )
+  }
   comments.add(role, 'sync', 'lvs_sync_daemon, which that keepalived must not have')
   return role
 }

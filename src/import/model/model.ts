@@ -166,7 +166,7 @@ export interface Model {
   /** The network namespace of IPVS. */
   netns?: string
   sync?: SyncDaemon
-  /** Where keepalived announces what becomes of VRRP instances. */
+  /** The keyword by which keepalived can announce what becomes of VRRP instances to the director alone. */
   fifo?: string
   /** Blocks of VRRP and the like, as they stand in the files. */
   readonly vrrp: string

@@ -21,7 +21,7 @@ const ssl: Readers<typeof sslTable, Ssl> = {
   key: (words, target) => set(target, 'key', words.text('a file')?.text),
 }
 
-/** Where the director hears of the roles, if the file names no place. */
+/** Where the director hears of the roles: what is written to a FIFO reaches one reader only, so it has its own. */
 export const FIFO = '/run/keepalived/ipvs'
 
 /** What global_defs says of IPVS and its checks; the rest is of VRRP and of keepalived itself, and kept as text. */
@@ -64,6 +64,7 @@ export function readModel(
   notes: Notes,
 ): Model {
   const vrrp: string[] = []
+  const fifo = freeFifo(statements)
   const model: Omit<Model, 'vrrp'> = { groups: new Map(), virtualServers: [] }
   for (const statement of statements) {
     const { keyword } = statement
@@ -92,11 +93,11 @@ export function readModel(
         break
       }
       default:
-        vrrp.push(verbatim(statement, sources))
+        vrrp.push(verbatim(statement, sources, fifo))
         readOther(statement, statements, model, notes)
     }
   }
-  return { ...model, vrrp: vrrp.join('\n') }
+  return { ...model, ...(fifo === undefined ? {} : { fifo }), vrrp: vrrp.join('\n') }
 }
 
 function readOther(
@@ -124,23 +125,40 @@ function readOther(
     if (word.text === 'lvs_sync_daemon') {
       const sync = readSyncDaemon(line, statements, notes)
       if (sync !== undefined) model.sync = sync
+      if (sync !== undefined && freeFifo(statements) === undefined) {
+        notes.add(
+          word,
+          'vrrp_notify_fifo and notify_fifo have readers of their own, so that the director has none to hear of the roles by',
+          'Have keepalived call it: notify "/usr/bin/ipvs role" in the vrrp_instance.',
+        )
+      }
     }
-    if (word.text === 'vrrp_notify_fifo' && line[1] !== undefined) model.fifo = line[1].text
     const known = Object.hasOwn(globals, word.text) ? globals[word.text] : undefined
     if (known !== undefined) notes.add(word, ...known)
   }
+}
+
+/** The keyword of a FIFO that nobody else reads. */
+export function freeFifo(statements: readonly Statement[]): string | undefined {
+  const used = new Set(
+    statements.flatMap(({ lines }) => lines.map(({ words: [word] }) => word.text)),
+  )
+  return ['vrrp_notify_fifo', 'notify_fifo'].find((keyword) => !used.has(keyword))
 }
 
 /**
  * As it stands in the file, with its comments; what comes from several places as keepalived saw it. Without the sync daemons,
  * which are the director's, who has to hear of the roles instead.
  */
-function verbatim({ keyword, words, lines, end }: Statement, sources: Text['sources']): string {
+function verbatim(
+  { keyword, words, lines, end }: Statement,
+  sources: Text['sources'],
+  fifo: string | undefined,
+): string {
   const source = sources.get(keyword.file)
   const isGlobal = keyword.text === 'global_defs'
   const ours = lines.filter(({ words: [word] }) => isGlobal && word.text === 'lvs_sync_daemon')
-  const hears = lines.some(({ words: [word] }) => word.text === 'vrrp_notify_fifo')
-  const added = ours.length > 0 && !hears ? [`    vrrp_notify_fifo ${FIFO}`] : []
+  const added = ours.length > 0 && fifo !== undefined ? [`    ${fifo} ${FIFO}`] : []
   const whole =
     source !== undefined &&
     end.file === keyword.file &&

@@ -48,7 +48,7 @@ test('it begins as a standby where nothing says otherwise, and becomes what it i
   expect(director.role).toMatchObject({
     role: 'standby',
     reached: true,
-    from: expect.stringMatching(/no virtual address/),
+    from: expect.stringMatching(/nothing says otherwise/),
   })
   expect(await daemons(client)).toEqual(['backup'])
   const before = kernel.rules()
@@ -153,8 +153,11 @@ test('a reload keeps the role, and new pools are told it', async () => {
 test('a reload can bring a role, and another one', async () => {
   const { director, client, kernel, reload } = await direct(twoPools)
   await reload(withRole(`${SYNC}, standby: withdraw`))
-  await vi.waitFor(() => expect(director.role).toMatchObject({ role: 'standby', reached: true }))
-  expect(await daemons(client)).toEqual(['backup'])
+  // It had the services: nobody takes them away for a new line in the file.
+  await vi.waitFor(() => expect(director.role).toMatchObject({ role: 'active', reached: true }))
+  expect(await daemons(client)).toEqual(['master'])
+  expect(services(kernel)).toHaveLength(3)
+  await director.become('standby')
   expect(kernel.rules()).toBe('')
   await reload(withRole('sync: { interface: eth0, syncId: 52, daemons: both }'))
   await vi.waitFor(async () =>
@@ -245,6 +248,67 @@ test('when it stops the daemons stay, or go with the services', async () => {
   await next.stop('withdraw')
   expect(await daemons(client)).toEqual([])
   await client.close()
+})
+
+test('a file or a program that says active at the start costs no service a moment', async () => {
+  const where = folder()
+  const file = path.join(where, 'role')
+  writeFileSync(file, 'active')
+  const program = path.join(where, 'who')
+  writeFileSync(program, '#!/bin/sh\necho MASTER\n')
+  chmodSync(program, 0o700)
+  for (const follow of [`{ file: ${file} }`, `{ command: [${program}] }`]) {
+    const kernel = new MemoryKernel()
+    const before = await direct(twoPools, kernel)
+    await before.director.stop('leave')
+    const { director, sent } = await direct(
+      withRole(`follow: ${follow}, standby: withdraw`),
+      kernel,
+    )
+    expect(director.role).toMatchObject({ role: 'active' })
+    expect(sent.filter(({ op }) => op.includes('no-') || op.startsWith('remove'))).toEqual([])
+    await director.stop('leave')
+  }
+})
+
+test('backup_only goes with the configuration that has set it', async () => {
+  const { director, client, reload } = await direct(withRole(`${SYNC}, backupOnly: true`))
+  expect(await client.sysctls()).toMatchObject({ backup_only: 1 })
+  await reload(withRole(SYNC))
+  await vi.waitFor(async () => expect(await client.sysctls()).toMatchObject({ backup_only: 0 }))
+  await reload(withRole(`${SYNC}, backupOnly: true`))
+  await vi.waitFor(async () => expect(await client.sysctls()).toMatchObject({ backup_only: 1 }))
+  await reload(twoPools)
+  await vi.waitFor(async () => expect(await client.sysctls()).toMatchObject({ backup_only: 0 }))
+  expect(director.role).toBeUndefined()
+})
+
+test('a role that a reload could not bring is brought by the next one', async () => {
+  const { director, client, reload } = await direct(twoPools)
+  const read = vi.spyOn(client, 'syncDaemons').mockRejectedValueOnce(new Error('no answer'))
+  await expect(reload(withRole(SYNC))).rejects.toThrow('no answer')
+  await reload(withRole(SYNC))
+  await vi.waitFor(() => expect(director.role).toMatchObject({ role: 'standby', reached: true }))
+  read.mockRestore()
+})
+
+test('a setting that cannot be made keeps no service from an active one', async () => {
+  const { director, client, kernel } = await direct(
+    withRole(`${SYNC}, backupOnly: true, standby: withdraw`),
+  )
+  const fails = vi.spyOn(client, 'setSysctl').mockRejectedValue(new Error('read-only'))
+  await expect(director.become('active')).rejects.toThrow(/read-only/)
+  expect(services(kernel)).toHaveLength(3)
+  expect(await daemons(client)).toEqual(['master'])
+  fails.mockRestore()
+  await vi.waitFor(() => expect(director.role).toMatchObject({ reached: true, backupOnly: false }))
+})
+
+test('a FIFO in place of a file is said, and waits for nobody', async () => {
+  const fifo = path.join(folder(), 'role')
+  execFileSync('mkfifo', [fifo])
+  const { director } = await direct(withRole(`follow: { file: ${fifo}, interval: 100ms }`))
+  await vi.waitFor(() => expect(director.role!.trouble).toMatch(/is no file/))
 })
 
 test.each([
