@@ -113,14 +113,15 @@ async function runAll(trials: readonly Trial[], how: Pick<Plan, 'keep' | 'sabota
   if (status !== 0) throw new Error(`The guest ended with exit status ${status}.`)
   const [first, ...lines] = readFileSync(plan.file, 'utf8').trim().split('\n')
   const results = lines.map((line) => JSON.parse(line) as TrialResult)
+  const missing = Math.max(...results.map((one) => one.missing))
   const result: Result = {
     ...(JSON.parse(first!) as Header),
     node: process.version,
     date: new Date().toISOString(),
+    missing: Math.round(100 * missing) / 100,
     rows: results.flatMap(({ rows }) => rows),
     trials: results.map(({ seen }) => seen),
   }
-  const missing = Math.max(...results.map((one) => one.missing))
   const behind = worse(result.rows, result.trials)
   const isBusy = missing > mostMissing
   return {

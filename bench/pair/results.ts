@@ -15,6 +15,8 @@ export interface TrialResult extends Verdict {
 export interface Result extends Header {
   readonly node: string
   readonly date: string
+  /** The part of the time that the machine has not given to the guest, in the trial in which it was most. */
+  readonly missing: number
   readonly rows: readonly Row[]
   readonly trials: readonly Seen[]
 }
