@@ -29,7 +29,6 @@ export {
   type EtcdPutOptions,
   type EtcdRange,
   type EtcdWatchOptions,
-  followPrefix,
 } from './etcd/index.js'
 export * from './health/index.js'
 export type { TextOrFile } from './http/text.js'

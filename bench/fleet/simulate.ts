@@ -1,7 +1,7 @@
 // Two hundred directors in one process, each with a client of etcd and a kernel in memory: what passes, and when all agree, after one
 // change, after etcd's restart, and after a partition. Each follows the servers of all pools; a few of the pools are programmed.
 import { setTimeout as pause } from 'node:timers/promises'
-import { EtcdClient, followPrefix, Ipvs, MirroredPool } from 'ipvs'
+import { EtcdClient, etcdServers, Ipvs, MirroredPool } from 'ipvs'
 import { MemoryKernel } from 'ipvs/testing'
 import { type Counts, Gateway } from './gateway.js'
 
@@ -133,33 +133,11 @@ async function open(endpoint: string, { programmed, serversPerPool }: Size): Pro
   // As above.
   const client = new EtcdClient({ endpoints: [endpoint], timeoutMs: 60_000 })
   const end = new AbortController()
-  void follow(client, pools, serversPerPool, end.signal)
-  return { ipvs, pools, end }
-}
-
-/** As a director follows its sources: what fails is tried again after a pause. */
-async function follow(
-  client: EtcdClient,
-  pools: readonly MirroredPool[],
-  serversPerPool: number,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let pauseMs = 500; !signal.aborted; pauseMs = Math.min(30_000, 2 * pauseMs)) {
-    try {
-      for await (const all of followPrefix(client, prefix, signal)) {
-        pauseMs = 500
-        for (const [at, pool] of pools.entries()) {
-          const servers = Array.from({ length: serversPerPool }, (_, server) => ({
-            address: address(at, server),
-            weight: Number(all.get(keyOf(at, server)) ?? 1),
-          }))
-          await pool.setServers(servers)
-        }
-      }
-    } catch {
-      await pause(pauseMs * (0.9 + Math.random() / 5))
-    }
+  for (const [at, pool] of pools.entries()) {
+    const source = etcdServers(client, `${prefix}p${at}/`, { together: prefix })
+    void pool.follow(source, { signal: end.signal, ref: false })
   }
+  return { ipvs, pools, end }
 }
 
 function minus(after: Counts, before: Counts): Counts {

@@ -1,6 +1,7 @@
 // Has a program announce a pool's addresses or withdraw them: what is to be now, however often it was another thing meanwhile.
 import { pause } from '../abort.js'
 import { Backoff } from '../backoff.js'
+import { Slots } from '../slots.js'
 import type { AnnounceConfig } from './config/announce.js'
 import { messageOf } from './events.js'
 
@@ -37,23 +38,7 @@ const LAST_TRIES = 2
 /** Programs at the same time: a start with thousands of pools would be as many processes. */
 const MOST_AT_ONCE = 8
 
-class Slots {
-  #free = MOST_AT_ONCE
-  readonly #waiting: (() => void)[] = []
-
-  async take(): Promise<void> {
-    if (this.#free > 0) this.#free--
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
-  }
-
-  give(): void {
-    const next = this.#waiting.shift()
-    if (next === undefined) this.#free++
-    else next()
-  }
-}
-
-const slots = new Slots()
+const slots = new Slots(MOST_AT_ONCE)
 
 export class Announcement {
   readonly #of: AnnouncementOf
@@ -141,24 +126,25 @@ export class Announcement {
   }
 
   async #try(repeats = false): Promise<void> {
-    let failed = false
     await this.#before
-    await slots.take()
-    // It may have become another thing while it waited.
-    const word = this.#wanted!
-    try {
-      const isDue = repeats || word !== this.#done?.word
-      if (this.#closing === undefined && isDue) await this.#call(word)
-    } catch (error) {
-      failed = true
-      this.#done = undefined
-      this.#complain(word, messageOf(error))
-    } finally {
-      slots.give()
-      this.#running = undefined
-    }
+    const failed = await slots.run(() => this.#hasFailed(repeats))
+    this.#running = undefined
     if (failed && this.#closing === undefined) this.#later(this.#backoff.next())
     else this.#next()
+  }
+
+  async #hasFailed(repeats: boolean): Promise<boolean> {
+    // It may have become another thing while it waited.
+    const word = this.#wanted!
+    const isDue = repeats || word !== this.#done?.word
+    try {
+      if (this.#closing === undefined && isDue) await this.#call(word)
+      return false
+    } catch (error) {
+      this.#done = undefined
+      this.#complain(word, messageOf(error))
+      return true
+    }
   }
 
   async #call(word: AnnounceWord): Promise<void> {

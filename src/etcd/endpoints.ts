@@ -1,10 +1,15 @@
 // Several endpoints, of which any may be away: the one that has answered last is asked first.
+import { Slots } from '../slots.js'
 import { EtcdError, isEndpointError } from './errors.js'
+
+/** Asked at a time: of very many at once, each would be answered too late. */
+const MOST_AT_ONCE = 16
 
 export class Endpoints {
   readonly #all: readonly URL[]
   /** Index of the one that is asked first. */
   #first = 0
+  readonly #slots = new Slots(MOST_AT_ONCE)
 
   /** @param all one at least */
   constructor(all: readonly URL[]) {
@@ -16,7 +21,12 @@ export class Endpoints {
    *
    * @throws EtcdError (rejects) `ERR_ETCD_UNAVAILABLE` when none could; what is not the endpoint's fault as it is
    */
-  async ask<T>(signal: AbortSignal | undefined, one: (endpoint: URL) => Promise<T>): Promise<T> {
+  ask<T>(signal: AbortSignal | undefined, one: (endpoint: URL) => Promise<T>): Promise<T> {
+    return this.#slots.run(() => this.#ask(signal, one), signal)
+  }
+
+  /** As {@link ask}. */
+  async #ask<T>(signal: AbortSignal | undefined, one: (endpoint: URL) => Promise<T>): Promise<T> {
     const first = this.#first
     const failures: Error[] = []
     for (let i = 0; i < this.#all.length; i++) {

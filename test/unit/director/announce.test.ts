@@ -18,7 +18,7 @@ echo "$1 $2 $IPVS_POOL $IPVS_ADDRESSES" >> ${at('calls')}
   writeFileSync(at('route'), script)
   chmodSync(at('route'), 0o755)
   const lines = () =>
-    existsSync(at('calls')) ? readFileSync(at('calls'), 'utf8').trim().split('\n') : []
+    existsSync(at('calls')) ? readFileSync(at('calls'), 'utf8').split('\n').filter(Boolean) : []
   return {
     program: at('route'),
     /** Calls that have ended well. */

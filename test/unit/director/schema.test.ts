@@ -51,6 +51,13 @@ test('what the reader takes is right by the schema too', async () => {
   }
 })
 
+test.each(['fleet', 'pair'])('the file of examples/%s is right by both', async (name) => {
+  const file = new URL(`../../../examples/${name}/director.yaml`, import.meta.url)
+  const text = readFileSync(file, 'utf8')
+  await readConfig(text)
+  expect([isValid(parse(text)), isValid.errors]).toEqual([true, null])
+})
+
 test.each([
   ['a key', 'onStop: drain', 'onStpo: drain'],
   ['a key of a pool', 'quorum:', 'qorum:'],
