@@ -1,5 +1,4 @@
 // keepalived's notify FIFO: a line for each change of a VRRP instance or group.
-import { execFile } from 'node:child_process'
 import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { lstat, mkdir } from 'node:fs/promises'
 import { Socket } from 'node:net'
@@ -41,6 +40,7 @@ export async function followFifo(
 async function makeFifo(path: string): Promise<void> {
   if ((await lstat(path).catch(() => undefined)) !== undefined) return
   await mkdir(dirname(path), { recursive: true })
+  const { execFile } = await import('node:child_process')
   try {
     await promisify(execFile)('mkfifo', ['-m', '600', '--', path])
   } catch (error) {

@@ -1,5 +1,4 @@
 // A role that is asked for again and again: what a file says, or what a program prints.
-import { execFile } from 'node:child_process'
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { pause } from '../../abort.js'
@@ -32,11 +31,13 @@ async function readStart(path: string): Promise<string> {
 }
 
 /** The first word that a program prints. It is ended when it takes too long, or nobody wants to know any more. */
-export function lookByCommand(
+export async function lookByCommand(
   [command, ...args]: readonly string[],
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<RoleWord> {
+  // The only part that starts processes.
+  const { execFile } = await import('node:child_process')
   return new Promise((resolve, reject) => {
     const limits = {
       timeout: timeoutMs,
