@@ -27,6 +27,7 @@ export interface Step {
 interface Director {
   readonly ipvs: Ipvs
   readonly pools: readonly MirroredPool[]
+  readonly client: EtcdClient
   readonly end: AbortController
 }
 
@@ -107,8 +108,9 @@ export async function simulate(size: Size, say: (text: string) => void): Promise
     change()
     await Promise.all(cut.map((one) => gateway.open(one)))
   })
-  for (const { ipvs, pools, end } of directors) {
+  for (const { ipvs, pools, client, end } of directors) {
     end.abort()
+    client.close()
     for (const pool of pools) await pool.close()
     await ipvs.close()
   }
@@ -137,7 +139,7 @@ async function open(endpoint: string, { programmed, serversPerPool }: Size): Pro
     const source = etcdServers(client, `${prefix}p${at}/`, { together: prefix })
     void pool.follow(source, { signal: end.signal, ref: false })
   }
-  return { ipvs, pools, end }
+  return { ipvs, pools, client, end }
 }
 
 function minus(after: Counts, before: Counts): Counts {

@@ -5,6 +5,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { SharedVerdicts } from '../../src/director/verdicts/shared.js'
 import { EtcdClient, type EtcdOptions, followPrefix } from '../../src/etcd/index.js'
 import { etcdServers } from '../../src/index.js'
 import { follow } from '../../src/pool/follow.js'
@@ -178,6 +179,63 @@ describe('etcd', () => {
     await expect(etcd.put('lease/10.1.0.2', '', { lease })).rejects.toMatchObject({
       code: 'ERR_ETCD_NO_LEASE',
     })
+  })
+
+  it('takes many changes in one moment, or none of them', async () => {
+    const etcd = client({ endpoints: [origin] })
+    await etcd.put('commit/old', 'x')
+    const lease = await etcd.grant(60)
+    const fresh = Array.from({ length: 100 }, (_, at) => ({ key: `commit/${at}`, value: `${at}` }))
+    await etcd.commit([...fresh, { key: 'commit/old' }], { lease })
+    const { entries } = await etcd.range('commit/')
+    expect(entries).toHaveLength(100)
+    expect(new Set(entries.map(({ modRevision }) => modRevision)).size).toBe(1)
+    await etcd.revoke(lease)
+    expect((await etcd.range('commit/')).entries).toEqual([])
+    await expect(etcd.commit(fresh, { lease })).rejects.toMatchObject({ code: 'ERR_ETCD_NO_LEASE' })
+    expect((await etcd.range('commit/')).entries).toEqual([])
+  })
+
+  it('has the verdicts of three directors, which believe themselves while it is away', async () => {
+    const counts = new Map<string, boolean>()
+    const troubles: (string | undefined)[] = []
+    const own = new Map<string, boolean>()
+    const verdict = (healthy: boolean) => ({ healthy, initial: false, reason: 'said', at: 0 })
+    const all = ['a', 'b', 'c'].map((name) => {
+      const hear = (pool: string, where: string) => {
+        const said = verdict(own.get(`${name} ${where}`)!)
+        counts.set(`${name} ${where}`, shared.hear(pool, where, said).healthy)
+      }
+      const shared: SharedVerdicts = new SharedVerdicts({
+        client: client({ endpoints: [origin], timeoutMs: 1000 }),
+        config: { prefix: 'verdicts/', down: 2, ttlMs: 2000 },
+        name,
+        again: hear,
+        trouble: (text) => troubles.push(text),
+        warn: () => {},
+      })
+      onTestFinished(() => shared.close())
+      return (where: string, healthy: boolean) => {
+        own.set(`${name} ${where}`, healthy)
+        hear('dns', where)
+      }
+    })
+    const of = (where: string) => ['a', 'b', 'c'].map((name) => counts.get(`${name} ${where}`))
+    for (const say of all) for (const where of ['s1', 's2']) say(where, true)
+    const etcd = client({ endpoints: [origin] })
+    await expect
+      .poll(async () => (await etcd.range('verdicts/')).entries.length, { timeout: 10_000 })
+      .toBe(6)
+    all[0]!('s1', false)
+    expect(of('s1')).toEqual([true, true, true])
+    all[1]!('s1', false)
+    await expect.poll(() => of('s1')).toEqual([false, false, false])
+    await server.stop()
+    await expect.poll(() => of('s1'), { timeout: 10_000 }).toEqual([false, false, true])
+    expect(troubles[0]).toMatch(/this one believes its own checks: etcd is away/)
+    await server.start()
+    await expect.poll(() => of('s1'), { timeout: 20_000 }).toEqual([false, false, false])
+    await expect.poll(() => troubles.filter((text) => text === undefined)).toHaveLength(3)
   })
 
   it('is stopped, and comes back: the pool keeps its servers, and hears of what was missed', async () => {
