@@ -72,7 +72,7 @@ function textIn(file: string): string | undefined {
   let fd: number | undefined
   try {
     fd = openSync(file, 'r')
-    let buffer = Buffer.allocUnsafe(1 << 16)
+    let buffer = Buffer.allocUnsafe(1 << 20)
     let end = 0
     for (let read = -1; read !== 0; end += read) {
       if (buffer.length - end < PAGE) buffer = Buffer.concat([buffer], 2 * buffer.length)
