@@ -294,6 +294,8 @@ class Trial implements Stage {
         return protocols.every((protocol) => !members[protocol].includes(server))
       })
     await this.#witnesses.lb1.until(isOut, detectedMs)
+    // Its connections are others' by now, and those have to be synced, too.
+    await this.#witnesses.lb1.time(steadyMs)
     await this.#advertOf('lb1')
     await sleep(afterAdvertMs)
   }
