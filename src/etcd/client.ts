@@ -23,6 +23,8 @@ import {
 
 /** Keys that are read at once: each of the answers has its time and its size. */
 const PAGE = '5000'
+/** At most, from one look at an endpoint that is watched to the next. */
+const PULSE_MS = 10_000
 
 /** Options of a call. */
 export interface EtcdCallOptions {
@@ -88,7 +90,7 @@ export class EtcdClient {
     this.#endpoints = new Endpoints(endpoints)
     this.#requests = new Requests(this.#http, timeoutMs)
     this.#login = new Login(login, this.#requests)
-    this.#pulse = new Pulse(async (endpoint) => {
+    const ask = async (endpoint: URL) => {
       const asking = { token: '', ref: false }
       try {
         await this.#requests.post(endpoint, '/v3/maintenance/status', {}, asking)
@@ -96,7 +98,9 @@ export class EtcdClient {
         // Who refuses answers.
         if (isEndpointError(error)) throw error
       }
-    })
+    }
+    // Whoever gives endpoints less time wants to know of a silent one sooner.
+    this.#pulse = new Pulse(ask, Math.min(PULSE_MS, 2 * timeoutMs))
   }
 
   /**

@@ -1,8 +1,6 @@
 // A watch is silent while nothing changes, and so is one whose etcd hangs or whose host is gone. While somebody watches
 // there, the endpoint is asked now and then whether it still answers.
 
-const EVERY_MS = 10_000
-
 interface Watched {
   /** What ends each of its watches. */
   readonly ends: Set<(error: Error) => void>
@@ -11,11 +9,13 @@ interface Watched {
 
 export class Pulse {
   readonly #ask: (endpoint: URL) => Promise<unknown>
+  readonly #everyMs: number
   readonly #watched = new Map<URL, Watched>()
 
   /** @param ask resolves if the endpoint answers; must not keep the process alive */
-  constructor(ask: (endpoint: URL) => Promise<unknown>) {
+  constructor(ask: (endpoint: URL) => Promise<unknown>, everyMs: number) {
     this.#ask = ask
+    this.#everyMs = everyMs
   }
 
   /** Calls `end` when the endpoint does not answer any more, unless what this returns is called before. */
@@ -36,7 +36,7 @@ export class Pulse {
       this.#ask(endpoint).catch((error: Error) => {
         for (const end of [...ends]) end(error)
       })
-    const watched = { ends, timer: setInterval(look, EVERY_MS).unref() }
+    const watched = { ends, timer: setInterval(look, this.#everyMs).unref() }
     this.#watched.set(endpoint, watched)
     return watched
   }
