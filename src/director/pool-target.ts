@@ -15,7 +15,8 @@ export interface TargetOf {
 interface Heard {
   readonly member: HealthMember
   readonly verdict: Verdict
-  readonly told: Verdict
+  /** Default: nothing yet. */
+  readonly told?: Verdict | undefined
 }
 
 export class PoolTarget implements HealthTarget {
@@ -24,6 +25,8 @@ export class PoolTarget implements HealthTarget {
   readonly #of: TargetOf
   /** What the check has said last, and what the pool was told, by server. */
   readonly #heard = new Map<string, Heard>()
+  /** The pool that was told last, by server: another one knows nothing of it. */
+  readonly #taken = new Map<string, MirroredPool | undefined>()
   readonly #listeners = new Set<() => void>()
 
   /**
@@ -40,8 +43,10 @@ export class PoolTarget implements HealthTarget {
     this.#of = of
   }
 
+  /** The pool that there is now has taken a verdict, or refused it. */
   hasDecided(server: string): boolean {
-    return this.#heard.has(server)
+    const pool = this.#pool()
+    return pool !== undefined && this.#taken.get(server) === pool
   }
 
   *members(): Generator<HealthMember> {
@@ -49,13 +54,12 @@ export class PoolTarget implements HealthTarget {
   }
 
   async report(member: HealthMember, verdict: Verdict): Promise<void> {
-    const told = this.#of.judge(member.key, verdict)
-    this.#heard.set(member.key, { member, verdict, told })
-    try {
-      await this.#pool()?.report(member, told)
-    } finally {
-      this.#of.reported()
-    }
+    const { key } = member
+    // Whoever judges may ask for it again meanwhile: that is of this verdict then, not of the one before.
+    this.#heard.set(key, { member, verdict, told: this.#heard.get(key)?.told })
+    const told = this.#of.judge(key, verdict)
+    this.#heard.set(key, { member, verdict, told })
+    await this.#tell(member, told)
   }
 
   /** Whoever judges may think otherwise now: of one server, or of all. What the kernel refuses is the pool's to try again. */
@@ -66,12 +70,19 @@ export class PoolTarget implements HealthTarget {
       if (heard === undefined) continue
       const { member, verdict, told: before } = heard
       const told = this.#of.judge(key, verdict)
-      if (told.healthy === before.healthy) continue
+      if (told.healthy === before?.healthy) continue
       this.#heard.set(key, { member, verdict, told })
-      this.#pool()
-        ?.report(member, told)
-        .catch(() => {})
-        .finally(this.#of.reported)
+      this.#tell(member, told).catch(() => {})
+    }
+  }
+
+  async #tell(member: HealthMember, told: Verdict): Promise<void> {
+    const pool = this.#pool()
+    try {
+      await pool?.report(member, told)
+    } finally {
+      if (this.#heard.has(member.key) && pool === this.#pool()) this.#taken.set(member.key, pool)
+      this.#of.reported()
     }
   }
 
@@ -79,6 +90,7 @@ export class PoolTarget implements HealthTarget {
   end(): void {
     for (const key of this.#heard.keys()) this.#of.forget(key)
     this.#heard.clear()
+    this.#taken.clear()
   }
 
   onMembers(listener: () => void): () => void {
@@ -92,6 +104,7 @@ export class PoolTarget implements HealthTarget {
     for (const key of this.#heard.keys()) {
       if (keys.has(key) || this.#pool() === undefined) continue
       this.#heard.delete(key)
+      this.#taken.delete(key)
       this.#of.forget(key)
     }
     for (const listener of this.#listeners) listener()
