@@ -9,6 +9,8 @@ import { digestOf } from './values.js'
 export interface EtcdConfig {
   /** Nothing is opened before it is used. */
   readonly client: EtcdClient
+  /** What it was made of: for another one with a time limit of its own. */
+  readonly options: EtcdOptions
   /** Pools whose keys begin with it have one watch, all of them. Default: each has its own. */
   readonly together?: string | undefined
   /** Two with the same read the same. */
@@ -38,17 +40,20 @@ export function readEtcd(
     const rule = 'must be the beginning of keys up to a "/", such as ipvs/pools/'
     reader.add([...path, 'together'], `${rule}; received ${shown(together)}`)
   }
-  const client =
+  const made =
     fields &&
     reader.check(
       translated,
       'options',
       (place) => [...path, ...place],
-      (options) => new EtcdClient(options as unknown as EtcdOptions),
+      (given) => {
+        const options = given as unknown as EtcdOptions
+        return { client: new EtcdClient(options), options }
+      },
       { ...ANYWHERE },
     )
   return {
-    client: client ?? new EtcdClient(ANYWHERE),
+    ...(made ?? { client: new EtcdClient(ANYWHERE), options: ANYWHERE }),
     ...(isFolder ? { together } : {}),
     digest,
   }

@@ -2,7 +2,7 @@
 // gone go with its lease.
 import { pause } from '../../abort.js'
 import { Backoff } from '../../backoff.js'
-import type { EtcdClient } from '../../etcd/index.js'
+import { type EtcdClient, EtcdError } from '../../etcd/index.js'
 import type { Word } from './judge.js'
 
 /** What is used of etcd. */
@@ -32,6 +32,8 @@ export class Publisher {
   readonly #words = new Map<string, Word>()
   /** Servers whose word is not in etcd as it is here. */
   readonly #dirty = new Set<string>()
+  /** Those that are being written. */
+  #inFlight: ReadonlySet<string> = new Set()
   #lease: string | undefined
   readonly #end = new AbortController()
   #nap = new AbortController()
@@ -58,9 +60,9 @@ export class Publisher {
     return this.#words
   }
 
-  /** All of it is in etcd, as far as is known. */
-  get isWritten(): boolean {
-    return this.#lease !== undefined && this.#dirty.size === 0
+  /** Its word is in etcd, as far as is known. */
+  isWritten(server: string): boolean {
+    return this.#lease !== undefined && !this.#dirty.has(server) && !this.#inFlight.has(server)
   }
 
   /** It is not there as it should be. */
@@ -82,32 +84,36 @@ export class Publisher {
   async #run(signal: AbortSignal): Promise<void> {
     const backoff = new Backoff(RETRY)
     const { store, ttlMs, answered, failed } = this.#of
+    // A lease is as old as what has asked for it.
     let keptAt = Number.NEGATIVE_INFINITY
+    let wasOver = false
     while (!signal.aborted) {
       try {
+        const now = performance.now()
         if (this.#lease === undefined) {
           this.#lease = await store.grant(ttlMs / 1000, { signal })
-          keptAt = performance.now()
+          keptAt = now
           for (const server of this.#words.keys()) this.#dirty.add(server)
-        } else if (performance.now() - keptAt >= ttlMs / 3) {
+        } else if (now - keptAt >= ttlMs / 3) {
           const left = await store.keepAlive(this.#lease, { signal })
-          keptAt = performance.now()
-          if (left === 0) {
-            this.#lease = undefined
-            continue
-          }
+          if (left === 0) throw new EtcdError('ERR_ETCD_NO_LEASE', 'the lease is over')
+          keptAt = now
         }
         if (this.#dirty.size > 0) await this.#write(signal)
         answered()
+        wasOver = false
         backoff.reset()
         await this.#rest(keptAt + ttlMs / 3 - performance.now(), signal)
       } catch (error) {
         if (signal.aborted) return
-        if (isOver(error)) this.#lease = undefined
-        else {
-          failed(error as Error)
-          await pause(backoff.next(), signal)
-        }
+        const isOver = (error as Partial<EtcdError>).code === 'ERR_ETCD_NO_LEASE'
+        if (isOver) this.#lease = undefined
+        // Another lease is taken at once, but not again and again.
+        const isFirst = isOver && !wasOver
+        wasOver = isOver
+        if (isFirst) continue
+        failed(error as Error)
+        await pause(backoff.next(), signal)
       }
     }
   }
@@ -116,6 +122,7 @@ export class Publisher {
     const some = [...this.#dirty].slice(0, MOST_AT_ONCE)
     // What changes while it is written is written again.
     for (const server of some) this.#dirty.delete(server)
+    this.#inFlight = new Set(some)
     const changes = some.map((server) => ({
       key: this.#of.keyOf(server),
       value: this.#words.get(server),
@@ -125,6 +132,8 @@ export class Publisher {
     } catch (error) {
       for (const server of some) this.#dirty.add(server)
       throw error
+    } finally {
+      this.#inFlight = new Set()
     }
   }
 
@@ -135,8 +144,4 @@ export class Publisher {
     this.#nap = new AbortController()
     await pause(Math.max(0, ms - GAP_MS), this.#nap.signal)
   }
-}
-
-function isOver(error: unknown): boolean {
-  return (error as { readonly code?: unknown }).code === 'ERR_ETCD_NO_LEASE'
 }

@@ -17,7 +17,7 @@ export interface SharedVerdictsOf {
   readonly name: string
   /** Another word counts on this server now. */
   readonly again: (pool: string, server: string) => void
-  /** It cannot be told what the others say; `undefined`: it can again. */
+  /** The others are not heard, or do not hear this one; `undefined`: all is well again. */
   readonly trouble: (text: string | undefined) => void
   readonly warn: (text: string) => void
 }
@@ -28,6 +28,13 @@ const WORDS: ReadonlyMap<string, Word> = new Map([
   ['down', 'down'],
 ])
 
+/** What is silent: etcd when it is read, or when it is written. */
+type Silent = 'reading' | 'writing'
+const SILENT = {
+  reading: 'what other directors say of servers is not known, this one believes its own checks: ',
+  writing: 'what this director says of servers does not reach the others: ',
+}
+
 export class SharedVerdicts {
   readonly #of: SharedVerdictsOf
   readonly #board = new Board()
@@ -37,14 +44,18 @@ export class SharedVerdicts {
   #following = new AbortController()
   /** The others' words, as etcd had them last; `undefined`: nobody knows, and this director believes itself. */
   #keys: ReadonlyMap<string, string> | undefined
-  /** Since when etcd does not answer, of a clock that nobody sets. */
-  #silentSince: number | undefined = performance.now()
-  #why = 'it has not answered yet'
-  #troubled = false
+  /** etcd has given the others' words, and tells of changes. */
+  #isHearing = false
+  /** When etcd has last answered, of a clock that nobody sets. Belief in the others depends on the reading alone. */
+  readonly #answeredAt = { reading: performance.now(), writing: performance.now() }
+  readonly #why = { reading: 'it has not answered yet', writing: 'it has not answered yet' }
+  #troubled: Silent | undefined
   #blind: ReadonlySet<string> = new Set()
+  /** What etcd has in place of this director's own words, since the last look. */
+  readonly #strange = new Map<string, string | undefined>()
   #warnedOfName = false
   readonly #watchdog: NodeJS.Timeout
-  readonly #ended: Promise<void>
+  readonly #ended: Promise<unknown>
 
   constructor(of: SharedVerdictsOf) {
     this.#of = of
@@ -53,10 +64,13 @@ export class SharedVerdicts {
       store: of.client,
       ttlMs,
       keyOf: (server) => `${prefix}${server}/${of.name}`,
-      answered: () => this.#answered(),
-      failed: (error) => this.#silent(error),
+      answered: () => this.#answered('writing', performance.now()),
+      failed: (error) => {
+        this.#why.writing = messageOf(error)
+      },
     })
-    this.#ended = this.#follow(this.#end.signal)
+    const { signal } = this.#end
+    this.#ended = Promise.all([this.#follow(signal), this.#probe(signal)])
     this.#watchdog = setInterval(() => this.#look(), ttlMs / 5).unref()
   }
 
@@ -65,8 +79,9 @@ export class SharedVerdicts {
     const key = `${pool}/${server}`
     const own: Word = verdict.healthy ? 'up' : 'down'
     this.#board.set(key, this.#of.name, own)
-    this.#publisher.set(key, own)
-    this.#judgeBlind()
+    this.#publish(key, own)
+    // This one is judged below: nobody else has to ask for it.
+    this.#judgeBlind(key)
     if (this.#keys === undefined) return verdict
     return counted(verdict, this.#judge(key, own))
   }
@@ -75,7 +90,7 @@ export class SharedVerdicts {
   forget(pool: string, server: string): void {
     const key = `${pool}/${server}`
     this.#board.set(key, this.#of.name, undefined)
-    this.#publisher.set(key, undefined)
+    this.#publish(key, undefined)
     this.#judgeBlind()
   }
 
@@ -84,6 +99,12 @@ export class SharedVerdicts {
     clearInterval(this.#watchdog)
     this.#end.abort()
     await Promise.all([this.#publisher.close(), this.#ended])
+  }
+
+  #publish(key: string, word: Word | undefined): void {
+    if (this.#publisher.get(key) === word) return
+    this.#strange.delete(key)
+    this.#publisher.set(key, word)
   }
 
   #judge(key: string, own: Word): Judgement {
@@ -107,11 +128,29 @@ export class SharedVerdicts {
           this.#heard(keys)
         }
       } catch (error) {
-        if (!signal.aborted) this.#silent(error as Error)
+        this.#why.reading = messageOf(error)
       } finally {
+        this.#isHearing = false
         forget()
       }
       await pause(backoff.next(), signal)
+    }
+  }
+
+  /** A watch is silent while nothing changes: whether etcd can be read is asked for, where no key can be. */
+  async #probe(signal: AbortSignal): Promise<void> {
+    const { client, config } = this.#of
+    while (!signal.aborted) {
+      await pause(config.ttlMs / 3, signal)
+      const following = this.#following
+      if (signal.aborted || !this.#isHearing) continue
+      const asked = performance.now()
+      try {
+        await client.range(`${config.prefix}/`, { signal })
+        if (this.#isHearing && following === this.#following) this.#answered('reading', asked)
+      } catch (error) {
+        this.#why.reading = messageOf(error)
+      }
     }
   }
 
@@ -120,7 +159,8 @@ export class SharedVerdicts {
     const before = this.#keys ?? new Map<string, string>()
     const isNew = this.#keys === undefined
     this.#keys = keys
-    this.#answered()
+    this.#isHearing = true
+    this.#answered('reading', performance.now())
     const changed = new Set<string>()
     const take = (key: string, value: string | undefined) => {
       const read = this.#read(key)
@@ -141,8 +181,12 @@ export class SharedVerdicts {
     return parts.length === 3 ? { server: `${pool}/${server}`, director: director! } : undefined
   }
 
-  /** True if everybody was judged anew, because somebody can see again, or cannot any more. */
-  #judgeBlind(): boolean {
+  /**
+   * True if everybody was judged anew, because somebody can see again, or cannot any more.
+   *
+   * @param but this one is not
+   */
+  #judgeBlind(but?: string): boolean {
     const now = this.#keys === undefined ? new Set<string>() : this.#board.blind
     const before = this.#blind
     if (now.size === before.size && [...now].every((one) => before.has(one))) return false
@@ -151,12 +195,12 @@ export class SharedVerdicts {
     if (now.has(name) && !before.has(name)) {
       this.#of.warn('all checks fail here, and others see servers: the others are believed')
     }
-    this.#allAgain()
+    this.#allAgain(but)
     return true
   }
 
-  #allAgain(): void {
-    for (const server of this.#publisher.words.keys()) this.#again(server)
+  #allAgain(but?: string): void {
+    for (const server of this.#publisher.words.keys()) if (server !== but) this.#again(server)
   }
 
   #again(key: string): void {
@@ -167,33 +211,31 @@ export class SharedVerdicts {
 
   // --- etcd, and without it
 
-  #answered(): void {
-    this.#silentSince = undefined
-    if (!this.#troubled || this.#keys === undefined) return
-    this.#troubled = false
-    this.#of.trouble(undefined)
+  #answered(what: Silent, at: number): void {
+    this.#answeredAt[what] = at
+    if (this.#troubled !== undefined) this.#tell()
   }
 
-  #silent(error: Error): void {
-    this.#silentSince ??= performance.now()
-    this.#why = messageOf(error)
+  #isSilent(what: Silent): boolean {
+    return performance.now() - this.#answeredAt[what] >= this.#of.config.ttlMs
   }
 
   #look(): void {
-    const { ttlMs } = this.#of.config
-    const isGone = this.#silentSince !== undefined && performance.now() - this.#silentSince >= ttlMs
-    if (isGone) this.#believeOwn()
+    this.#tell()
+    if (this.#isSilent('reading')) this.#believeOwn()
     else this.#lookAtOwn()
+  }
+
+  #tell(): void {
+    const both = ['reading', 'writing'] as const
+    const silent = both.find((what) => this.#isSilent(what))
+    if (silent === this.#troubled) return
+    this.#troubled = silent
+    this.#of.trouble(silent && `${SILENT[silent]}${this.#why[silent]}`)
   }
 
   /** What others said may be over: their leases are as long. */
   #believeOwn(): void {
-    if (!this.#troubled) {
-      this.#troubled = true
-      this.#of.trouble(
-        `what other directors say of servers is not known, this one believes its own checks: ${this.#why}`,
-      )
-    }
     if (this.#keys === undefined) return
     for (const key of this.#keys.keys()) {
       const read = this.#read(key)
@@ -205,13 +247,20 @@ export class SharedVerdicts {
     if (!this.#judgeBlind()) this.#allAgain()
   }
 
-  /** Whether etcd has what was written there. */
+  /** Whether etcd has what was written there. What it has tells of it a little later: once is not enough. */
   #lookAtOwn(): void {
-    if (this.#keys === undefined || !this.#publisher.isWritten) return
+    if (this.#keys === undefined) return
     const { name, config, warn } = this.#of
     for (const [server, word] of this.#publisher.words) {
       const found = this.#keys.get(`${config.prefix}${server}/${name}`)
-      if (found === word) continue
+      if (found === word || !this.#publisher.isWritten(server)) {
+        this.#strange.delete(server)
+        continue
+      }
+      const isAgain = this.#strange.has(server) && this.#strange.get(server) === found
+      this.#strange.set(server, found)
+      if (!isAgain) continue
+      this.#strange.delete(server)
       this.#publisher.again(server)
       if (found === undefined || this.#warnedOfName) continue
       this.#warnedOfName = true

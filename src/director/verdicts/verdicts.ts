@@ -1,5 +1,7 @@
 // Shared verdicts as the file says, also after a reload: without them each verdict counts as it is.
+import { EtcdClient, type EtcdOptions } from '../../etcd/index.js'
 import type { Verdict } from '../../health/types.js'
+import type { VerdictsConfig } from '../config/fleet.js'
 import type { Config } from '../config/read.js'
 import { SharedVerdicts } from './shared.js'
 
@@ -15,6 +17,8 @@ export class Verdicts {
   readonly #of: VerdictsOf
   #digest: string | undefined
   #shared: SharedVerdicts | undefined
+  /** Of its own: it has less time than others have. */
+  #client: EtcdClient | undefined
 
   constructor(of: VerdictsOf) {
     this.#of = of
@@ -27,7 +31,8 @@ export class Verdicts {
     await this.close()
     this.#digest = digest
     if (verdicts !== undefined && etcd !== undefined) {
-      const { client } = etcd
+      const client = new EtcdClient(inTime(etcd.options, verdicts))
+      this.#client = client
       this.#shared = new SharedVerdicts({ ...this.#of, client, config: verdicts, name })
     }
     this.#of.again()
@@ -45,6 +50,15 @@ export class Verdicts {
     this.#digest = undefined
     await this.#shared?.close()
     this.#shared = undefined
+    this.#client?.close()
+    this.#client = undefined
     this.#of.trouble(undefined)
   }
+}
+
+/** Half of a lease for all endpoints together, so that it outlives one that hangs. */
+export function inTime(options: EtcdOptions, { ttlMs }: VerdictsConfig): EtcdOptions {
+  const { endpoints, timeoutMs = 5000 } = options
+  const most = Math.max(100, Math.floor(ttlMs / 2 / endpoints.length))
+  return { ...options, timeoutMs: Math.min(timeoutMs, most) }
 }

@@ -1,5 +1,8 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { PoolTarget } from '../../../../src/director/pool-target.js'
+import type { Word } from '../../../../src/director/verdicts/judge.js'
 import { SharedVerdicts } from '../../../../src/director/verdicts/shared.js'
+import { EtcdError } from '../../../../src/etcd/index.js'
 import type { Verdict } from '../../../../src/health/types.js'
 import { MemoryEtcd } from './memory-etcd.js'
 
@@ -10,19 +13,33 @@ const verdict = (healthy: boolean): Verdict => ({
   at: 0,
 })
 
-/** A director with its words, and what counts for it. */
-function director(etcd: MemoryEtcd, name: string, down = 2, ttlMs = 2000) {
+/**
+ * A director with its words, and what counts for it.
+ *
+ * @param change what its client of etcd does otherwise
+ */
+function director(
+  etcd: MemoryEtcd,
+  name: string,
+  down = 2,
+  ttlMs = 2000,
+  change: Partial<ReturnType<MemoryEtcd['client']>> = {},
+) {
   const own = new Map<string, Verdict>()
   const counts = new Map<string, Verdict>()
   const troubles: (string | undefined)[] = []
   const warnings: string[] = []
+  /** What has counted when others were heard. */
+  const turns: boolean[] = []
   const shared = new SharedVerdicts({
-    client: etcd.client(name) as never,
+    client: { ...etcd.client(name), ...change } as never,
     config: { prefix: 'v/', down, ttlMs },
     name,
     again: (pool, server) => {
       const key = `${pool}/${server}`
-      counts.set(key, shared.hear(pool, server, own.get(key)!))
+      const counted = shared.hear(pool, server, own.get(key)!)
+      counts.set(key, counted)
+      turns.push(counted.healthy)
     },
     trouble: (text) => troubles.push(text),
     warn: (text) => warnings.push(text),
@@ -39,6 +56,7 @@ function director(etcd: MemoryEtcd, name: string, down = 2, ttlMs = 2000) {
     reason: (server: string) => counts.get(`dns/${server}`)?.reason,
     troubles,
     warnings,
+    turns,
   }
 }
 
@@ -133,7 +151,7 @@ test('a compaction while it is cut off is no obstacle', async () => {
 
 test('many verdicts are few writes', async () => {
   const etcd = started()
-  const one = director(etcd, 'a')
+  const one = director(etcd, 'a', 2, 60_000)
   const servers = Array.from({ length: 1000 }, (_, index) => `s${index}`)
   for (const server of servers) one.say(server, true)
   await expect.poll(() => etcd.keys.size, { timeout: 10_000 }).toBe(1000)
@@ -152,16 +170,190 @@ test('what is not checked any more is taken away, and all of it at the end', asy
   expect(etcd.keys.size).toBe(0)
 })
 
-test('a word that somebody else has written in its name is put right, and told', async () => {
+/** Of s1; they see s2, and so are not blind. */
+const othersSay = (word: Word, ...names: string[]) =>
+  names.flatMap((name) => [
+    { key: `v/dns/s1/${name}`, value: word },
+    { key: `v/dns/s2/${name}`, value: 'up' },
+  ])
+
+/** Looks are driven by hand. */
+function looking(ttlMs = 2000) {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  return () => void vi.advanceTimersByTime(ttlMs / 5)
+}
+
+test('a word that somebody else has written in its name is put right at the second look, and told', async () => {
+  const look = looking()
   const etcd = started()
-  const one = director(etcd, 'a')
+  const one = director(etcd, 'a', 1)
   one.say('s1', true)
   await expect.poll(() => etcd.keys.size).toBe(1)
-  etcd.write([{ key: 'v/dns/s1/a', value: 'down' }])
-  await expect
-    .poll(() => one.warnings, { timeout: 10_000 })
-    .toEqual(['somebody else says of servers what a does: give each director a "name" of its own'])
+  etcd.write([{ key: 'v/dns/s1/a', value: 'down' }, ...othersSay('down', 'b')])
+  await expect.poll(() => one.is('s1')).toBe(false)
+  look()
+  expect(one.warnings).toEqual([])
+  look()
+  expect(one.warnings).toEqual([
+    'somebody else says of servers what a does: give each director a "name" of its own',
+  ])
   await expect.poll(() => etcd.keys.get('v/dns/s1/a')?.value).toBe('up')
+})
+
+test("a word that is being written, or has just changed, is nobody else's", async () => {
+  const look = looking()
+  const etcd = started()
+  const { commit } = etcd.client('a')
+  let waits = 0
+  let goOn = () => {}
+  const one = director(etcd, 'a', 1, 2000, {
+    commit: async (...args) => {
+      if (waits++ > 0) await new Promise<void>((resolve) => (goOn = resolve))
+      await commit(...args)
+    },
+  })
+  one.say('s1', true)
+  await expect.poll(() => etcd.keys.size).toBe(1)
+  etcd.write(othersSay('down', 'b'))
+  await expect.poll(() => one.is('s1')).toBe(false)
+  one.say('s1', false)
+  await expect.poll(() => waits).toBe(2)
+  for (let n = 0; n < 3; n++) look()
+  goOn()
+  await expect.poll(() => etcd.keys.get('v/dns/s1/a')?.value).toBe('down')
+  expect(one.warnings).toEqual([])
+})
+
+test('what its checks say is published, whoever is blind before and after', async () => {
+  const etcd = started()
+  const servers = ['s1', 's2', 's3']
+  etcd.write(servers.map((server) => ({ key: `v/dns/${server}/b`, value: 'up' })))
+  const told = new Map<string, boolean>()
+  const pool = {
+    members: () => servers.map((key) => ({ key })),
+    report: async ({ key }: { key: string }, { healthy }: Verdict) => void told.set(key, healthy),
+  }
+  const warnings: string[] = []
+  const shared: SharedVerdicts = new SharedVerdicts({
+    client: etcd.client('a') as never,
+    config: { prefix: 'v/', down: 1, ttlMs: 60_000 },
+    name: 'a',
+    again: (_, server) => target.again(server),
+    trouble: () => {},
+    warn: (text) => warnings.push(text),
+  })
+  onTestFinished(() => shared.close())
+  const target = new PoolTarget(
+    () => pool as never,
+    () => true,
+    {
+      judge: (server, one) => shared.hear('dns', server, one),
+      forget: () => {},
+      reported: () => {},
+    },
+  )
+  const say = (healthy: boolean) =>
+    Promise.all(servers.map((key) => target.report({ key } as never, verdict(healthy))))
+  const published = () => servers.map((server) => etcd.keys.get(`v/dns/${server}/a`)?.value)
+  await say(false)
+  await expect.poll(published).toEqual(['down', 'down', 'down'])
+  await expect.poll(() => warnings).toHaveLength(1)
+  for (const healthy of [true, false, true]) {
+    await say(healthy)
+    await expect.poll(published).toEqual(Array(3).fill(healthy ? 'up' : 'down'))
+    expect([...told.values()]).toEqual([true, true, true])
+  }
+})
+
+test('who may read but not write goes on believing the others, and says that it is not heard', async () => {
+  const etcd = started()
+  etcd.write(othersSay('up', 'b', 'c'))
+  const refused = async () => {
+    throw new EtcdError('ERR_ETCD_REFUSED', 'mvcc: database space exceeded')
+  }
+  const one = director(etcd, 'a', 2, 300, { commit: refused })
+  one.say('s1', false)
+  await expect.poll(() => one.is('s1')).toBe(true)
+  await expect
+    .poll(() => one.troubles)
+    .toEqual([
+      'what this director says of servers does not reach the others: mvcc: database space exceeded',
+    ])
+  expect(one.turns).not.toContain(false)
+})
+
+test('who may write but not read says so', async () => {
+  const one = director(started(), 'a', 2, 300, {
+    range: async () => {
+      throw new EtcdError('ERR_ETCD_PERMISSION', 'permission denied')
+    },
+  })
+  await expect
+    .poll(() => one.troubles)
+    .toEqual([
+      'what other directors say of servers is not known, this one believes its own checks: permission denied',
+    ])
+})
+
+test.each(['fails', 'is silent'])(
+  'who could read and cannot any more believes itself after ttl, though writing goes on: the watch %s',
+  async (how) => {
+    const etcd = started()
+    etcd.write(othersSay('down', 'b', 'c'))
+    const { range } = etcd.client('a')
+    let isReadable = true
+    let breakOff = () => {}
+    const one = director(etcd, 'a', 2, 300, {
+      range: async (...args) => {
+        if (isReadable) return range(...args)
+        throw new EtcdError('ERR_ETCD_UNAVAILABLE', 'no answer')
+      },
+      async *watch(_, { signal }) {
+        await new Promise<void>((resolve) => {
+          breakOff = resolve
+          signal?.addEventListener('abort', () => resolve())
+        })
+        if (!signal?.aborted) throw new EtcdError('ERR_ETCD_BROKEN', 'the connection was closed')
+      },
+    })
+    one.say('s1', true)
+    await expect.poll(() => one.is('s1')).toBe(false)
+    isReadable = false
+    if (how === 'fails') breakOff()
+    await expect.poll(() => one.is('s1')).toBe(true)
+    expect(one.troubles).toEqual([expect.stringMatching(/believes its own checks: (no|the conn)/)])
+    isReadable = true
+    await expect.poll(() => one.is('s1'), { timeout: 10_000 }).toBe(false)
+    expect(one.troubles.at(-1)).toBe(undefined)
+  },
+)
+
+test('calls that do not end are silence too', async () => {
+  const etcd = started()
+  const { range, keepAlive } = etcd.client('a')
+  let hangs = false
+  const unlessHanging =
+    <A extends [unknown, { readonly signal?: AbortSignal | undefined }?], T>(
+      call: (...args: A) => Promise<T>,
+    ) =>
+    (...args: A) =>
+      hangs
+        ? new Promise<never>((_, reject) => {
+            args[1]?.signal?.addEventListener('abort', () => reject(new Error('it was ended')))
+          })
+        : call(...args)
+  const one = director(etcd, 'a', 1, 300, {
+    range: unlessHanging(range),
+    keepAlive: unlessHanging(keepAlive),
+  })
+  one.say('s1', true)
+  await expect.poll(() => etcd.keys.size).toBe(1)
+  etcd.write(othersSay('down', 'b'))
+  await expect.poll(() => one.is('s1')).toBe(false)
+  hangs = true
+  await expect.poll(() => one.troubles).toEqual([expect.stringMatching(/believes its own checks/)])
+  await expect.poll(() => one.is('s1')).toBe(true)
 })
 
 test('what is no word says nothing', async () => {
