@@ -48,7 +48,7 @@ export class SharedVerdicts {
   #isHearing = false
   /** When etcd has last answered, of a clock that nobody sets. Belief in the others depends on the reading alone. */
   readonly #answeredAt = { reading: performance.now(), writing: performance.now() }
-  readonly #why = { reading: 'it has not answered yet', writing: 'it has not answered yet' }
+  readonly #why = { reading: 'it does not answer', writing: 'it does not answer' }
   #troubled: Silent | undefined
   #blind: ReadonlySet<string> = new Set()
   /** What etcd has in place of this director's own words, since the last look. */
@@ -216,22 +216,31 @@ export class SharedVerdicts {
     if (this.#troubled !== undefined) this.#tell()
   }
 
-  #isSilent(what: Silent): boolean {
-    return performance.now() - this.#answeredAt[what] >= this.#of.config.ttlMs
+  /** Milliseconds. */
+  #silentFor(what: Silent): number {
+    return performance.now() - this.#answeredAt[what]
   }
 
   #look(): void {
     this.#tell()
-    if (this.#isSilent('reading')) this.#believeOwn()
+    if (this.#silentFor('reading') >= this.#of.config.ttlMs) this.#believeOwn()
     else this.#lookAtOwn()
   }
 
   #tell(): void {
-    const both = ['reading', 'writing'] as const
-    const silent = both.find((what) => this.#isSilent(what))
+    const silent = this.#silent()
     if (silent === this.#troubled) return
     this.#troubled = silent
     this.#of.trouble(silent && `${SILENT[silent]}${this.#why[silent]}`)
+  }
+
+  #silent(): Silent | undefined {
+    const { ttlMs } = this.#of.config
+    const reading = this.#silentFor('reading')
+    if (reading >= ttlMs) return 'reading'
+    if (this.#silentFor('writing') < ttlMs) return undefined
+    // Where reading is late as well, etcd is away, and that is about to be told.
+    return reading < ttlMs / 2 ? 'writing' : this.#troubled
   }
 
   /** What others said may be over: their leases are as long. */

@@ -331,10 +331,11 @@ test.each(['fails', 'is silent'])(
 
 test('calls that do not end are silence too', async () => {
   const etcd = started()
+  etcd.write(othersSay('down', 'b'))
   const { range, keepAlive } = etcd.client('a')
   let hangs = false
   const unlessHanging =
-    <A extends [unknown, { readonly signal?: AbortSignal | undefined }?], T>(
+    <A extends [string, { readonly signal?: AbortSignal | undefined }?], T>(
       call: (...args: A) => Promise<T>,
     ) =>
     (...args: A) =>
@@ -346,10 +347,11 @@ test('calls that do not end are silence too', async () => {
   const one = director(etcd, 'a', 1, 300, {
     range: unlessHanging(range),
     keepAlive: unlessHanging(keepAlive),
+    async *watch(_, { signal }) {
+      await new Promise((resolve) => signal?.addEventListener('abort', resolve))
+    },
   })
   one.say('s1', true)
-  await expect.poll(() => etcd.keys.size).toBe(1)
-  etcd.write(othersSay('down', 'b'))
   await expect.poll(() => one.is('s1')).toBe(false)
   hangs = true
   await expect.poll(() => one.troubles).toEqual([expect.stringMatching(/believes its own checks/)])
