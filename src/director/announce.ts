@@ -40,12 +40,19 @@ const MOST_AT_ONCE = 8
 
 const slots = new Slots(MOST_AT_ONCE)
 
+/** What another one of the same pool leaves to its heir. */
+interface Before {
+  /** Resolves when its program does not run any more. */
+  readonly ended: Promise<void>
+  readonly withdrawnAt: number
+}
+
 export class Announcement {
   readonly #of: AnnouncementOf
   #wanted: AnnounceWord | undefined
   #done: { readonly word: AnnounceWord; readonly at: number } | undefined
   /** When it was last withdrawn, of a clock that nobody sets. */
-  #withdrawnAt = Number.NEGATIVE_INFINITY
+  #withdrawnAt: number
   #trouble: string | undefined
   #running: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -54,9 +61,10 @@ export class Announcement {
   /** Whoever had these addresses before is to be done with them. */
   readonly #before: Promise<void>
 
-  constructor(of: AnnouncementOf, before: Promise<void> = Promise.resolve()) {
+  constructor(of: AnnouncementOf, before?: Before) {
     this.#of = of
-    this.#before = before
+    this.#before = before?.ended ?? Promise.resolve()
+    this.#withdrawnAt = before?.withdrawnAt ?? Number.NEGATIVE_INFINITY
   }
 
   get addresses(): readonly string[] {
@@ -65,6 +73,10 @@ export class Announcement {
 
   get digest(): string {
     return this.#of.config.digest
+  }
+
+  get withdrawnAt(): number {
+    return this.#withdrawnAt
   }
 
   get state(): AnnounceState {
@@ -84,13 +96,27 @@ export class Announcement {
     this.#next()
   }
 
+  /** Has it withdrawn, and resolves when that is done, but after so many milliseconds at the latest. */
+  async withdraw(withinMs: number): Promise<void> {
+    this.want('withdraw')
+    const late = new AbortController()
+    const end = performance.now() + withinMs
+    const isDone = () => this.#done?.word === 'withdraw' || this.#wanted !== 'withdraw'
+    // What runs may be another word yet, or fail.
+    for (let left = withinMs; !isDone() && left > 0; left = end - performance.now()) {
+      const time = pause(left, late.signal)
+      await (this.#running === undefined ? time : Promise.race([this.#running, time]))
+    }
+    late.abort()
+  }
+
   /**
    * Resolves when the program does not run any more. It is not called again.
    *
-   * @param withdraw the addresses are withdrawn first
+   * @param withdraw these addresses are withdrawn first: some that the pool has no more, or all of them. Default: none
    * @throws Error (rejects) they could not be withdrawn
    */
-  close(withdraw: boolean): Promise<void> {
+  close(withdraw?: readonly string[]): Promise<void> {
     this.#closing ??= this.#close(withdraw)
     return this.#closing
   }
@@ -147,8 +173,8 @@ export class Announcement {
     }
   }
 
-  async #call(word: AnnounceWord): Promise<void> {
-    const { config, pool, addresses, tell } = this.#of
+  async #call(word: AnnounceWord, addresses = this.#of.addresses): Promise<void> {
+    const { config, pool, tell } = this.#of
     const before = this.#done
     // Until it has ended well, nobody knows how far it came.
     if (before?.word !== word) this.#done = undefined
@@ -184,13 +210,13 @@ export class Announcement {
     tell('warning', `${pool}: ${text}`)
   }
 
-  async #close(withdraw: boolean): Promise<void> {
+  async #close(withdraw: readonly string[] | undefined): Promise<void> {
     clearTimeout(this.#timer)
     await this.#running
     await this.#before
-    for (let left = LAST_TRIES; withdraw && this.#done?.word !== 'withdraw'; ) {
+    for (let left = LAST_TRIES; withdraw !== undefined && this.#done?.word !== 'withdraw'; ) {
       try {
-        await this.#call('withdraw')
+        await slots.run(() => this.#call('withdraw', withdraw))
       } catch (error) {
         if (--left === 0) throw error
         await pause(RETRY.firstMs, undefined, true)

@@ -45,6 +45,8 @@ export interface ServerCheck {
 const RETRY = { firstMs: 1000, maxMs: 30_000 }
 /** After so long whoever has had no verdict counts as down, for the announcing of the pool's addresses. */
 const UNDECIDED_MS = 30_000
+/** So long services wait at most until nobody is sent to them any more. */
+const WITHDRAWAL_MS = 1000
 
 export class ManagedPool {
   readonly #of: PoolsOf
@@ -156,7 +158,10 @@ export class ManagedPool {
 
   /** One that is being opened becomes it then. What the kernel refuses is an `error` of the pool's, and tried again. */
   async become(role: PoolRole): Promise<void> {
-    if (role === 'standby' && this.#isKnown) this.#know()
+    // Nobody is sent here any more, then the services go; but whoever takes over waits for them.
+    if (role === 'standby' && this.#isKnown) await this.#announcement?.withdraw(WITHDRAWAL_MS)
+    // Meanwhile another word may have come.
+    if (role !== this.#of.role()) return
     await this.#pool?.become(role).catch(() => {})
     if (role === 'active' && this.#isKnown) this.#know()
   }
@@ -197,12 +202,8 @@ export class ManagedPool {
   }
 
   /** Has its addresses withdrawn, for good; what the kernel holds stays. Never rejects. */
-  async unannounce(): Promise<void> {
-    await this.#announcement?.close(true).catch((error: unknown) => {
-      const { name: pool } = this.#config
-      const text = `the addresses of pool ${pool} were not withdrawn: ${messageOf(error)}`
-      this.#of.events.publish({ event: 'error', pool, text })
-    })
+  unannounce(): Promise<void> {
+    return this.#endAnnouncement(this.#announcement?.addresses)
   }
 
   async close(options: { readonly withdraw: boolean }): Promise<void> {
@@ -212,7 +213,7 @@ export class ManagedPool {
     this.#source?.end.abort()
     // Whoever comes by the addresses has to find the services.
     if (options.withdraw) await this.unannounce()
-    else await this.#announcement?.close(false)
+    else await this.#announcement?.close()
     await this.#attempt
     await Promise.all([...this.#checking.values()].map(({ checker }) => checker.stop()))
     for (const { target } of this.#checking.values()) target.end()
@@ -340,10 +341,10 @@ export class ManagedPool {
       }
       this.#of.events.hear(pool)
       this.#pool = pool
+      this.#isKnown = false
       void this.become(this.#of.role())
       this.#forget = pool.onMembers(() => this.#membersChanged())
       pool.on('quorum', ({ after }) => this.#announceAs(after))
-      this.#isKnown = false
       clearTimeout(this.#undecided)
       this.#undecided = setTimeout(() => this.#know(), UNDECIDED_MS).unref()
       this.#trouble = undefined
@@ -431,9 +432,9 @@ export class ManagedPool {
     const before = this.#announcement
     const isSame = before?.digest === config?.digest
     if (isSame && String(before?.addresses) === String(addresses)) return
-    const left = before?.addresses.some((one) => !addresses.includes(one)) ?? false
-    // What is taken out of the file stays as it is, addresses that the pool does not have any more do not.
-    const gone = left ? this.unannounce() : before?.close(false)
+    // Addresses that the pool does not have any more go, by themselves; the others stay as they are.
+    const left = before?.addresses.filter((one) => !addresses.includes(one)) ?? []
+    const ended = this.#endAnnouncement(left.length > 0 ? left : undefined)
     this.#announcement =
       config &&
       new Announcement(
@@ -443,9 +444,18 @@ export class ManagedPool {
           addresses,
           tell: (event, text, data) => this.#of.events.publish({ event, pool, text, data }),
         },
-        gone,
+        before && { ended, withdrawnAt: before.withdrawnAt },
       )
     if (this.#pool !== undefined) this.#announceAs(this.#isQuorate)
+  }
+
+  /** Never rejects. @param withdraw these addresses are withdrawn first */
+  async #endAnnouncement(withdraw: readonly string[] | undefined): Promise<void> {
+    await this.#announcement?.close(withdraw).catch((error: unknown) => {
+      const { name: pool } = this.#config
+      const text = `the addresses of pool ${pool} were not withdrawn: ${messageOf(error)}`
+      this.#of.events.publish({ event: 'error', pool, text })
+    })
   }
 
   /** @param quorate as the kernel has it */

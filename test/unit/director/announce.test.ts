@@ -2,6 +2,7 @@ import { appendFileSync, chmodSync, existsSync, readFileSync, rmSync, writeFileS
 import { createServer, type Server } from 'node:net'
 import path from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { Announcement } from '../../../src/director/announce.js'
 import { readConfig } from '../../../src/director/index.js'
 import { direct, folder } from './directed.js'
 
@@ -21,6 +22,7 @@ echo "$1 $2 $IPVS_POOL $IPVS_ADDRESSES" >> ${at('calls')}
     existsSync(at('calls')) ? readFileSync(at('calls'), 'utf8').split('\n').filter(Boolean) : []
   return {
     program: at('route'),
+    lines,
     /** Calls that have ended well. */
     done: () => lines().filter((line) => !line.startsWith('begin')),
     begun: () => lines().filter((line) => line.startsWith('begin')),
@@ -215,6 +217,88 @@ test('an address that a pool has no more is withdrawn before the new one is anno
   await expect
     .poll(done)
     .toEqual([said('announce'), said('withdraw'), 'word announce web 192.0.2.90'])
+})
+
+test('where one of two addresses leaves only that one is withdrawn', async () => {
+  const { program, done } = route()
+  const text = unchecked(program)
+  const two = text.replace("['tcp/192.0.2.80:80']", "['tcp/192.0.2.80:80', 'tcp/192.0.2.81:80']")
+  const { director, reload } = await direct(two)
+  await expect.poll(() => director.state().pools[0]!.announce?.done).toBe('announce')
+  await reload(text)
+  await expect.poll(done).toHaveLength(3)
+  expect(done().slice(1)).toEqual(['word withdraw web 192.0.2.81', said('announce')])
+})
+
+test('other addresses are held as those before were', async () => {
+  const { program, done } = route()
+  const text = unchecked(program).replace('word]', 'word], hold: 1h')
+  const { director, reload } = await direct(text)
+  await expect.poll(done).toEqual([said('announce')])
+  await director.set('web/10.1.0.1', { admin: 'maintenance' })
+  await expect.poll(() => director.state().pools[0]!.announce?.done).toBe('withdraw')
+  await director.set('web/10.1.0.1', { admin: 'ready' })
+  await reload(text.replace('192.0.2.80', '192.0.2.90'))
+  const { announce } = director.state().pools[0]!
+  expect(announce!.wanted).toBe('announce')
+  expect(announce!.heldUntil! - Date.now()).toBeGreaterThan(3_000_000)
+  expect(done()).toEqual([said('announce'), said('withdraw')])
+})
+
+test('another port does not withdraw: what a check knows is news to the pool that opens then', async () => {
+  const { program, done } = route()
+  const { port } = await listen()
+  const { director, reload } = await direct(file(program, port, ', hold: 1h'))
+  await expect.poll(() => director.state().pools[0]!.announce?.done).toBe('announce')
+  await reload(file(program, port, ', hold: 1h').replace('.80:443', '.80:8443'))
+  await expect.poll(() => director.state().pools[0]!.quorum).toBe(true)
+  expect(done()).toEqual(['word announce web 192.0.2.80 192.0.2.81'])
+  expect(director.state().pools[0]!.announce).toMatchObject({ wanted: 'announce' })
+})
+
+test('a standby has its route withdrawn before its services go', async () => {
+  const { program, done, set } = route()
+  const { director, kernel, sent } = await direct(
+    `role: { standby: withdraw }\n${unchecked(program)}`,
+  )
+  await director.become('active')
+  await expect.poll(() => director.state().pools[0]!.announce?.done).toBe('announce')
+  set('busy', true)
+  sent.length = 0
+  const standby = director.become('standby')
+  await expect.poll(() => director.state().pools[0]!.announce?.wanted).toBe('withdraw')
+  expect(sent).toEqual([])
+  set('busy', false)
+  await standby
+  expect(done().at(-1)).toBe(said('withdraw'))
+  expect(kernel.rules()).toBe('')
+})
+
+test('a route that does not go holds no standby up', async () => {
+  const { program, set } = route()
+  const { director, kernel } = await direct(`role: { standby: withdraw }\n${unchecked(program)}`)
+  await director.become('active')
+  await expect.poll(() => director.state().pools[0]!.announce?.done).toBe('announce')
+  set('broken', true)
+  await director.become('standby')
+  expect(kernel.rules()).toBe('')
+})
+
+test('at the end there are eight programs at a time too', async () => {
+  const { program, begun, lines, set } = route()
+  set('busy', true)
+  const all = Array.from({ length: 12 }, (_, at) => {
+    const config = { exec: [program, 'word'], timeoutMs: 60_000, holdMs: 0, digest: '' }
+    return new Announcement({ config, pool: `p${at}`, addresses: ['192.0.2.80'], tell: () => {} })
+  })
+  const ends = all.map((one) => one.close(['192.0.2.80']))
+  await expect.poll(() => begun().length).toBeGreaterThanOrEqual(8)
+  set('busy', false)
+  await Promise.all(ends)
+  let running = 0
+  const counts = lines().map((line) => (running += line.startsWith('begin') ? 1 : -1))
+  expect(Math.max(...counts)).toBe(8)
+  expect(counts).toHaveLength(24)
 })
 
 test('a reload that changes nothing of it calls nobody', async () => {
