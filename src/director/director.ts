@@ -1,4 +1,5 @@
 // Director: pools, checks, sources and what was done by hand, as a file says, and kept so.
+import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { stay } from '../abort.js'
 import { Ipvs } from '../client.js'
@@ -60,6 +61,7 @@ export class Director
   readonly #verdicts: Verdicts
   readonly #pools = new Map<string, ManagedPool>()
   readonly #startedAt = Date.now()
+  readonly #instance = randomUUID()
   readonly #troubles = new Map<string, string>()
   readonly #orphans: Orphans
   #config: Config
@@ -106,7 +108,9 @@ export class Director
     })
     this.#peers = new Peers({
       role: () => this.#roles.state,
+      instance: this.#instance,
       twoActive: (text) => this.#trouble('peers', text, 'no other director is active any more'),
+      warn: (text) => this.#events.publish({ event: 'warning', text }),
     })
     this.#verdicts = new Verdicts({
       again: (pool, server) => {
@@ -317,6 +321,7 @@ export class Director
       time: Date.now(),
       startedAt: this.#startedAt,
       pid: process.pid,
+      instance: this.#instance,
       name: this.#config.name,
       file: this.#config.file,
       ready: this.#ready,

@@ -15,8 +15,11 @@ export interface OwnRole {
 export interface PeersOf {
   /** Of this director. `undefined`: it has none. */
   readonly role: () => OwnRole | undefined
-  /** A peer is active too; `undefined`: no more. */
+  /** Names this process among all: another one after each start. */
+  readonly instance: string
+  /** A peer is active too, or that is not known any more; `undefined`: it is known that none is. */
   readonly twoActive: (text: string | undefined) => void
+  readonly warn: (text: string) => void
 }
 
 const LOOK_MS = 2000
@@ -25,21 +28,35 @@ const HEALTH = { timeoutMs: 2000, mostBytes: 4096 }
 const STATE = { timeoutMs: 10_000, mostBytes: 64 * 1024 * 1024 }
 /** At a takeover both are active for a moment: so often in a row it is seen before it is told. */
 const LOOKS = 2
+/** Whoever was active beside us and is silent for so long may have ended, or be cut off. */
+const SILENT_MS = 10_000
 const ROLES = ['active', 'standby'] as const
 const HEALTHS = ['up', 'down', 'unknown'] as const
 
 /** What a peer's `/healthz` says. */
 interface Seen {
-  readonly name?: string | undefined
+  readonly instance?: string | undefined
   readonly role?: 'active' | 'standby' | undefined
+}
+
+/** A peer that was seen active beside us. */
+interface Rival {
+  /** So often in a row. */
+  readonly times: number
+  /** When it was seen so last, of a clock that nobody sets. */
+  readonly at: number
+  /** It does not answer any more. */
+  readonly isSilent?: boolean
 }
 
 export class Peers {
   readonly #of: PeersOf
   #peers: readonly PeerConfig[] = []
   #end = new AbortController()
-  /** How often in a row each was seen active beside us, by address. */
-  readonly #active = new Map<string, number>()
+  /** By address. */
+  readonly #rivals = new Map<string, Rival>()
+  /** Addresses that are this director's own. */
+  readonly #own = new Set<string>()
   #text: string | undefined
 
   constructor(of: PeersOf) {
@@ -58,37 +75,69 @@ export class Peers {
   close(): void {
     this.#end.abort()
     this.#peers = []
-    this.#active.clear()
+    this.#rivals.clear()
+    this.#own.clear()
     this.#judge()
   }
 
   /** What each of them says of its servers, or why it says nothing. Never rejects. */
-  ask(): Promise<FleetAnswer[]> {
-    return Promise.all(this.#peers.map(askPeer))
+  async ask(): Promise<FleetAnswer[]> {
+    const { instance } = this.#of
+    const answers = await Promise.all(this.#peers.map((peer) => askPeer(peer, instance)))
+    return answers.filter((answer) => answer !== undefined)
   }
 
   async #follow(peer: PeerConfig, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const asked = Date.now()
-      const seen = await askHealth(peer, signal).catch((): Seen => ({}))
+      const before = this.#of.role()
+      const seen = await askHealth(peer, signal).catch(() => undefined)
       if (signal.aborted) return
       const own = this.#of.role()
-      // An answer that is older than our own role says nothing of now.
-      const both = own?.role === 'active' && seen.role === 'active' && own.since <= asked
-      const times = both ? (this.#active.get(peer.url) ?? 0) + 1 : 0
-      if (times === 0) this.#active.delete(peer.url)
-      else this.#active.set(peer.url, times)
+      const isSelf = seen?.instance === this.#of.instance
+      if (isSelf) this.#isOwn(peer.url)
+      // What was asked before the present role began says nothing of now.
+      const isSame = own?.role === before?.role && own?.since === before?.since
+      if (own?.role !== 'active' || isSelf) this.#rivals.delete(peer.url)
+      else if (seen === undefined) this.#isSilent(peer.url)
+      else if (seen.role === 'active' && isSame) this.#isActive(peer.url)
+      else this.#rivals.delete(peer.url)
       this.#judge()
       await pause(LOOK_MS * (0.9 + Math.random() / 5), signal)
     }
   }
 
+  #isActive(url: string): void {
+    const times = (this.#rivals.get(url)?.times ?? 0) + 1
+    this.#rivals.set(url, { times, at: performance.now() })
+  }
+
+  /** What it has said last counts, for a while. */
+  #isSilent(url: string): void {
+    const rival = this.#rivals.get(url)
+    if (rival === undefined || performance.now() - rival.at < SILENT_MS) return
+    if (rival.times < LOOKS) this.#rivals.delete(url)
+    else this.#rivals.set(url, { ...rival, isSilent: true })
+  }
+
+  #isOwn(url: string): void {
+    if (this.#own.has(url)) return
+    this.#own.add(url)
+    this.#of.warn(`peers: ${url} is this director itself, and is left out`)
+  }
+
   #judge(): void {
-    const urls = [...this.#active].filter(([, times]) => times >= LOOKS).map(([url]) => url)
-    const text =
-      urls.length === 0
-        ? undefined
-        : `active here, and at ${urls.join(', ')} too: the addresses are claimed twice. Look at the network between the directors, and at what gives them their roles`
+    const told = [...this.#rivals].filter(([, { times }]) => times >= LOOKS)
+    const urls = (isSilent: boolean) =>
+      told.filter(([, rival]) => (rival.isSilent ?? false) === isSilent).map(([url]) => url)
+    const active = urls(false)
+    const silent = urls(true)
+    const texts = [
+      active.length > 0 &&
+        `active here, and at ${active.join(', ')} too: the addresses are claimed twice. Look at the network between the directors, and at what gives them their roles`,
+      silent.length > 0 &&
+        `active here, and at ${silent.join(', ')} too when that answered last: whether it still is, is not known`,
+    ]
+    const text = texts.filter(Boolean).join('; ') || undefined
     if (text === this.#text) return
     this.#text = text
     this.#of.twoActive(text)
@@ -98,14 +147,19 @@ export class Peers {
 async function askHealth(peer: PeerConfig, signal: AbortSignal): Promise<Seen> {
   // 503 has a body too: one that is not healthy may be active all the same.
   const value = await get(peer, '/healthz', HEALTH, signal, [200, 503])
-  const { name, role } = fieldsOf(value, 'its answer')
-  return { name: isName(name) ? name : undefined, role: ROLES.find((one) => one === role) }
+  const { instance, role } = fieldsOf(value, 'its answer')
+  return {
+    instance: isName(instance) ? instance : undefined,
+    role: ROLES.find((one) => one === role),
+  }
 }
 
-async function askPeer(peer: PeerConfig): Promise<FleetAnswer> {
+/** `undefined`: it is the one that asks. */
+async function askPeer(peer: PeerConfig, own: string): Promise<FleetAnswer | undefined> {
   const { url } = peer
   try {
-    return readState(await get(peer, '/state', STATE, undefined, [200]), url)
+    const state = await get(peer, '/state', STATE, undefined, [200])
+    return fieldsOf(state, 'its state').instance === own ? undefined : readState(state, url)
   } catch (error) {
     return { director: { name: new URL(url).host, url, error: messageOf(error) } }
   }

@@ -83,6 +83,8 @@ export interface DirectorState {
   /** Milliseconds since the epoch. */
   readonly startedAt: number
   readonly pid: number
+  /** Names this process among all: another one after each start. */
+  readonly instance: string
   /** Of this director, among others. */
   readonly name: string
   readonly file: string

@@ -230,9 +230,9 @@ class Service {
   }
 
   async #health(response: ServerResponse): Promise<void> {
-    const { healthy, name, role } = await this.#view.state()
+    const { healthy, name, instance, role } = await this.#view.state()
     const said = role === undefined ? {} : { role: role.role }
-    sendJson(response, healthy ? 200 : 503, { healthy, name, ...said })
+    sendJson(response, healthy ? 200 : 503, { healthy, name, instance, ...said })
   }
 
   async #readiness(request: IncomingMessage, response: ServerResponse): Promise<void> {

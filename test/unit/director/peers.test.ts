@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { readConfig, serveHttp } from '../../../src/director/index.js'
 import { type OwnRole, Peers } from '../../../src/director/peers.js'
 import { direct, twoPools } from './directed.js'
@@ -39,6 +39,8 @@ const state = (change: object = {}, server: object = row) => ({
   pools: [{ pool: 'dns', servers: [server] }],
   ...change,
 })
+
+const alone = { instance: 'own', warn: () => {} }
 
 test('one table of what all directors say, with what differs, and who does not answer', async () => {
   const second = await direct(`name: lb2\n${twoPools}`)
@@ -141,7 +143,7 @@ test.each<[string, () => Promise<string>, RegExp]>([
     /more than 67108864 bytes/,
   ],
 ])('%s is said of a peer', async (_, start, message) => {
-  const peers = new Peers({ role: () => undefined, twoActive: () => {} })
+  const peers = new Peers({ ...alone, role: () => undefined, twoActive: () => {} })
   peers.use([{ url: await start() }])
   onTestFinished(() => peers.close())
   const [answer] = await peers.ask()
@@ -159,7 +161,7 @@ test('two that are active are told of, not at first sight, and when it is over',
   })
   let own: OwnRole = { role: 'active', since: 0 }
   const told: (string | undefined)[] = []
-  const peers = new Peers({ role: () => own, twoActive: (text) => told.push(text) })
+  const peers = new Peers({ ...alone, role: () => own, twoActive: (text) => told.push(text) })
   peers.use([{ url }])
   onTestFinished(() => peers.close())
   await expect.poll(() => asked).toBe(1)
@@ -173,11 +175,81 @@ test('two that are active are told of, not at first sight, and when it is over',
   await expect.poll(() => told.at(-1), { timeout: 10_000 }).toBe(undefined)
 })
 
+/** Two that are active, and what was told of it. The looks are two seconds apart. */
+async function rivals(own: OwnRole) {
+  const answers = { silent: false, asked: 0 }
+  const url = await serve((_, response) => {
+    answers.asked++
+    if (answers.silent) response.destroy()
+    else response.end(JSON.stringify({ healthy: true, name: 'lb2', role: 'active' }))
+  })
+  const told: (string | undefined)[] = []
+  const peers = new Peers({ ...alone, role: () => own, twoActive: (text) => told.push(text) })
+  peers.use([{ url }])
+  onTestFinished(() => peers.close())
+  await expect
+    .poll(() => told, { timeout: 10_000 })
+    .toEqual([expect.stringContaining(`active here, and at ${url} too`)])
+  return { answers, told, url }
+}
+
+test('a clock that was set back since does not hide a second active one', async () => {
+  await rivals({ role: 'active', since: Date.now() + 3_600_000 })
+})
+
+test('who does not answer any more is not said to have given way', async () => {
+  vi.useFakeTimers({ toFake: ['performance'], now: 0 })
+  onTestFinished(() => void vi.useRealTimers())
+  const { answers, told, url } = await rivals({ role: 'active', since: 0 })
+  answers.silent = true
+  const { asked } = answers
+  await expect.poll(() => answers.asked, { timeout: 10_000 }).toBeGreaterThan(asked + 1)
+  expect(told).toHaveLength(1)
+  vi.advanceTimersByTime(10_000)
+  await expect
+    .poll(() => told.slice(1), { timeout: 10_000 })
+    .toEqual([
+      `active here, and at ${url} too when that answered last: whether it still is, is not known`,
+    ])
+})
+
+test('a director that has itself among its peers leaves itself out, and says so once', async () => {
+  const text = `name: lb1\nrole: {}\n${twoPools}`
+  const { director, events, reload } = await direct(text)
+  const http = await serveHttp(director, { host: '127.0.0.1', port: 0, hosts: [] })
+  onTestFinished(() => http.close())
+  const url = http.url.replace(/\/$/, '')
+  await director.become('active')
+  const ask = vi.spyOn(globalThis, 'fetch')
+  onTestFinished(() => ask.mockRestore())
+  await reload(`peers: ['${url}']\n${text}`)
+  await expect.poll(() => ask.mock.calls.length, { timeout: 20_000 }).toBeGreaterThan(3)
+  const warnings = events.filter(({ event }) => event === 'warning').map(({ text }) => text)
+  expect(warnings).toEqual([`peers: ${url} is this director itself, and is left out`])
+  const { directors, rows } = await director.fleet()
+  expect(directors).toHaveLength(1)
+  expect(rows[0]!.words).toHaveLength(1)
+})
+
+test('one of the same name is another one all the same', async () => {
+  const second = await direct(`name: lb1\n${twoPools}`)
+  const http = await serveHttp(second.director, { host: '127.0.0.1', port: 0, hosts: [] })
+  onTestFinished(() => http.close())
+  const { director } = await direct(
+    `name: lb1\npeers: ['${http.url.replace(/\/$/, '')}']\n${twoPools}`,
+  )
+  expect((await director.fleet()).directors).toHaveLength(2)
+})
+
 test('a director says its name and role where anybody may ask', async () => {
   const { director } = await direct(`name: lb1\n${twoPools}`)
   const http = await serveHttp(director, { host: '127.0.0.1', port: 0, hosts: [], token: 'x' })
   onTestFinished(() => http.close())
-  expect(await (await fetch(`${http.url}healthz`)).json()).toEqual({ healthy: true, name: 'lb1' })
+  expect(await (await fetch(`${http.url}healthz`)).json()).toEqual({
+    healthy: true,
+    name: 'lb1',
+    instance: director.state().instance,
+  })
 })
 
 test.each([

@@ -81,7 +81,7 @@ pools:
     const healthy = await ask(`${url}healthz`)
     expect([healthy.status, JSON.parse(healthy.body)]).toEqual([
       200,
-      { healthy: true, name: expect.any(String) },
+      { healthy: true, name: expect.any(String), instance: expect.any(String) },
     ])
     director.isHealthy = () => false
     await expect.poll(async () => (await ask(`${url}healthz`)).status).toBe(503)
@@ -237,6 +237,7 @@ describe('what it refuses', () => {
     expect(JSON.parse((await ask(`${other}healthz`)).body)).toEqual({
       healthy: true,
       name: expect.any(String),
+      instance: expect.any(String),
     })
   })
 })
