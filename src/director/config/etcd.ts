@@ -9,8 +9,8 @@ import { digestOf } from './values.js'
 export interface EtcdConfig {
   /** Nothing is opened before it is used. */
   readonly client: EtcdClient
-  /** What it was made of: for another one with a time limit of its own. */
-  readonly options: EtcdOptions
+  /** Another one, all of whose endpoints together have so many milliseconds for an answer. Whoever takes it closes it. */
+  readonly within: (ms: number) => EtcdClient
   /** Pools whose keys begin with it have one watch, all of them. Default: each has its own. */
   readonly together?: string | undefined
   /** Two with the same read the same. */
@@ -40,21 +40,27 @@ export function readEtcd(
     const rule = 'must be the beginning of keys up to a "/", such as ipvs/pools/'
     reader.add([...path, 'together'], `${rule}; received ${shown(together)}`)
   }
-  const made =
+  const options = fields && (translated.options as unknown as EtcdOptions)
+  const client =
     fields &&
     reader.check(
       translated,
       'options',
       (place) => [...path, ...place],
-      (given) => {
-        const options = given as unknown as EtcdOptions
-        return { client: new EtcdClient(options), options }
-      },
+      (given) => new EtcdClient(given as unknown as EtcdOptions),
       { ...ANYWHERE },
     )
   return {
-    ...(made ?? { client: new EtcdClient(ANYWHERE), options: ANYWHERE }),
+    client: client ?? new EtcdClient(ANYWHERE),
+    within: (ms) => new EtcdClient(inTime(options ?? ANYWHERE, ms)),
     ...(isFolder ? { together } : {}),
     digest,
   }
+}
+
+/** Shared among the endpoints, so that one that hangs leaves time for the others. */
+export function inTime(options: EtcdOptions, ms: number): EtcdOptions {
+  const { endpoints, timeoutMs = 5000 } = options
+  const most = Math.max(100, Math.floor(ms / endpoints.length))
+  return { ...options, timeoutMs: Math.min(timeoutMs, most) }
 }

@@ -1,7 +1,6 @@
 // Shared verdicts as the file says, also after a reload: without them each verdict counts as it is.
-import { EtcdClient, type EtcdOptions } from '../../etcd/index.js'
+import type { EtcdClient } from '../../etcd/index.js'
 import type { Verdict } from '../../health/types.js'
-import type { VerdictsConfig } from '../config/fleet.js'
 import type { Config } from '../config/read.js'
 import { SharedVerdicts } from './shared.js'
 
@@ -31,7 +30,8 @@ export class Verdicts {
     await this.close()
     this.#digest = digest
     if (verdicts !== undefined && etcd !== undefined) {
-      const client = new EtcdClient(inTime(etcd.options, verdicts))
+      // A lease outlives an endpoint that hangs.
+      const client = etcd.within(verdicts.ttlMs / 2)
       this.#client = client
       this.#shared = new SharedVerdicts({ ...this.#of, client, config: verdicts, name })
     }
@@ -54,11 +54,4 @@ export class Verdicts {
     this.#client = undefined
     this.#of.trouble(undefined)
   }
-}
-
-/** Half of a lease for all endpoints together, so that it outlives one that hangs. */
-export function inTime(options: EtcdOptions, { ttlMs }: VerdictsConfig): EtcdOptions {
-  const { endpoints, timeoutMs = 5000 } = options
-  const most = Math.max(100, Math.floor(ttlMs / 2 / endpoints.length))
-  return { ...options, timeoutMs: Math.min(timeoutMs, most) }
 }

@@ -31,7 +31,9 @@ pools:
 
 async function open(etcd: MemoryEtcd, name: string, ports: readonly [number, number]) {
   const read = await readConfig(text(name, ...ports))
-  const config = { ...read, etcd: { client: etcd.client(name) as never, digest: name } }
+  const ofMemory = { ...etcd.client(name), close: () => {} } as never
+  const within = () => ofMemory
+  const config = { ...read, etcd: { client: ofMemory, within, digest: name } }
   const kernel = new MemoryKernel()
   const client = await Ipvs.open({ kernel })
   const director = await Director.open(config, { client })
