@@ -5,6 +5,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { inTime } from '../../src/director/config/etcd.js'
 import { SharedVerdicts } from '../../src/director/verdicts/shared.js'
 import { EtcdClient, type EtcdOptions, followPrefix } from '../../src/etcd/index.js'
 import { etcdServers } from '../../src/index.js'
@@ -227,7 +228,8 @@ describe('etcd', () => {
       .poll(async () => (await etcd.range('verdicts/')).entries.length, { timeout: 10_000 })
       .toBe(6)
     all[0]!('s1', false)
-    expect(of('s1')).toEqual([true, true, true])
+    // What etcd has comes to them a moment later.
+    await expect.poll(() => of('s1')).toEqual([true, true, true])
     all[1]!('s1', false)
     await expect.poll(() => of('s1')).toEqual([false, false, false])
     await server.stop()
@@ -236,6 +238,40 @@ describe('etcd', () => {
     await server.start()
     await expect.poll(() => of('s1'), { timeout: 20_000 }).toEqual([false, false, false])
     await expect.poll(() => troubles.filter((text) => text === undefined)).toHaveLength(3)
+  })
+
+  it('hangs at one endpoint: verdicts go by way of the other one before the lease is over', async () => {
+    const near = await line(Number(new URL(origin).port))
+    const counts = new Map<string, boolean>()
+    const troubles: (string | undefined)[] = []
+    const said = { healthy: true, initial: false, reason: 'said', at: 0 }
+    const hear = (pool: string, where: string) =>
+      void counts.set(where, shared.hear(pool, where, said).healthy)
+    const shared: SharedVerdicts = new SharedVerdicts({
+      client: client(inTime({ endpoints: [near.origin, origin] }, 1000)),
+      config: { prefix: 'hanging/', down: 1, ttlMs: 2000 },
+      name: 'a',
+      again: hear,
+      trouble: (text) => troubles.push(text),
+      warn: () => {},
+    })
+    onTestFinished(() => shared.close())
+    hear('dns', 's1')
+    const etcd = client({ endpoints: [origin] })
+    const key = 'hanging/dns/s1/a'
+    const written = async () =>
+      (await etcd.range('hanging/')).entries.find((one) => one.key === key)
+    await expect.poll(written, { timeout: 10_000 }).toBeDefined()
+    const { modRevision } = (await written())!
+    near.hold()
+    await etcd.commit([
+      { key: 'hanging/dns/s1/b', value: 'down' },
+      { key: 'hanging/dns/s2/b', value: 'up' },
+    ])
+    await expect.poll(() => counts.get('s1'), { timeout: 10_000 }).toBe(false)
+    // It is still the one that was written at first: its lease was kept alive.
+    expect((await written())!.modRevision).toBe(modRevision)
+    expect(troubles).toEqual([])
   })
 
   it('is stopped, and comes back: the pool keeps its servers, and hears of what was missed', async () => {

@@ -53,6 +53,8 @@ export class SharedVerdicts {
   #blind: ReadonlySet<string> = new Set()
   /** What etcd has in place of this director's own words, since the last look. */
   readonly #strange = new Map<string, string | undefined>()
+  /** Servers whose own word etcd has told of since it has changed: a watch that hangs tells of none. */
+  readonly #toldOfOwn = new Set<string>()
   #warnedOfName = false
   readonly #watchdog: NodeJS.Timeout
   readonly #ended: Promise<unknown>
@@ -104,6 +106,7 @@ export class SharedVerdicts {
   #publish(key: string, word: Word | undefined): void {
     if (this.#publisher.get(key) === word) return
     this.#strange.delete(key)
+    this.#toldOfOwn.delete(key)
     this.#publisher.set(key, word)
   }
 
@@ -164,7 +167,11 @@ export class SharedVerdicts {
     const changed = new Set<string>()
     const take = (key: string, value: string | undefined) => {
       const read = this.#read(key)
-      if (read === undefined || read.director === this.#of.name) return
+      if (read === undefined) return
+      if (read.director === this.#of.name) {
+        this.#toldOfOwn.add(read.server)
+        return
+      }
       // A value that is none says nothing.
       this.#board.set(read.server, read.director, WORDS.get(value ?? ''))
       changed.add(read.server)
@@ -262,7 +269,8 @@ export class SharedVerdicts {
     const { name, config, warn } = this.#of
     for (const [server, word] of this.#publisher.words) {
       const found = this.#keys.get(`${config.prefix}${server}/${name}`)
-      if (found === word || !this.#publisher.isWritten(server)) {
+      const isKnown = this.#toldOfOwn.has(server) && this.#publisher.isWritten(server)
+      if (found === word || !isKnown) {
         this.#strange.delete(server)
         continue
       }

@@ -225,6 +225,32 @@ test("a word that is being written, or has just changed, is nobody else's", asyn
   expect(one.warnings).toEqual([])
 })
 
+test('a watch that tells nothing of a change is no reason to say so', async () => {
+  const look = looking()
+  const etcd = started()
+  etcd.write([{ key: 'v/dns/s1/a', value: 'up' }, ...othersSay('down', 'b')])
+  const { commit } = etcd.client('a')
+  let writes = 0
+  const one = director(etcd, 'a', 1, 2000, {
+    commit: async (...args) => {
+      await commit(...args)
+      writes++
+    },
+    async *watch(_, { signal }) {
+      await new Promise((resolve) => signal?.addEventListener('abort', resolve))
+    },
+  })
+  one.say('s1', true)
+  await expect.poll(() => one.is('s1')).toBe(false)
+  await expect.poll(() => writes).toBe(1)
+  one.say('s1', false)
+  await expect.poll(() => writes).toBe(2)
+  // Of what was written the publisher hears in the same turn, or the next.
+  await new Promise((resolve) => setImmediate(resolve))
+  for (let n = 0; n < 3; n++) look()
+  expect(one.warnings).toEqual([])
+})
+
 test('what its checks say is published, whoever is blind before and after', async () => {
   const etcd = started()
   const servers = ['s1', 's2', 's3']
