@@ -207,20 +207,20 @@ async function play(): Promise<Outcome> {
   say('etcd answers')
   await fill()
   const udp = [1, 2, 3].map((pool) => `${poolAddress(pool)}:${poolPort}`)
-  const farm = new Program(
-    'farm',
-    nodeCommand(here('farm'), [
+  const servers = new Program(
+    'servers',
+    nodeCommand(here('servers'), [
       JSON.stringify({ udp: [...udp, `${vip}:53`], tcp: dnsServers.map((one) => `${one}:53`) }),
     ]),
   )
-  programs.set('farm', farm)
+  programs.set('servers', servers)
   programs.set('router', startRouter())
   for (const name of directors) programs.set(`${name}-bird`, startBird(name))
   for (const name of directors) {
     kernels.set(name, await Ipvs.open({ netns: name }))
     startOne(name)
   }
-  await farm.ready
+  await servers.ready
   for (const name of directors) await until(() => isWhole(name), `${name} holds all pools`, 200)
   say('all three kernels hold all pools')
   await until(routeIs('10.0.0.1'), 'the route leads to d1', 100)

@@ -2,9 +2,9 @@
 //
 //   client 10.2.0.2 ── router .254 ─┐           ┌─ d1 .1   d2 .2   d3 .3   (IPVS, BIRD, a director each)
 //                                   ├─ switch ──┼─ etcd .10
-//   this program .100 ──────────────┘ 10.0.0.0  └─ farm .20   (10.1.0.0/16 and every virtual address are its own)
+//   this program .100 ──────────────┘ 10.0.0.0  └─ servers .20 (10.1.0.0/16 and every virtual address are its own)
 //
-// Direct routing: the farm answers the client itself, by way of the router. The router learns virtual addresses from the
+// Direct routing: that machine answers the client itself, by way of the router. The router learns virtual addresses from the
 // directors by BGP, but for a few that it sends to one of them whatever happens.
 import { ip, set } from '../../lab/network/namespaces.js'
 
@@ -16,7 +16,7 @@ export const addresses: Readonly<Record<DirectorName, string>> = {
   d2: '10.0.0.2',
   d3: '10.0.0.3',
 }
-const lan = { ...addresses, etcd: '10.0.0.10', farm: '10.0.0.20', router: '10.0.0.254' }
+const lan = { ...addresses, etcd: '10.0.0.10', servers: '10.0.0.20', router: '10.0.0.254' }
 export const etcdAddress = lan.etcd
 export const routerAddress = lan.router
 /** Clients by the thousand have addresses of this network. */
@@ -45,7 +45,7 @@ export async function buildNetwork(): Promise<void> {
     await ip(name, ['route add 10.1.0.0/16 dev eth0', 'route add local 192.0.2.0/24 dev lo'])
     await set(name, 'echo 1 >ip_forward; echo 0 >conf/all/send_redirects')
   }
-  await ip('farm', ['route add local 10.1.0.0/16 dev lo', 'route add local 192.0.2.0/24 dev lo'])
+  await ip('servers', ['route add local 10.1.0.0/16 dev lo', 'route add local 192.0.2.0/24 dev lo'])
   await ip('router', [
     'address add 10.2.0.1/24 dev eth1',
     'link set eth1 up',
