@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { kernelSuite } from '../../../lab/guest/suite.js'
 import { ns, setUp } from '../setup.js'
 import { bin, ipvs } from './command.js'
+import { json } from './schemas.js'
 
 const NOBODY = 65534
 /** Slow machines start a process slowly. */
@@ -123,7 +124,7 @@ pools:
     expect([ns.rules(), daemon()]).toEqual([twoPoolsHeld, 'master'])
     const told = say('role', 'INSTANCE', 'VI_1', 'BACKUP', '90', '--json')
     expect(told.status).toBe(0)
-    expect(JSON.parse(told.stdout)).toMatchObject({
+    expect(json('role', told.stdout)).toMatchObject({
       role: 'standby',
       reached: true,
       from: 'keepalived: INSTANCE VI_1 BACKUP 90',

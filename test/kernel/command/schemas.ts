@@ -63,7 +63,10 @@ const schemas = {
     { persistenceEngine: {} },
   ),
   import: object({
-    document: object({ pools: { type: 'object' } }, { netns: text, checks: { type: 'object' } }),
+    document: object(
+      { pools: { type: 'object' } },
+      { netns: text, checks: { type: 'object' }, role: { type: 'object' } },
+    ),
     notes: list(
       object({
         file: text,
@@ -73,7 +76,23 @@ const schemas = {
         advice: text,
       }),
     ),
+    vrrp: { type: 'string' },
   }),
+  role: object(
+    {
+      role: { enum: ['active', 'standby'] },
+      ...{ reached: { type: 'boolean' }, backupOnly: { type: 'boolean' } },
+      ...{ from: text, since: count },
+      sync: list(
+        object({
+          role: { enum: ['master', 'backup'] },
+          ...{ interface: text, group: text },
+          ...{ syncId: count, maxLength: count, port: count, ttl: count },
+        }),
+      ),
+    },
+    { trouble: text },
+  ),
   save: table,
   diff: object({
     ...{ source: text, lacks, changes: list(change) },

@@ -349,6 +349,35 @@ kernelSuite('the command', () => {
       expect(document.document.pools.dns.servers).toEqual(['10.1.0.1'])
     })
 
+    test('--vrrp is what stays with keepalived, with the FIFO by which the director hears of it', () => {
+      const input = `global_defs {
+  lvs_sync_daemon eth1 VI_1
+}
+vrrp_instance VI_1 {
+  virtual_router_id 51
+}
+virtual_server 192.0.2.53 53 {
+  protocol TCP
+${part('weight 3')}}
+`
+      expect(ipvs(['import', '-', '--vrrp'], { input })).toEqual({
+        status: 0,
+        stderr: '',
+        stdout: `global_defs {
+    vrrp_notify_fifo /run/keepalived/ipvs
+}
+vrrp_instance VI_1 {
+  virtual_router_id 51
+}
+`,
+      })
+      const { document } = json('import', ipvs(['import', '-', '--json'], { input }).stdout)
+      expect(document.role).toEqual({
+        follow: { fifo: '/run/keepalived/ipvs', instance: 'VI_1' },
+        sync: { interface: 'eth1', syncId: 51 },
+      })
+    })
+
     test('0 if all of it was carried over, and stdin will do', () => {
       const input = `virtual_server 192.0.2.53 53 {\n  protocol TCP\n${part('weight 3')}}\n`
       expect(ipvs(['import', '-'], { input })).toMatchObject({ status: 0, stderr: '' })
