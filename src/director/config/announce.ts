@@ -1,6 +1,6 @@
 // Who is told whether a pool's addresses are to be announced.
 import type { Path } from './mistakes.js'
-import { type Reader, shown } from './reader.js'
+import type { Reader } from './reader.js'
 import { digestOf } from './values.js'
 
 /** A program that announces and withdraws a pool's addresses, by a routing daemon say. */
@@ -29,18 +29,14 @@ export function readAnnounce(
   if (fields === undefined) return undefined
   reader.known(fields, path, KEYS)
   const { exec, timeout = '10s', hold = '0s', repeat } = fields
-  const isProgram =
-    Array.isArray(exec) && exec.length > 0 && exec.every((one) => typeof one === 'string' && one)
-  if (!isProgram) {
-    const rule = 'must be a list: a program and its arguments, such as [/etc/ipvs/route, dns]'
-    reader.add([...path, 'exec'], `${rule}; received ${shown(exec)}`)
-  }
+  const what = 'a list: a program and its arguments, such as [/etc/ipvs/route, dns]'
+  const program = reader.texts(exec, [...path, 'exec'], what)
   const timeoutMs = reader.duration(timeout, [...path, 'timeout'], 10, 3_600_000)
   const holdMs = reader.duration(hold, [...path, 'hold'], 0, 86_400_000)
   const repeatMs =
     repeat === undefined
       ? undefined
       : reader.duration(repeat, [...path, 'repeat'], 1000, 86_400_000)
-  if (!isProgram || timeoutMs === undefined || holdMs === undefined) return undefined
-  return { exec: exec as string[], timeoutMs, holdMs, repeatMs, digest: digestOf(fields) }
+  if (program === undefined || timeoutMs === undefined || holdMs === undefined) return undefined
+  return { exec: program, timeoutMs, holdMs, repeatMs, digest: digestOf(fields) }
 }

@@ -66,15 +66,15 @@ function readHook(value: unknown, path: Path, reader: Reader): HookConfig | unde
   if (fields === undefined) return undefined
   reader.known(fields, path, KEYS)
   const { on, servers, exec, post, timeout, perMinute = 60 } = fields
-  const events = texts(on, [...path, 'on'], 'a list such as [up, down]', reader) ?? []
+  const events = reader.texts(on, [...path, 'on'], 'a list such as [up, down]') ?? []
   const known = events.map((one, index) => reader.oneOf(one, [...path, 'on', index], EVENTS))
   if (servers !== undefined)
-    texts(servers, [...path, 'servers'], "a list such as ['10.1.0.1']", reader)
+    reader.texts(servers, [...path, 'servers'], "a list such as ['10.1.0.1']")
   if ((exec === undefined) === (post === undefined)) {
     reader.add(path, 'must have either "exec" or "post"')
   }
   if (exec !== undefined)
-    texts(exec, [...path, 'exec'], 'a list: a program and its arguments', reader)
+    reader.texts(exec, [...path, 'exec'], 'a list: a program and its arguments')
   if (post !== undefined && !isWebAddress(post)) {
     reader.add([...path, 'post'], `must be an http: or https: address; received ${shown(post)}`)
   }
@@ -92,13 +92,6 @@ function readHook(value: unknown, path: Path, reader: Reader): HookConfig | unde
     perMinute: Number(perMinute),
     digest: digestOf(fields),
   }
-}
-
-function texts(value: unknown, path: Path, what: string, reader: Reader): string[] | undefined {
-  const isList = Array.isArray(value) && value.length > 0
-  if (isList && value.every((one) => typeof one === 'string' && one !== '')) return value
-  reader.add(path, `must be ${what}, not empty; received ${shown(value)}`)
-  return undefined
 }
 
 function isWebAddress(value: unknown): boolean {

@@ -72,6 +72,13 @@ export class Reader {
     return undefined
   }
 
+  texts(value: unknown, path: Path, what: string): string[] | undefined {
+    const isList = Array.isArray(value) && value.length > 0
+    if (isList && value.every((one) => typeof one === 'string' && one !== '')) return value
+    this.add(path, `must be ${what}, not empty; received ${shown(value)}`)
+    return undefined
+  }
+
   oneOf<T extends string>(value: unknown, path: Path, words: readonly T[]): T | undefined {
     const word = words.find((one) => one === value)
     if (word === undefined) {

@@ -81,16 +81,9 @@ function readFollow(value: unknown, path: Path, reader: Reader): RoleSource | un
     const file = reader.text(fields.file, [...path, 'file'], 'the path of a file')
     return file === undefined ? undefined : { file, intervalMs: ms ?? 200 }
   }
-  const { command } = fields
-  const isList = Array.isArray(command) && command.length > 0
-  if (isList && command.every((one) => typeof one === 'string' && one !== '')) {
-    return { command: command as string[], intervalMs: ms ?? 1000 }
-  }
-  reader.add(
-    [...path, 'command'],
-    `must be a list: a program and its arguments; received ${shown(command)}`,
-  )
-  return undefined
+  const what = 'a list: a program and its arguments'
+  const command = reader.texts(fields.command, [...path, 'command'], what)
+  return command === undefined ? undefined : { command, intervalMs: ms ?? 1000 }
 }
 
 function readFifo(fields: Fields, path: Path, reader: Reader): RoleSource | undefined {

@@ -77,10 +77,6 @@ export class RoleKeeper {
     this.#from = first.from
   }
 
-  get role(): PoolRole {
-    return this.#role
-  }
-
   /** What pools are told: a standby keeps its services, or has none. */
   get ofPools(): PoolRole {
     return this.#config.standby === 'withdraw' ? this.#role : 'active'
@@ -106,7 +102,7 @@ export class RoleKeeper {
       this.#since = Date.now()
       this.#of.publish('role', `the role is ${role}: ${from}`, { role, from })
     } else if (this.#phase === 'idle') return
-    await this.#start()
+    await this.start()
     if (this.#role === role && this.#failure !== undefined) throw new Error(this.#failure)
   }
 
@@ -114,7 +110,7 @@ export class RoleKeeper {
   async use(config: RoleConfig): Promise<void> {
     this.#clearsBackupOnly ||= this.#config.backupOnly === true && config.backupOnly === undefined
     this.#config = config
-    await this.#start()
+    await this.start()
   }
 
   /** Looks whether it is still so. Never rejects. */
@@ -131,12 +127,7 @@ export class RoleKeeper {
       'warning',
       `the sync daemons or backup_only were changed by somebody else: put right for ${this.#role}`,
     )
-    await this.#start()
-  }
-
-  /** Makes it so. Never rejects. */
-  start(): Promise<void> {
-    return this.#start()
+    await this.start()
   }
 
   /** The kernel stays as it is. */
@@ -163,7 +154,8 @@ export class RoleKeeper {
     })
   }
 
-  #start(): Promise<void> {
+  /** Makes it so. Never rejects. */
+  start(): Promise<void> {
     clearTimeout(this.#retry)
     if (this.#closed) return this.#work
     if (this.#phase !== 'working') {
@@ -207,7 +199,7 @@ export class RoleKeeper {
     if (this.#failure !== text) this.#of.publish('error', text)
     this.#failure = text
     if (this.#closed) return
-    this.#retry = setTimeout(() => void this.#start(), this.#backoff.next()).unref()
+    this.#retry = setTimeout(() => void this.start(), this.#backoff.next()).unref()
   }
 
   /** Who becomes active forwards first; who stands by forwards last. Each may be done again. */

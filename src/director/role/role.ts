@@ -2,6 +2,7 @@
 import { rangeError, typeError } from '../../errors.js'
 import type { PoolRole } from '../../pool/api.js'
 import { checkName } from '../../validate.js'
+import { addressesOf } from '../config/fronts.js'
 import type { Config } from '../config/read.js'
 import type { RoleConfig, RoleSource } from '../config/role.js'
 import { followFifo, type Heard } from './fifo.js'
@@ -69,12 +70,11 @@ export class Role {
     if (word !== undefined && 'role' in word) {
       return { role: word.role, from: `${nameOf(source!)}: ${word.word}` }
     }
-    const fronts = pools.flatMap(({ options }) => options.fronts)
     return firstRole({
       client: this.#of.client,
       config: role,
       services: pools.flatMap(({ services }) => services),
-      addresses: fronts.flatMap(({ address }) => (address === undefined ? [] : [address])),
+      addresses: addressesOf(pools.flatMap(({ options }) => options.fronts)),
       isHere: netns === undefined,
     })
   }
