@@ -27,6 +27,9 @@ const services = (kernel: MemoryKernel) =>
     .split('\n')
     .filter((line) => line.startsWith('-A'))
 
+/** A busy machine takes its time. */
+const eventually = <T>(look: () => T | Promise<T>) => vi.waitFor(look, { timeout: 60_000 })
+
 /** As keepalived writes: it waits for no reader. */
 function announce(fifo: string, lines: string): void {
   const fd = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK)
@@ -146,7 +149,7 @@ test('a reload keeps the role, and new pools are told it', async () => {
   // Another configuration of the role, or none.
   await director.become('standby')
   await reload(more)
-  await vi.waitFor(() => expect(services(kernel)).toHaveLength(4))
+  await eventually(() => expect(services(kernel)).toHaveLength(4))
   expect(director.role).toBeUndefined()
 })
 
@@ -154,16 +157,16 @@ test('a reload can bring a role, and another one', async () => {
   const { director, client, kernel, reload } = await direct(twoPools)
   await reload(withRole(`${SYNC}, standby: withdraw`))
   // It had the services: nobody takes them away for a new line in the file.
-  await vi.waitFor(() => expect(director.role).toMatchObject({ role: 'active', reached: true }))
+  await eventually(() => expect(director.role).toMatchObject({ role: 'active', reached: true }))
   expect(await daemons(client)).toEqual(['master'])
   expect(services(kernel)).toHaveLength(3)
   await director.become('standby')
   expect(kernel.rules()).toBe('')
   await reload(withRole('sync: { interface: eth0, syncId: 52, daemons: both }'))
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect((await client.syncDaemons()).map(({ syncId }) => syncId)).toEqual([52, 52]),
   )
-  await vi.waitFor(() => expect(services(kernel)).toHaveLength(3))
+  await eventually(() => expect(services(kernel)).toHaveLength(3))
 })
 
 test.each(['startSyncDaemon', 'stopSyncDaemon', 'syncDaemons', 'setSysctl', 'sysctls'] as const)(
@@ -187,7 +190,7 @@ test.each(['startSyncDaemon', 'stopSyncDaemon', 'syncDaemons', 'setSysctl', 'sys
           expect(told).toBe(`the role ${target} is not complete, it is tried again: no answer`)
           expect(events.filter(({ event }) => event === 'error')).toHaveLength(1)
         } else expect(told).toBeUndefined()
-        await vi.waitFor(() => expect(director.role).toMatchObject({ role: target, reached: true }))
+        await eventually(() => expect(director.role).toMatchObject({ role: target, reached: true }))
         client[name] = call as never
         expect(director.role!.trouble).toBeUndefined()
         expect(await daemons(client)).toEqual([target === 'active' ? 'master' : 'backup'])
@@ -211,7 +214,7 @@ test('whatever is said meanwhile, the last word wins', async () => {
     for (let turns = 0; turns < at % 5; turns++) await new Promise(setImmediate)
   }
   await Promise.all(all)
-  await vi.waitFor(() => expect(director.role).toMatchObject({ role: 'active', reached: true }))
+  await eventually(() => expect(director.role).toMatchObject({ role: 'active', reached: true }))
   expect(await daemons(client)).toEqual(['master'])
   expect(await client.sysctls()).toMatchObject({ backup_only: 0 })
   expect(services(kernel)).toHaveLength(3)
@@ -224,7 +227,7 @@ test('a daemon that somebody else has stopped or changed is put right', async ()
     await director.become('active')
     await client.ensureSyncDaemons([{ role: 'master', interface: 'eth0', syncId: 7 }])
     vi.advanceTimersByTime(5000)
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await client.syncDaemons()).toMatchObject([{ role: 'master', syncId: 51 }]),
     )
     expect(events.filter(({ event }) => event === 'warning')).toMatchObject([
@@ -275,11 +278,11 @@ test('backup_only goes with the configuration that has set it', async () => {
   const { director, client, reload } = await direct(withRole(`${SYNC}, backupOnly: true`))
   expect(await client.sysctls()).toMatchObject({ backup_only: 1 })
   await reload(withRole(SYNC))
-  await vi.waitFor(async () => expect(await client.sysctls()).toMatchObject({ backup_only: 0 }))
+  await eventually(async () => expect(await client.sysctls()).toMatchObject({ backup_only: 0 }))
   await reload(withRole(`${SYNC}, backupOnly: true`))
-  await vi.waitFor(async () => expect(await client.sysctls()).toMatchObject({ backup_only: 1 }))
+  await eventually(async () => expect(await client.sysctls()).toMatchObject({ backup_only: 1 }))
   await reload(twoPools)
-  await vi.waitFor(async () => expect(await client.sysctls()).toMatchObject({ backup_only: 0 }))
+  await eventually(async () => expect(await client.sysctls()).toMatchObject({ backup_only: 0 }))
   expect(director.role).toBeUndefined()
 })
 
@@ -288,7 +291,7 @@ test('a role that a reload could not bring is brought by the next one', async ()
   const read = vi.spyOn(client, 'syncDaemons').mockRejectedValueOnce(new Error('no answer'))
   await expect(reload(withRole(SYNC))).rejects.toThrow('no answer')
   await reload(withRole(SYNC))
-  await vi.waitFor(() => expect(director.role).toMatchObject({ role: 'standby', reached: true }))
+  await eventually(() => expect(director.role).toMatchObject({ role: 'standby', reached: true }))
   read.mockRestore()
 })
 
@@ -301,14 +304,14 @@ test('a setting that cannot be made keeps no service from an active one', async 
   expect(services(kernel)).toHaveLength(3)
   expect(await daemons(client)).toEqual(['master'])
   fails.mockRestore()
-  await vi.waitFor(() => expect(director.role).toMatchObject({ reached: true, backupOnly: false }))
+  await eventually(() => expect(director.role).toMatchObject({ reached: true, backupOnly: false }))
 })
 
 test('a FIFO in place of a file is said, and waits for nobody', async () => {
   const fifo = path.join(folder(), 'role')
   execFileSync('mkfifo', [fifo])
   const { director } = await direct(withRole(`follow: { file: ${fifo}, interval: 100ms }`))
-  await vi.waitFor(() => expect(director.role!.trouble).toMatch(/is no file/))
+  await eventually(() => expect(director.role!.trouble).toMatch(/is no file/))
 })
 
 test.each([
@@ -336,15 +339,15 @@ test('the role is what a file says, and stays when it says nothing', async () =>
     withRole(`follow: { file: ${file}, interval: 100ms }, ${SYNC}`),
   )
   const is = (role: PoolRole) =>
-    vi.waitFor(() => expect(director.role).toMatchObject({ role, reached: true }))
+    eventually(() => expect(director.role).toMatchObject({ role, reached: true }))
   await is('active')
   writeFileSync(`${file}.new`, 'backup and more words')
   renameSync(`${file}.new`, file)
   await is('standby')
   writeFileSync(file, 'perhaps')
-  await vi.waitFor(() => expect(director.role!.trouble).toMatch(/"perhaps", which is no role/))
+  await eventually(() => expect(director.role!.trouble).toMatch(/"perhaps", which is no role/))
   rmSync(file)
-  await vi.waitFor(() => expect(director.role!.trouble).toMatch(/ENOENT/))
+  await eventually(() => expect(director.role!.trouble).toMatch(/ENOENT/))
   expect(director.role).toMatchObject({ role: 'standby' })
   writeFileSync(file, 'active')
   await is('active')
@@ -369,12 +372,12 @@ test('the role is what a program prints; one that fails or does not end changes 
   const { director } = await direct(
     withRole(`follow: { command: [${program}], interval: 100ms }, ${SYNC}`),
   )
-  await vi.waitFor(() => expect(director.role).toMatchObject({ role: 'active' }))
+  await eventually(() => expect(director.role).toMatchObject({ role: 'active' }))
   script('echo it is broken >&2; exit 3')
-  await vi.waitFor(() => expect(director.role!.trouble).toMatch(/it is broken/))
+  await eventually(() => expect(director.role!.trouble).toMatch(/it is broken/))
   expect(director.role).toMatchObject({ role: 'active' })
   script('echo standby')
-  await vi.waitFor(() => expect(director.role).toMatchObject({ role: 'standby' }))
+  await eventually(() => expect(director.role).toMatchObject({ role: 'standby' }))
 })
 
 test("the role is what keepalived's FIFO says, also when it is made anew, and what was said while nobody read", async () => {
@@ -383,8 +386,8 @@ test("the role is what keepalived's FIFO says, also when it is made anew, and wh
     withRole(`follow: { fifo: ${fifo}, instance: VI_1 }, ${SYNC}`),
   )
   const is = (role: PoolRole) =>
-    vi.waitFor(() => expect(director.role).toMatchObject({ role, reached: true }), 5000)
-  await vi.waitFor(() => expect(statSync(fifo).isFIFO()).toBe(true))
+    eventually(() => expect(director.role).toMatchObject({ role, reached: true }))
+  await eventually(() => expect(statSync(fifo).isFIFO()).toBe(true))
   expect(statSync(fifo).mode & 0o777).toBe(0o600)
   announce(
     fifo,
@@ -392,7 +395,7 @@ test("the role is what keepalived's FIFO says, also when it is made anew, and wh
   )
   await is('active')
   announce(fifo, 'INSTANCE "VI_1" MASTER_RX_LOWER_PRI 100\n')
-  await vi.waitFor(() =>
+  await eventually(() =>
     expect(events.filter(({ event }) => event === 'warning')).toMatchObject([
       { text: expect.stringMatching(/another director announces that it is master as well/) },
     ]),
@@ -400,10 +403,10 @@ test("the role is what keepalived's FIFO says, also when it is made anew, and wh
   // keepalived removes the one that it has made, and makes another.
   rmSync(fifo)
   execFileSync('mkfifo', [fifo])
-  await vi.waitFor(() => {
+  await eventually(() => {
     announce(fifo, 'INSTANCE "VI_1" FAULT 100\n')
     expect(director.role).toMatchObject({ role: 'standby' })
-  }, 5000)
+  })
   await director.stop('leave')
 })
 
@@ -411,7 +414,7 @@ test('what is no FIFO is said, and nothing is written over', async () => {
   const file = path.join(folder(), 'vrrp')
   writeFileSync(file, 'mine')
   const { director } = await direct(withRole(`follow: { fifo: ${file}, instance: VI_1 }`))
-  await vi.waitFor(() => expect(director.role!.trouble).toMatch(/is there already, and is no FIFO/))
+  await eventually(() => expect(director.role!.trouble).toMatch(/is there already, and is no FIFO/))
 })
 
 test('it takes the words of a notify script, and leaves those of other instances', async () => {
