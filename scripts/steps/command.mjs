@@ -1,5 +1,13 @@
-// The command as it ships, in dist/bin: one file in place of a hundred, because a command starts anew each time; its man page, the director's page, and what `ipvs lab` boots with.
-import { copyFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+// The command as it ships, in dist/bin: a file for what most commands need, and few for each of the others, because a command starts anew each time; its man page, the director's page, and what `ipvs lab` boots with.
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { checkout, step } from './step.mjs'
@@ -9,14 +17,12 @@ const bin = path.join(checkout, 'dist/bin')
 const page = path.join(checkout, 'src/director/http/page.html')
 const shippedPage = path.join(checkout, 'dist/director/http/page.html')
 
-/** The director runs for months, and is as big as all the rest: it, its figures and the import are not in the file, but loaded from the package as they are. */
+/** The director runs for months, and is as big as all the rest: it, its figures and the import are loaded from the package as they are. */
 const besideIt = {
   name: 'director',
-  setup({ onResolve }) {
-    onResolve({ filter: /\/(director|import|metrics)\/index\.js$/ }, ({ path: name }) => ({
-      path: name.replace(/^.*\/(\w+\/index\.js)$/, '../$1'),
-      external: true,
-    }))
+  resolveId(name) {
+    const [, part] = /\/((?:director|import|metrics)\/index\.js)$/.exec(name) ?? []
+    return part && { id: `../${part}`, external: true }
   },
 }
 
@@ -27,28 +33,27 @@ export async function makeCommand() {
   const newest = Math.max(...[compiled, page].map((file) => statSync(file).mtimeMs))
   if (existsSync(made) && existsSync(shippedPage) && statSync(made).mtimeMs >= newest) return
   await step('Making the command', async () => {
-    const { build } = await import('esbuild')
+    const { build } = await import('rolldown')
     const manifest = readFileSync(path.join(checkout, 'package.json'), 'utf8')
     const { version, dependencies } = JSON.parse(manifest)
     rmSync(bin, { recursive: true, force: true })
     await build({
-      entryPoints: [path.join(checkout, 'dist/command/main.js')],
-      outfile: path.join(bin, 'ipvs.cjs'),
-      bundle: true,
+      input: { ipvs: path.join(checkout, 'dist/command/main.js') },
       // What is installed with the package stays there; what only the workshop has, and the command needs, becomes part of it.
       external: Object.keys(dependencies),
       plugins: [besideIt],
       platform: 'node',
-      // One file, of which each part and each module of Node.js is run when it is asked for: of ES modules all would be loaded first.
-      format: 'cjs',
-      target: 'node20',
-      define: { 'import.meta.url': 'importMetaUrl' },
-      banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href" },
-      minifySyntax: true,
-      minifyWhitespace: true,
-      minifyIdentifiers: true,
-      logLevel: 'warning',
+      logLevel: 'warn',
+      output: {
+        dir: bin,
+        // Each part and each module of Node.js is run when it is asked for: of ES modules all would be loaded first.
+        format: 'cjs',
+        entryFileNames: '[name].cjs',
+        chunkFileNames: '[name].cjs',
+        minify: true,
+      },
     })
+    chmodSync(path.join(bin, 'ipvs.cjs'), 0o755)
     const { manPage } = await import(pathToFileURL(path.join(checkout, 'dist/command/man.js')))
     copyFileSync(page, shippedPage)
     copyFileSync(path.join(checkout, 'src/command/lab/init.sh'), path.join(bin, 'init.sh'))

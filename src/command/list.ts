@@ -5,9 +5,9 @@ import { readKernel, withKernel } from './kernel.js'
 import { print } from './output.js'
 import { painter } from './paint.js'
 import { type Call, exitStatuses, type Run } from './spec.js'
-import { hasFlags, listingFile, wholeListing } from './table/proc.js'
+import { hasFlags, listingFile, ofWholeListing } from './table/proc.js'
 import { endpoint, KERNEL, noSuchService, type SeenTable, selector } from './table/seen.js'
-import { type Column, showTable } from './table/show.js'
+import { type Column, jsonTable, type Replacer, type Shown, showTable } from './table/show.js'
 
 const COLUMNS: readonly Column[] = ['thresholds', 'stats', 'rates']
 
@@ -16,25 +16,42 @@ export const list: Run = async (call) => {
   const [word] = words
   if (options.connections) return listConnections(call)
   const isMeant = word === undefined ? undefined : selector(word)
-  const table = await read(call)
-  const services = isMeant ? table.services.filter(isMeant) : table.services
-  if (isMeant && services.length === 0) {
-    throw noSuchService(word!, table.services.length)
+  const columns = columnsOf(call)
+  const paint = painter(call)
+
+  /** Service by service, each as it is read. */
+  const show = ({ source, services, lacks }: Shown, replacer?: Replacer): string => {
+    let count = 0
+    let meant = 0
+    function* chosen(): Generator<ListedService> {
+      for (const service of services) {
+        count++
+        if (isMeant && !isMeant(service)) continue
+        meant++
+        yield service
+      }
+    }
+    const text = options.json
+      ? jsonTable({ source, services: chosen(), lacks }, replacer)
+      : showTable(chosen(), columns, paint)
+    if (isMeant && meant === 0) throw noSuchService(word!, count)
+    return text
   }
-  if (options.json) print(`${JSON.stringify({ ...table, services }, jsonOf(call))}\n`)
-  else print(showTable(services, columnsOf(call), painter(call)))
+
+  const file = columns.length === 0 && !options.from ? listingFile(options.netns) : undefined
+  const whole =
+    file &&
+    (await ofWholeListing(file, (services) => show({ source: KERNEL, services, lacks: [] })))
+  print(whole ?? show(await read(call), jsonOf(call)))
   return exitStatuses.done
 }
 
 async function read(call: Call): Promise<SeenTable> {
-  const { from, netns } = call.options
+  const { from } = call.options
   if (from !== undefined) {
     const { loadSeen } = await import('./table/load.js')
     return loadSeen(String(from))
   }
-  const file = columnsOf(call).length === 0 ? listingFile(netns) : undefined
-  const services = file && (await wholeListing(file))
-  if (services) return { source: KERNEL, services, lacks: [] }
   const table = await readKernel('ipvs list', call)
   return { ...table, services: table.services.map(withoutIgnoredFlags) }
 }
@@ -58,7 +75,7 @@ const FIELDS: Readonly<Record<Column, readonly string[]>> = {
 }
 
 /** JSON has what is shown; of what somebody saved, all. */
-function jsonOf(call: Call): (key: string, value: unknown) => unknown {
+function jsonOf(call: Call): Replacer {
   const shown = call.options.from === undefined ? columnsOf(call) : COLUMNS
   const fields = shown.flatMap((column) => FIELDS[column])
   const hidden = new Set(

@@ -1,4 +1,4 @@
-// Where this package is: the command's one file (dist/bin) lies as deep in it as this one (dist/command).
+// Where this package is: the command's files (dist/bin) lie as deep in it as this one (dist/command).
 import { fileURLToPath } from 'node:url'
 
 /** With a slash at its end. */

@@ -3,12 +3,14 @@ import { readFileSync } from 'node:fs'
 import { didYouMean } from '../validate/spelling.js'
 import { type CommandName, commands } from './commands.js'
 import { endingOf, usageError } from './errors.js'
+import { list } from './list.js'
 import { print, tell } from './output.js'
+import { parse } from './parse.js'
 import { exitStatuses, type Run } from './spec.js'
 
-/** What a command does is loaded when it is called. */
+/** What a command does is loaded when it is called; most of what `list` needs, the others need too. */
 const runs: Readonly<Record<CommandName, () => Promise<Run>>> = {
-  list: async () => (await import('./list.js')).list,
+  list: async () => list,
   top: async () => (await import('./top/top.js')).top,
   save: async () => (await import('./save.js')).save,
   restore: async () => (await import('./restore.js')).restore,
@@ -51,7 +53,6 @@ async function main([word, ...rest]: readonly string[]): Promise<number> {
 
 async function runCommand(name: CommandName, args: readonly string[]): Promise<number> {
   const command = commands[name]
-  const { parse } = await import('./parse.js')
   const call = parse(name, command, args)
   if (call.options.help) {
     print((await import('./help.js')).helpOf(name, command))

@@ -1,4 +1,4 @@
-// The page: one file with all that it needs. This module lies as deep in the package as the command's one file (dist/bin), and finds it from both.
+// The page: one file with all that it needs. This module lies as deep in the package as the command's files (dist/bin), and finds it from both.
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 

@@ -8,5 +8,6 @@ export {
   type Listing,
   type ListingOptions,
   parseListing,
+  readListing,
 } from './listing.js'
 export { parseRules } from './parse.js'

@@ -1,9 +1,10 @@
-// One line of a listing: a service with its settings or columns, or the columns of a server.
+// A service's line in a listing: its name, and its settings or columns.
 import { rangeError } from '../errors.js'
-import type { ForwardingMethod, Protocol, SchedulerFlag, ServiceId } from '../types.js'
+import type { Protocol, SchedulerFlag, ServiceId } from '../types.js'
 import { checkModuleName } from '../validate.js'
-import type { ListedColumns, ListedSettings, ListedStats } from './listed.js'
-import { type Column, type Dialect, type Heading, isCounter } from './listing-dialects.js'
+import type { ListedSettings } from './listed.js'
+import type { Heading } from './listing-columns.js'
+import type { Dialect } from './listing-dialects.js'
 
 const PROTOCOLS: ReadonlyMap<string, Protocol> = new Map([
   ['TCP', 'tcp'],
@@ -11,16 +12,6 @@ const PROTOCOLS: ReadonlyMap<string, Protocol> = new Map([
   ['SCTP', 'sctp'],
 ])
 
-/** ip_vs_ctl.c: ip_vs_fwd_name, and ipvsadm.c: fwd_name. The last has no name of ours. */
-const METHODS: ReadonlyMap<string, string> = new Map([
-  ['Masq', 'masquerade'],
-  ['Local', 'local'],
-  ['Tunnel', 'tunnel'],
-  ['Route', 'direct'],
-  ['Bypass', 'method-4'],
-])
-
-const THOUSANDS = ['', 'K', 'M', 'G', 'T']
 /** @throws RangeError */
 export function readService(
   words: readonly string[],
@@ -29,7 +20,7 @@ export function readService(
   hz: number | undefined,
 ): { readonly id: ServiceId; readonly settings: ListedSettings } {
   const { id, rest } = readIdentity(words, dialect)
-  if (heading.areStats) return { id, settings: readColumns({}, rest, 0, heading) }
+  if (heading.ofService) return { id, settings: heading.ofService(rest) }
   return { id, settings: readSettings(rest, dialect, isOfIPv6(id), hz) }
 }
 
@@ -85,52 +76,4 @@ function readSettings(
     } else throw rangeError('a service', 'followed by what belongs to a service', word)
   }
   return settings
-}
-
-/** Puts the columns of a server, or of a service that has them, into `target`; they are the words from `first` on. @throws RangeError */
-export function readColumns<T extends object>(
-  target: T,
-  words: readonly string[],
-  first: number,
-  { columns, areStats }: Heading,
-): T & ListedColumns {
-  if (words.length !== first + columns.length) {
-    const found = words.slice(first).join(' ')
-    throw rangeError('a line', `with ${columns.length} columns behind the address`, found)
-  }
-  const read: Partial<Record<Column, ForwardingMethod | number | bigint>> = areStats ? {} : target
-  for (let index = 0; index < columns.length; index++) {
-    const column = columns[index]!
-    read[column] = readColumn(column, words[first + index]!, areStats)
-  }
-  return areStats ? { ...target, stats: read as ListedStats } : (target as T & ListedColumns)
-}
-
-function readColumn(
-  column: Column,
-  word: string,
-  isStat: boolean,
-): ForwardingMethod | number | bigint {
-  if (column === 'forwarding') return readMethod(word)
-  if (!isStat) return readCount(word, column)
-  const number = readLarge(word, column)
-  return isCounter(column) ? number : Number(number)
-}
-
-function readCount(word: string, column: Column): number {
-  if (/^\d{1,10}$/.test(word)) return Number(word)
-  throw rangeError(`column ${column}`, 'a number', word)
-}
-
-function readMethod(word: string): ForwardingMethod {
-  const method = METHODS.get(word)
-  if (method !== undefined) return method as ForwardingMethod
-  throw rangeError('a forwarding method', `one of ${[...METHODS.keys()].join(', ')}`, word)
-}
-
-/** `123456`, or `123456K` and so on (ipvsadm.c: print_largenum). */
-function readLarge(word: string, column: Column): bigint {
-  const [, digits, unit] = /^(\d{1,20})([KMGT]?)$/.exec(word) ?? []
-  if (digits === undefined) throw rangeError(`column ${column}`, 'a number', word)
-  return BigInt(digits) * 1000n ** BigInt(THOUSANDS.indexOf(unit!))
 }

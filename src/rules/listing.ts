@@ -1,19 +1,13 @@
 // What `ipvsadm -Ln` prints and the kernel shows in /proc/net/ip_vs, to services with their destinations. Both can be read
 // without privilege, or come from somebody else's screen.
 import { isArgumentError, rangeError, typeError } from '../errors.js'
-import { checkedServiceKey } from '../identity.js'
 import type { ServiceId } from '../types.js'
-import {
-  type CheckedServiceId,
-  checkInteger,
-  checkOptions,
-  checkService,
-  checkServiceId,
-} from '../validate.js'
+import { checkInteger, checkOptions, checkService, checkServiceId } from '../validate.js'
 import { lineError } from './line-error.js'
 import type { ListedDestination, ListedService, ListedSettings } from './listed.js'
-import { type Dialect, dialects, type Heading, headings, type Shows } from './listing-dialects.js'
-import { readColumns, readService } from './listing-lines.js'
+import { type Heading, headings, type Shows } from './listing-columns.js'
+import { type Dialect, dialects } from './listing-dialects.js'
+import { readService } from './listing-lines.js'
 
 export type { ListedDestination, ListedService, ListedStats } from './listed.js'
 
@@ -45,30 +39,77 @@ export interface ListingOptions {
  *   names instead of numbers (`ipvsadm -L` without `-n`), a server before its service, the same thing twice
  */
 export function parseListing(text: string, options?: ListingOptions): Listing {
+  const { services, ...rest } = readListing(text, options)
+  return { ...rest, services: [...services] }
+}
+
+/**
+ * {@link parseListing}, service by service, so that those of a large listing need not be in memory at once.
+ *
+ * @returns what the listing is, and its services, which can be iterated once. The iteration throws what `parseListing` throws because
+ *   of a line, when it comes to that line
+ * @throws TypeError if `text` is not a string
+ * @throws RangeError with code `ERR_IPVS_ARGUMENT`: no heading
+ */
+export function readListing(
+  text: string,
+  options?: ListingOptions,
+): Omit<Listing, 'services'> & { readonly services: Iterable<ListedService> } {
   if (typeof text !== 'string') {
     throw typeError('text', 'what "ipvsadm -Ln" prints or /proc/net/ip_vs holds, as a string', text)
   }
   const hz = readHz(options)
-  const lines = text.split('\n')
-  const first = lines.findIndex((line) => headings.has(headingOf(line)))
-  if (first < 0) {
-    const rule =
-      'a listing with its heading, "Prot LocalAddress:Port ...", as "ipvsadm -Ln" prints it'
-    throw rangeError('text', rule, text.slice(0, 80))
-  }
-  const heading = headings.get(headingOf(lines[first]!))!
-  const { dialect, writer } = dialectOf(lines[first + 1]?.trimEnd() ?? '')
-  const table = new Table(heading, dialect, hz)
-  for (let index = first + 2; index < lines.length; index++) {
-    try {
-      table.add(lines[index]!)
-    } catch (error) {
-      throw isArgumentError(error) ? lineError(index + 1, error) : error
+  const lines = new Lines(text)
+  let heading: Heading | undefined
+  while (heading === undefined) {
+    const line = lines.next()
+    if (line === undefined) {
+      const rule =
+        'a listing with its heading, "Prot LocalAddress:Port ...", as "ipvsadm -Ln" prints it'
+      throw rangeError('text', rule, text.slice(0, 80))
     }
+    heading = headings.get(headingOf(line))
   }
+  const { dialect, writer } = dialectOf(lines.next()?.trimEnd() ?? '')
   const ticks = writer === 'kernel' && hz === undefined ? ['how long persistence lasts'] : []
   const lacks = [...heading.lacks, ...dialect.lacks, ...ticks]
-  return { writer, shows: heading.shows, services: table.services.map(withFamily), lacks }
+  const services = servicesOf(lines, new Table(heading, dialect, hz))
+  return { writer, shows: heading.shows, services, lacks }
+}
+
+function* servicesOf(lines: Lines, table: Table): Generator<ListedService> {
+  for (let line = lines.next(); line !== undefined; line = lines.next()) {
+    let complete: ListedService | undefined
+    try {
+      complete = table.add(line)
+    } catch (error) {
+      throw isArgumentError(error) ? lineError(lines.number, error) : error
+    }
+    if (complete !== undefined) yield withFamily(complete)
+  }
+  if (table.last !== undefined) yield withFamily(table.last)
+}
+
+/** The lines of a text, one after the other. */
+class Lines {
+  /** Of the line that came last; the first is 1. */
+  number = 0
+  readonly #text: string
+  #at = 0
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  next(): string | undefined {
+    if (this.#at > this.#text.length) return undefined
+    const found = this.#text.indexOf('\n', this.#at)
+    const end = found < 0 ? this.#text.length : found
+    const line = this.#text.slice(this.#at, end)
+    this.#at = end + 1
+    this.number++
+    return line
+  }
 }
 
 function withFamily(service: ListedService): ListedService {
@@ -98,14 +139,17 @@ function dialectOf(line: string): { dialect: Dialect; writer: Listing['writer'] 
 
 /** What the lines so far have said. */
 class Table {
-  readonly services: ListedService[] = []
+  /** Its servers may still come. */
+  last: (ListedService & { readonly destinations: ListedDestination[] }) | undefined
   readonly #heading: Heading
   readonly #dialect: Dialect
   readonly #hz: number | undefined
+  /** Neither of the writers spells one address in two ways. */
   readonly #keys = new Set<string>()
-  /** Of the service whose servers come now. */
-  #destinations: ListedDestination[] | undefined
+  /** Of the last service. */
   readonly #servers = new Set<string>()
+  /** Servers without their addresses, by the text of their columns. */
+  readonly #rows = new Map<string, ListedDestination>()
 
   constructor(heading: Heading, dialect: Dialect, hz: number | undefined) {
     this.#heading = heading
@@ -113,44 +157,62 @@ class Table {
     this.#hz = hz
   }
 
-  add(line: string): void {
-    const words = line.match(/\S+/g)
-    if (words === null) return
-    if (words[0] === '->') this.#addDestination(words)
-    else this.#addService(words)
+  /** @returns the service that this line shows to be complete */
+  add(line: string): ListedService | undefined {
+    const [, server, columns] = /^\s*->\s+(\S+)(.*)$/.exec(line) ?? []
+    if (server === undefined) return this.#addService(line)
+    this.#addDestination(server, columns!)
+    return undefined
   }
 
-  #addService(words: readonly string[]): void {
+  #addService(line: string): ListedService | undefined {
+    const words = line.match(/\S+/g)
+    if (words === null) return undefined
     const { id, settings } = readService(words, this.#heading, this.#dialect, this.#hz)
-    const key = checkedServiceKey(this.#check(id, settings))
+    checkRest(id, settings)
     // The same mark of both families: the kernel's listing has it twice.
     if (id.fwmark === undefined || id.family !== undefined) {
+      const key = id.fwmark === undefined ? `${words[0]} ${words[1]}` : `${id.fwmark} ${id.family}`
       if (this.#keys.has(key)) throw rangeError('service', 'listed once', key)
       this.#keys.add(key)
     }
-    this.#destinations = []
+    const { last } = this
     this.#servers.clear()
-    this.services.push({ ...id, ...settings, destinations: this.#destinations })
-  }
-
-  /** What the kernel was seen to hold only has to have the right form. */
-  #check(id: ServiceId, settings: ListedSettings): CheckedServiceId {
-    if (this.#heading.areStats) return checkServiceId(id, 'service')
-    const { stats: _, persistence, ...rest } = settings
-    const whole = persistence && { persistence: { timeoutSeconds: 0, ...persistence } }
-    return checkService({ ...id, ...rest, ...whole }, 'service', undefined, 'seen')
+    this.last = { ...id, ...settings, destinations: [] }
+    return last
   }
 
   /** Tens of thousands of them, in a program that has just started: few steps and few objects for each. */
-  #addDestination(words: readonly string[]): void {
-    const endpoint = words[1]
-    if (this.#destinations === undefined) {
+  #addDestination(endpoint: string, columns: string): void {
+    if (this.last === undefined) {
       throw rangeError('the service of a server', 'listed in a line above', endpoint)
     }
-    const destination = this.#dialect.endpoint(endpoint ?? '', 'a server')
-    const key = `${destination.address} ${destination.port}`
-    if (this.#servers.has(key)) throw rangeError('server', 'listed once', endpoint)
-    this.#servers.add(key)
-    this.#destinations.push(readColumns(destination, words, 2, this.#heading))
+    const { address, port } = this.#dialect.endpoint(endpoint, 'a server')
+    if (this.#servers.has(endpoint)) throw rangeError('server', 'listed once', endpoint)
+    this.#servers.add(endpoint)
+    this.last.destinations.push({ ...this.#rowOf(columns), address, port })
+  }
+
+  /** Most servers have the same columns as others. */
+  #rowOf(columns: string): ListedDestination {
+    let row = this.#rows.get(columns)
+    if (row === undefined) {
+      const words = columns.match(/\S+/g) ?? []
+      row = { ...WITHOUT_COLUMNS, ...this.#heading.ofServer(words) }
+      this.#rows.set(columns, row)
+    }
+    return row
   }
 }
+
+/** What reading its words has not shown to be of the right form, which is all that the kernel was seen to hold has to have. */
+function checkRest(id: ServiceId, settings: ListedSettings): void {
+  const { persistence, schedulerFlags } = settings
+  if (persistence !== undefined || schedulerFlags !== undefined) {
+    const whole = persistence && { persistence: { timeoutSeconds: 0, ...persistence } }
+    checkService({ ...id, ...settings, ...whole }, 'service', undefined, 'seen')
+  } else if (id.fwmark !== undefined) checkServiceId(id, 'service')
+}
+
+/** Its keys come first. */
+const WITHOUT_COLUMNS: ListedDestination = { address: '', port: 0 }

@@ -120,9 +120,9 @@ test('has what it needs, the sources to compile elsewhere, and nothing of the wo
     expect(files).toContain(file)
   }
   const known =
-    /^((dist\/.*\.(js|d\.ts|d\.ts\.map)|src\/.*\.ts|native\/\w+\.(cc|h)|native\/(binding\.gyp|exports\.map)|dist\/bin\/(ipvs\.(cjs|1)|init\.sh)|dist\/director\/http\/page\.html|schema\/\w+\.schema\.json|prebuilds\/.*\.node|[A-Z-]+\.md|LICENSE|package\.json))$/
+    /^((dist\/.*\.(js|d\.ts|d\.ts\.map)|src\/.*\.ts|native\/\w+\.(cc|h)|native\/(binding\.gyp|exports\.map)|dist\/bin\/([\w-]+\.cjs|ipvs\.1|init\.sh)|dist\/director\/http\/page\.html|schema\/\w+\.schema\.json|prebuilds\/.*\.node|[A-Z-]+\.md|LICENSE|package\.json))$/
   expect(files.filter((file) => !known.test(file))).toEqual([])
-  // The command is one file, dist/bin/ipvs.cjs, and nothing else leads into its folder.
+  // The command is in dist/bin, in few files, and nothing else leads into its folder.
   expect(files.filter((file) => /^(dist|src)\/command\//.test(file))).toEqual([])
   expect(files).toContain(path.posix.normalize(manifest.man))
 })

@@ -1,6 +1,6 @@
 // All facts of this machine and network namespace.
 import { release } from 'node:os'
-import { Ipvs } from '../../index.js'
+import { Ipvs } from '../../client.js'
 import type { ListedService } from '../../rules/index.js'
 import { type Facts, known, servicesOf } from './facts.js'
 import { look } from './readers/look.js'

@@ -1,7 +1,7 @@
 // The kernel's own listing, /proc/net/ip_vs: less than netlink says, for everybody, and in a tenth of the time.
 import { closeSync, openSync, readSync } from 'node:fs'
 import type { ListedService } from '../../rules/listed.js'
-import type { Listing } from '../../rules/listing.js'
+import { type Listing, parseListing, readListing } from '../../rules/listing.js'
 import type { Call } from '../spec.js'
 
 /** Of the namespace of `--netns`, if there is one: others show theirs through their processes only. */
@@ -14,24 +14,37 @@ export function listingFile(netns: Call['options'][string]): string | undefined 
 /** Nothing, if the file cannot be read. */
 export async function listingIn(file: string): Promise<Listing | undefined> {
   const text = textIn(file)
-  return text === undefined ? undefined : listingOf(text)
+  if (text === undefined) return undefined
+  return parseListing(text)
 }
 
 /**
- * The services with their destinations, weights and connections. Nothing, if the listing does not say all that a list shows of them,
- * or if somebody changes the table.
+ * What `show` makes of the services with their destinations, weights and connections. Nothing, if the listing does not say all that a
+ * list shows of them, or if somebody changes the table.
  */
-export async function wholeListing(file: string): Promise<readonly ListedService[] | undefined> {
+export async function ofWholeListing<T>(
+  file: string,
+  show: (services: Iterable<ListedService>) => T,
+): Promise<T | undefined> {
   const text = textIn(file)
   // The kernel goes on by count where the reader had stopped (ip_vs_ctl.c: ip_vs_info_array): a change may make it skip a service.
   if (text === undefined || servicesIn(text) !== servicesIn(textIn(file) ?? '')) return undefined
   try {
-    const { services } = await listingOf(text)
-    return services.every(isWhole) ? services : undefined
+    return show(whole(readListing(text).services))
   } catch (error) {
-    // A line that this version does not know: netlink may say what it is.
-    if ((error as { readonly code?: string }).code === 'ERR_IPVS_ARGUMENT') return undefined
+    // Not whole; or a line that this version does not know: netlink may say what it is.
+    const { code } = error as { readonly code?: string }
+    if (error instanceof NotWhole || code === 'ERR_IPVS_ARGUMENT') return undefined
     throw error
+  }
+}
+
+class NotWhole extends Error {}
+
+function* whole(services: Iterable<ListedService>): Generator<ListedService> {
+  for (const service of services) {
+    if (!isWhole(service)) throw new NotWhole()
+    yield service
   }
 }
 
@@ -60,11 +73,6 @@ function isWhole(service: ListedService): boolean {
 
 function servicesIn(text: string): string {
   return text.match(/^(?:TCP|UDP|SCTP|FWM) .*/gm)?.join('\n') ?? ''
-}
-
-async function listingOf(text: string): Promise<Listing> {
-  const { parseListing } = await import('../../rules/listing.js')
-  return parseListing(text)
 }
 
 /** By one buffer: of a file whose size nobody knows, Node.js would make one for each of the kernel's pages. */

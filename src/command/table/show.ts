@@ -2,7 +2,7 @@
 import type { ListedDestination, ListedService, ListedStats } from '../../rules/listed.js'
 import type { Destination } from '../../types.js'
 import type { Paint } from '../paint.js'
-import { endpoint, serviceName } from './seen.js'
+import { endpoint, type SeenTable, serviceName } from './seen.js'
 
 export type Column = 'stats' | 'rates' | 'thresholds'
 
@@ -46,74 +46,107 @@ const FIGURES: Readonly<Record<Column, readonly Figure[]>> = {
   ],
 }
 
+/** A table whose services are shown as they are read: a large one need not be in memory at once. */
+export type Shown = Omit<SeenTable, 'services'> & { readonly services: Iterable<ListedService> }
+
+export type Replacer = (key: string, value: unknown) => unknown
+
+/** One document. */
+export function jsonTable(
+  { source, services, lacks }: Shown,
+  replacer: Replacer | undefined,
+): string {
+  const texts: string[] = []
+  for (const service of services) texts.push(JSON.stringify(service, replacer))
+  const [head, tail] = [source, lacks].map((value) => JSON.stringify(value))
+  return `{"source":${head},"services":[${texts.join(',')}],"lacks":${tail}}\n`
+}
+
 /** One line for each service and each destination. */
 export function showTable(
-  services: readonly ListedService[],
+  services: Iterable<ListedService>,
   columns: readonly Column[],
   paint: Paint,
 ): string {
   const figures = [...COUNTS, ...columns.flatMap((column) => FIGURES[column])]
-  const lines = new Lines(figures.length)
-  lines.add('dim', 'SERVICE', 'SCHEDULER')
-  for (const { head } of figures) lines.addFigure(head)
+  const ofService = figures.map((figure) => figure.ofService ?? (() => ''))
+  const ofDestination = figures.map(({ of }) => of)
+  const lines = new Lines()
+  const heads = figures.map(
+    ({ head }) =>
+      () =>
+        head,
+  )
+  lines.add('dim', 'SERVICE', cells('SCHEDULER', heads, undefined))
   for (const service of services) {
-    lines.add('bold', serviceName(service), settings(service))
-    for (const { ofService } of figures) lines.addFigure(ofService?.(service) ?? '')
+    lines.add('bold', serviceName(service), cells(settings(service), ofService, service))
     for (const one of service.destinations) {
-      lines.add(one.weight === 0 ? 'yellow' : undefined, `  ${endpoint(one)}`, method(one))
-      for (let i = 0; i < figures.length; i++) lines.addFigure(figures[i]!.of(one))
+      const style = one.weight === 0 ? 'yellow' : undefined
+      lines.add(style, `  ${endpoint(one)}`, cells(method(one), ofDestination, one))
     }
   }
   return lines.aligned(paint)
 }
 
+const SEPARATOR = '\t'
+
+/** What stands behind the name of a line: of what kind it is, and figures of it. */
+export function cells<T>(kind: string, figures: readonly ((one: T) => string)[], one: T): string {
+  let text = kind
+  for (let i = 0; i < figures.length; i++) text += SEPARATOR + figures[i]!(one)
+  return text
+}
+
 type Style = 'bold' | 'dim' | 'yellow' | undefined
 
-/** Tens of thousands of them, in a program that has just started: few steps and few objects for each. */
+/**
+ * Tens of thousands of lines, in a program that has just started: few steps and few objects for each. Most have the same cells behind
+ * their name as others, which are kept, and put into their columns, once.
+ */
 export class Lines {
-  readonly styles: Style[] = []
-  readonly names: string[] = []
-  readonly kinds: string[] = []
-  /** One row behind the other. */
-  readonly figures: string[] = []
-  readonly widths: number[]
-  nameWidth = 0
-  kindWidth = 0
+  readonly #styles: Style[] = []
+  readonly #names: string[] = []
+  #nameWidth = 0
+  /** Of each line: which of the different cells it has. */
+  readonly #cells: number[] = []
+  readonly #different = new Map<string, number>()
 
-  constructor(figures: number) {
-    this.widths = Array(figures).fill(0)
-  }
-
-  /** A line, of which the figures come next. */
-  add(style: Style, name: string, kind: string): void {
-    this.styles.push(style)
-    this.names.push(name)
-    this.kinds.push(kind)
-    if (name.length > this.nameWidth) this.nameWidth = name.length
-    if (kind.length > this.kindWidth) this.kindWidth = kind.length
-  }
-
-  addFigure(text: string): void {
-    const column = this.figures.push(text) % this.widths.length
-    if (text.length > this.widths[column]!) this.widths[column] = text.length
-  }
-
-  /** Names to the left, figures to the right. */
-  aligned(paint: Paint): string {
-    const { styles, names, kinds, figures, widths, nameWidth, kindWidth } = this
-    // The first figure of a row is counted as 1, the last as 0.
-    const padded = widths.map((_, index) => widths[(index + 1) % widths.length]! + 2)
-    const lines: string[] = []
-    let figure = 0
-    for (let at = 0; at < names.length; at++) {
-      let line = names[at]!.padEnd(nameWidth + 2) + kinds[at]!.padEnd(kindWidth)
-      for (let i = 0; i < padded.length; i++) line += figures[figure++]!.padStart(padded[i]!)
-      const style = styles[at]
-      lines.push(style === undefined ? line : paint(style, line.trimEnd()))
+  /** @param cells {@link cells} */
+  add(style: Style, name: string, cells: string): void {
+    let which = this.#different.get(cells)
+    if (which === undefined) {
+      which = this.#different.size
+      this.#different.set(cells, which)
     }
-    lines.push('')
-    return lines.join('\n')
+    this.#cells.push(which)
+    this.#styles.push(style)
+    this.#names.push(name)
+    if (name.length > this.#nameWidth) this.#nameWidth = name.length
   }
+
+  /** Names and kinds to the left, figures to the right. */
+  aligned(paint: Paint): string {
+    const cells = inColumns([...this.#different.keys()].map((text) => text.split(SEPARATOR)))
+    let text = ''
+    for (let at = 0; at < this.#names.length; at++) {
+      const line = this.#names[at]!.padEnd(this.#nameWidth + 2) + cells[this.#cells[at]!]!
+      const style = this.#styles[at]
+      text += style === undefined ? line : `${paint(style, line.trimEnd())}\n`
+    }
+    return text
+  }
+}
+
+/** Each a whole line's end. */
+function inColumns(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = []
+  for (const row of rows) {
+    for (let i = 0; i < row.length; i++) widths[i] = Math.max(widths[i] ?? 0, row[i]!.length)
+  }
+  return rows.map(([kind, ...figures]) => {
+    const ends = figures.map((figure, i) => figure.padStart(widths[i + 1]! + 2))
+    return `${kind!.padEnd(widths[0]!)}${ends.join('')}\n`
+  })
 }
 
 /** `wrr`, `sh ops persistent 300 s/24 sip (sh-port)` */

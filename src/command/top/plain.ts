@@ -1,7 +1,7 @@
 // Looks in lines and documents, where there is no terminal.
 import type { Paint } from '../paint.js'
 import { endpoint, serviceName } from '../table/seen.js'
-import { Lines } from '../table/show.js'
+import { cells, Lines } from '../table/show.js'
 import { arrange, type ColumnName, columns, columnsOf, figure, type SortKey } from './columns.js'
 import type { Known, Look, Source } from './looks.js'
 import { counters, type Rates, type Row } from './model.js'
@@ -46,18 +46,20 @@ export function lookText({ source, known }: Told, key: SortKey, paint: Paint): s
   const { hasCounters } = source
   const withDestinations = known.destinations.size > 0
   const all = columnsOf(withDestinations ? 'destinations' : 'services', hasCounters)
-  const lines = new Lines(all.length)
-  lines.add('dim', 'SERVICE', 'SCHEDULER')
-  for (const column of all) lines.addFigure(columns[column].head)
-  const add = (row: Row, indent: string, style: 'bold' | 'yellow' | undefined) => {
-    lines.add(style, `${indent}${row.name}`, row.kind)
-    for (const column of all) lines.addFigure(text(row, column, indent === ''))
-  }
+  const lines = new Lines()
+  const heads = all.map((column) => () => columns[column].head)
+  const ofService = all.map((column) => (row: Row) => text(row, column, true))
+  const ofDestination = all.map((column) => (row: Row) => text(row, column, false))
+  lines.add('dim', 'SERVICE', cells('SCHEDULER', heads, undefined))
   const sort = { key, reverse: false }
   for (const service of arrange(known.services.values(), sort)) {
-    add(service, '', withDestinations ? 'bold' : undefined)
+    const style = withDestinations ? 'bold' : undefined
+    lines.add(style, service.name, cells(service.kind, ofService, service))
     const own = known.destinations.get(service.name)?.values() ?? []
-    for (const one of arrange(own, sort)) add(one, '  ', one.weight === 0 ? 'yellow' : undefined)
+    for (const one of arrange(own, sort)) {
+      const style = one.weight === 0 ? 'yellow' : undefined
+      lines.add(style, `  ${one.name}`, cells(one.kind, ofDestination, one))
+    }
   }
   return lines.aligned(paint)
 }

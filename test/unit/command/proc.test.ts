@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { wholeListing } from '../../../src/command/table/proc.js'
+import { ofWholeListing } from '../../../src/command/table/proc.js'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'proc-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -21,7 +21,9 @@ function listing(...lines: string[]): string {
   return file
 }
 
-describe('wholeListing', () => {
+const wholeListing = (file: string) => ofWholeListing(file, (services) => [...services])
+
+describe('ofWholeListing', () => {
   test('has all that a list shows', async () => {
     expect(await wholeListing(listing(DNS, SERVER))).toEqual([
       {
@@ -79,7 +81,8 @@ describe('wholeListing', () => {
       vi.doUnmock('node:fs')
       vi.resetModules()
     })
-    const { wholeListing: watched } = await import('../../../src/command/table/proc.js')
+    const again = await import('../../../src/command/table/proc.js')
+    const watched = (name: string) => again.ofWholeListing(name, (services) => [...services])
     expect(await watched(file)).toBeUndefined()
     expect(opened).toBe(2)
     expect(await watched(file)).toHaveLength(2)
