@@ -99,17 +99,22 @@ export function cells<T>(kind: string, figures: readonly ((one: T) => string)[],
 
 type Style = 'bold' | 'dim' | 'yellow' | undefined
 
+/** So many names are kept as one text. */
+const BLOCK = 100
+
 /**
- * Tens of thousands of lines, in a program that has just started: few steps and few objects for each. Most have the same cells behind
- * their name as others, which are kept, and put into their columns, once.
+ * Tens of thousands of lines, in a program that has just started: few steps for each, and few objects that stay. Most have the same
+ * cells behind their name as others, which are kept, and put into their columns, once.
  */
 export class Lines {
   readonly #styles: Style[] = []
-  readonly #names: string[] = []
-  #nameWidth = 0
   /** Of each line: which of the different cells it has. */
   readonly #cells: number[] = []
   readonly #different = new Map<string, number>()
+  readonly #blocks: string[] = []
+  /** Those that are in no block yet. */
+  #names: string[] = []
+  #nameWidth = 0
 
   /** @param cells {@link cells} */
   add(style: Style, name: string, cells: string): void {
@@ -122,18 +127,25 @@ export class Lines {
     this.#styles.push(style)
     this.#names.push(name)
     if (name.length > this.#nameWidth) this.#nameWidth = name.length
+    if (this.#names.length === BLOCK) this.#endBlock()
+  }
+
+  #endBlock(): void {
+    this.#blocks.push(this.#names.join('\n'))
+    this.#names = []
   }
 
   /** Names and kinds to the left, figures to the right. */
   aligned(paint: Paint): string {
+    if (this.#names.length > 0) this.#endBlock()
     const cells = inColumns([...this.#different.keys()].map((text) => text.split(SEPARATOR)))
-    let text = ''
-    for (let at = 0; at < this.#names.length; at++) {
-      const line = this.#names[at]!.padEnd(this.#nameWidth + 2) + cells[this.#cells[at]!]!
-      const style = this.#styles[at]
-      text += style === undefined ? line : `${paint(style, line.trimEnd())}\n`
+    let at = 0
+    const lineOf = (name: string): string => {
+      const line = name.padEnd(this.#nameWidth + 2) + cells[this.#cells[at]!]!
+      const style = this.#styles[at++]
+      return style === undefined ? line : `${paint(style, line.trimEnd())}\n`
     }
-    return text
+    return this.#blocks.map((block) => block.split('\n').map(lineOf).join('')).join('')
   }
 }
 
