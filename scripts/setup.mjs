@@ -96,6 +96,8 @@ function readArguments(words) {
   if (tool === 'bench/main.js' && ['failover', 'pair'].includes(first)) options.purpose = 'failover'
   // One of the benchmarks, with needs of its own.
   if (tool === 'bench/main.js' && first === 'fleet') options.purpose = 'fleet'
+  // Compared with ipvsadm in one run, not with kept figures.
+  if (tool === 'bench/main.js' && first === 'command') options.purpose = 'lab'
   const kernel = labKernel(options.tool)
   if (kernel !== undefined) options.kernels = [kernel]
   if (options.purpose !== undefined && !purposes.includes(options.purpose)) {
