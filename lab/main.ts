@@ -51,6 +51,7 @@ await runCommand(
         memory,
         cpu,
         timeout: timeout && timeout * 1000,
+        input: true,
         env: shell ? { ...process.env, PS1: 'ipvs-lab:\\w# ' } : process.env,
       })
     },

@@ -1,5 +1,6 @@
 // ipvs lab, in a project of a user's: what docs/lab.md says of such a project is what is done here.
 import { spawn, spawnSync } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import {
   chmodSync,
@@ -74,8 +75,8 @@ describe.skipIf(!isLabMachine)('a project of a user', () => {
     cwd: project,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, XDG_CACHE_HOME: cache },
   })
-  const npx = (words: readonly string[]) =>
-    spawnSync('npx', ['--no-install', ...words], { ...options(), encoding: 'utf8' })
+  const npx = (words: readonly string[], input: Buffer | string = '') =>
+    spawnSync('npx', ['--no-install', ...words], { ...options(), input, encoding: 'utf8' })
 
   test('runs its vitest file on the real kernel, by the line of its CI file', () => {
     const line = /- run: npx (ipvs lab .*)$/m.exec(block('yaml'))![1]!
@@ -91,6 +92,15 @@ describe.skipIf(!isLabMachine)('a project of a user', () => {
     expect(stdout).toBe('out\n')
     expect(stderr).toMatch(/^err\ntouch: .*Read-only file system\n$/)
     expect(readFileSync(path.join(project, 'made'), 'utf8')).toBe('made\n')
+  })
+
+  test('passes on what is piped into it, to the last byte, and as much as the command wants', () => {
+    const input = randomBytes(300_000)
+    const sum = createHash('sha256').update(input).digest('hex')
+    const whole = npx(['ipvs', 'lab', '--', 'sha256sum'], input)
+    expect([whole.status, whole.stdout]).toEqual([0, `${sum}  -\n`])
+    const less = npx(['ipvs', 'lab', '--', 'head', '-c', '1'], input)
+    expect([less.status, less.stdout.length]).toEqual([0, 1])
   })
 
   test('passes a signal to the command, which ends as it wants', async () => {

@@ -18,6 +18,7 @@ import type { Duplex, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { packageFolder } from '../package-folder.js'
 import { idleCpu } from './cpu.js'
+import { passInput } from './input.js'
 
 /** Where the things of a lab are. */
 export interface LabFolders {
@@ -45,6 +46,8 @@ export interface GuestOptions {
   stderr?: Writable | undefined
   /** Give the command our terminal, when we have one. Default: only if stdout is ours too. */
   terminal?: boolean | undefined
+  /** Give the command what is piped into us. A terminal's keys go to it only together with its screen. Default: it reads nothing. */
+  input?: boolean | undefined
 }
 
 /**
@@ -64,13 +67,14 @@ export async function bootGuest(
     (options.terminal ?? options.stdout === undefined) &&
     process.stdin.isTTY === true &&
     process.stdout.isTTY === true
+  const hasInput = options.input === true && process.stdin.isTTY !== true
   const memory = options.memory ?? '2048M'
 
   const name = `${new Date().toISOString().replace(/\D/g, '').slice(0, 14)}-${process.pid}-${++runs}`
   const runDir = path.join(folders.runs, name)
   mkdirSync(runDir, { recursive: true })
   forgetOldRuns(folders.runs)
-  const start = startFile(command, options, terminal, folders, runDir)
+  const start = startFile(command, options, terminal, hasInput, folders, runDir)
   // Owner only: it holds the caller's environment.
   writeFileSync(path.join(runDir, 'start'), start, {
     mode: 0o600,
@@ -91,6 +95,7 @@ export async function bootGuest(
       ...[`mem=${memory}`, 'rootfstype=hostfs', 'rootflags=/', 'rw', 'quiet', 'noreboot'],
       ...[`init="${initFile()}"`, `LAB_RUN="${runDir}"`, 'uml_dir=./', 'umid=guest'],
       ...['con=null', 'con0=null,fd:1', 'con1=fd:3,fd:3', 'con2=fd:4,fd:4', 'con3=fd:5,fd:5'],
+      'con4=fd:6,fd:6',
       'ssl=null',
       // A cheaper way to run the guest's programs, where kernel (7.2) and host have it.
       'seccomp=auto',
@@ -100,7 +105,7 @@ export async function bootGuest(
       // A group of its own, to be killed as one.
       detached: true,
       env: { PATH: process.env.PATH, TMPDIR: memoryFolder(memory, runDir) },
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
     },
   )
   const killGroup = () => {
@@ -119,10 +124,11 @@ export async function bootGuest(
       lastLines.splice(0, lastLines.length - 25)
     })
   }
-  const [, , , line1, line2, control] = uml.stdio as unknown as Duplex[]
-  for (const line of [line1!, line2!, control!]) line.on('error', () => {})
+  const [, , , line1, line2, control, input] = uml.stdio as unknown as Duplex[]
+  for (const line of [line1!, line2!, control!, input!]) line.on('error', () => {})
   line1!.pipe(stdout, { end: false })
   line2!.pipe(stderr, { end: false })
+  input!.resume()
 
   let ending: { status: number; say: string } | undefined
   const stop = (status: number, say: string) => {
@@ -157,6 +163,7 @@ export async function bootGuest(
   control!.once('data', () => {
     up = true
     rmSync(path.join(runDir, 'start'), { force: true })
+    if (hasInput) release = passInput(process.stdin, input!)
     if (terminal) release = lendTerminal(line1!, control!, () => stop(130, ''))
   })
 
@@ -217,6 +224,7 @@ function startFile(
   command: readonly string[],
   options: GuestOptions,
   terminal: boolean,
+  hasInput: boolean,
   folders: LabFolders,
   runDir: string,
 ): string {
@@ -230,6 +238,7 @@ function startFile(
     path.join(folders.kernel, 'modules/lib'),
     String(terminal ? process.stdout.rows : 0),
     String(terminal ? process.stdout.columns : 0),
+    hasInput ? 'input' : '',
     String(kept.length),
     ...kept,
     String(env.length),

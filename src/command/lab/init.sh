@@ -1,9 +1,9 @@
 #!/bin/bash
 # pid 1 of the lab's guest. boot.ts started the kernel with LAB_RUN=<folder of this run>; the file
 # `start` in it holds, NUL-separated: the folder to run in, the folder that holds modules/, the terminal's
-# rows and columns (0 0 = no terminal), how many folders of the host stay, those folders (r/path to
+# rows and columns (0 0 = no terminal), whether the command has input, how many folders of the host stay, those folders (r/path to
 # read, w/path to write), how many NAME=value words follow, those words, and the command.
-#   tty0 kernel log   tty1 stdout (or the terminal)   tty2 stderr   tty3 what the host tells us
+#   tty0 kernel log   tty1 stdout (or the terminal)   tty2 stderr   tty3 what the host tells us   tty4 stdin
 
 # perl is in every Debian, `halt` is not. 169 = reboot(2), the last number = power off.
 poweroff() { exec perl -e 'syscall 169, 0xfee1dead, 672274793, 0x4321fedc'; }
@@ -11,9 +11,9 @@ trap 'echo "lab/init.sh: line $LINENO failed: $BASH_COMMAND"; poweroff' ERR
 
 mount -t proc proc /proc
 mapfile -d '' start <"$LAB_RUN/start"
-cwd=${start[0]} modules=${start[1]} rows=${start[2]} cols=${start[3]}
-keep=("${start[@]:5:start[4]}")
-rest=("${start[@]:5+start[4]}")
+cwd=${start[0]} modules=${start[1]} rows=${start[2]} cols=${start[3]} input=${start[4]}
+keep=("${start[@]:6:start[5]}")
+rest=("${start[@]:6+start[5]}")
 env=("${rest[@]:1:rest[0]}")
 command=("${rest[@]:1+rest[0]}")
 
@@ -74,6 +74,11 @@ disown
 
 # Held open: a terminal forgets its size when the last one closes it.
 exec 7<>/dev/tty1
+if [[ $input ]]; then
+  # Before anything is sent: what comes to a line that nobody has opened raises no interrupt.
+  exec 9</dev/tty4
+  stty raw -echo <&9
+fi
 echo ready >/dev/tty3
 trap - ERR
 cd "$cwd"
@@ -89,11 +94,22 @@ else
   cats=$!
   exec 6> >(exec cat >/dev/tty2)
   cats="$cats $!"
+  # Pieces behind their sizes (input.ts); whoever has stopped reading has had enough.
+  if [[ $input ]]; then
+    exec 8< <(
+      # By way of a pipe: bash reads ahead from a terminal.
+      exec 5>&- 6>&- 7>&- < <(exec cat <&9)
+      while read -r size && ((size > 0)) && head -c "$size"; do :; done 2>/dev/null
+    )
+  else
+    exec 8</dev/null
+  fi
   # A process group of its own, so that a signal reaches all of it.
   set -m
-  env -i "${env[@]}" "${command[@]}" </dev/null >&5 2>&6 5>&- 6>&- 7>&- &
+  env -i "${env[@]}" "${command[@]}" <&8 >&5 2>&6 5>&- 6>&- 7>&- 8<&- 9<&- &
   echo $! >/run/lab/command
   set +m
+  exec 8<&-
   wait $!
   status=$?
   exec 5>&- 6>&-
