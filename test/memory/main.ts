@@ -98,7 +98,13 @@ async function fillRow(
   }
   for (const ending of columns) {
     await attempt(ending)
-    const { after, found } = await lookAgain(before, count)
+    let { after, found } = await lookAgain(before, count)
+    if (found.length === 1 && found[0]!.includes(RESIDENT)) {
+      // An allocator keeps what was needed at most, once; what leaks needs as much again.
+      before = after
+      await attempt(ending)
+      ;({ after, found } = await lookAgain(before, count))
+    }
     faults.push(...found.map((one) => `${row.name}, ${ending}: ${one}`))
     const bytes = (after.heapBytes - before.heapBytes) / count
     show(`${found.length === 0 ? '' : '! '}${bytes.toFixed(1)}`)
@@ -107,6 +113,8 @@ async function fillRow(
   process.stdout.write('\n')
   return faults
 }
+
+const RESIDENT = 'residentBytes'
 
 /** The last of what is closing may take its time. */
 async function lookAgain(before: Sight, count: number) {

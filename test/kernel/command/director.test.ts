@@ -266,12 +266,23 @@ pools:
         return lines.length
       }, soon)
       .toBeGreaterThan(0)
-    expect(JSON.parse(lines[0]!)).toMatchObject({
+    expect(json('event', `${lines[0]}\n`)).toMatchObject({
       event: 'set',
       pool: 'dns',
       server: '10.1.0.1:53',
     })
     expect(await end(follower, 'SIGINT')).toBe(0)
+    const { pools, changes } = json('state', say('state', '--json').stdout)
+    expect([pools.length, changes.at(-1)]).toEqual([2, expect.objectContaining({ event: 'set' })])
+  })
+
+  test('state --fleet is a table, also of a director that is alone', async () => {
+    write(twoPools, 'role: { standby: keep }\n')
+    await start()
+    const { directors, rows } = json('fleet', say('state', '--fleet', '--json').stdout)
+    expect(directors).toEqual([expect.objectContaining({ role: 'standby', ready: true })])
+    expect(rows).toHaveLength(3)
+    expect(say('state', '--fleet').stdout).toMatch(/3 servers, all answers alike/)
   })
 
   test('shows connections until they are gone, or the time is over', async () => {

@@ -53,6 +53,59 @@ const digest = { type: 'string', pattern: '^[0-9a-f]{16}$' }
 const lacks = list(text)
 const end = object({ address: text, port: count })
 
+const roles = { enum: ['active', 'standby'] }
+const health = { enum: ['unknown', 'up', 'down'] }
+const admin = { enum: ['ready', 'drain', 'maintenance'] }
+const yes = { type: 'boolean' }
+const weight = { type: 'number', minimum: 0 }
+const role = object(
+  {
+    role: roles,
+    ...{ reached: yes, backupOnly: yes },
+    ...{ from: text, since: count },
+    sync: list(
+      object({
+        role: { enum: ['master', 'backup'] },
+        ...{ interface: text, group: text },
+        ...{ syncId: count, maxLength: count, port: count, ttl: count },
+      }),
+    ),
+  },
+  { trouble: text },
+)
+const event = object(
+  {
+    ...{ sequence: { type: 'integer', minimum: 1 }, time: count, text },
+    event: {
+      enum: 'up down drained quorum drift diverged warning error announce set reload role'.split(
+        ' ',
+      ),
+    },
+  },
+  { pool: text, server: text, data: {} },
+)
+const serverState = object(
+  {
+    ...{ server: text, backup: yes, serves: yes, health, admin, since: count, reason: {} },
+    weight: object({ file: weight, effective: weight }, { hand: weight }),
+    fronts: { type: 'object' },
+    check: { anyOf: [{ const: 'none' }, { type: 'object', required: ['name'] }] },
+  },
+  { hand: { type: 'object' }, error: text },
+)
+const poolState = object(
+  {
+    ...{ pool: text, open: yes, services: list(text), quorum: yes, converged: yes },
+    ...{ missing: list(text), needs: list(text), absent: { type: 'object' } },
+    warnings: list(object({ code: text, message: text })),
+    servers: list(serverState),
+  },
+  {
+    ...{ trouble: text, source: text, announce: { type: 'object' } },
+    reads: object({ ageMs: count, intervalMs: count }),
+  },
+)
+
 const schemas = {
   list: object({ source: text, services: list(seenService), lacks }),
   connection: object(
@@ -78,21 +131,28 @@ const schemas = {
     ),
     vrrp: { type: 'string' },
   }),
-  role: object(
+  role,
+  state: object(
     {
-      role: { enum: ['active', 'standby'] },
-      ...{ reached: { type: 'boolean' }, backupOnly: { type: 'boolean' } },
-      ...{ from: text, since: count },
-      sync: list(
-        object({
-          role: { enum: ['master', 'backup'] },
-          ...{ interface: text, group: text },
-          ...{ syncId: count, maxLength: count, port: count, ttl: count },
-        }),
-      ),
+      ...{ version: { const: 1 }, time: count, startedAt: count, pid: count },
+      ...{ instance: text, name: text, file: text, ready: yes },
+      ...{ troubles: list(text), pools: list(poolState), changes: list(event) },
     },
-    { trouble: text },
+    { reload: object({ time: count, text }), role },
   ),
+  fleet: object({
+    time: count,
+    directors: list(object({ name: text }, { url: text, role: roles, ready: yes, error: text })),
+    rows: list(
+      object({
+        ...{ pool: text, server: text, differs: yes },
+        words: list({
+          anyOf: [{ type: 'null' }, object({ health, admin, weight, serves: yes })],
+        }),
+      }),
+    ),
+  }),
+  event,
   save: table,
   diff: object({
     ...{ source: text, lacks, changes: list(change) },
