@@ -1,71 +1,35 @@
-// Inside the kernel that has IPVS: plays the wanted failures under the wanted systems, one after the other in one boot, and
-// writes down what came out.
-import { appendFileSync, writeFileSync } from 'node:fs'
-import { release } from 'node:os'
-import { run } from '../../lab/network/namespaces.js'
+// Inside the kernel that has IPVS: the old way and ours.
+import { playTrials } from '../trials/play.js'
+import { isUntold, type Plan } from '../trials/trials.js'
 import type { Evidence } from './evidence.js'
 import { failures } from './failures.js'
 import type { TrialResult } from './results.js'
 import { isOurs, systems } from './systems.js'
 import { describe } from './table.js'
 import { play } from './trial.js'
-import { isUntold, judge, type Verdict } from './verdict.js'
-
-export interface Plan {
-  /** One trial each: `ipvs/flush`. */
-  readonly trials: readonly string[]
-  /** Where the results go: the header, then a trial a line. */
-  readonly file: string
-  /** The notify script runs under the name of ipvs. */
-  readonly sabotage: boolean
-}
-
-/** The first line of the file. */
-export interface Header {
-  readonly kernel: string
-  readonly keepalived: string
-}
-
-/** A trial on a busy machine is played again, so often at most. */
-const mostRepeats = 3
+import { judge } from './verdict.js'
 
 const plan: Plan = JSON.parse(process.argv[2]!)
-const version = await run('sh', ['-c', 'keepalived --version 2>&1 | head -1'])
-const header: Header = {
-  kernel: release(),
-  keepalived: /v(\d\S*)/.exec(version)?.[1] ?? 'unknown',
-}
-writeFileSync(plan.file, `${JSON.stringify(header)}\n`)
-
-const trials = failures
-  .flatMap((failure) => systems.map((system) => ({ system, failure })))
-  .filter(({ system, failure }) => plan.trials.includes(`${system.name}/${failure.name}`))
-for (const [index, { system, failure }] of trials.entries()) {
-  const seconds = trials.slice(index).reduce((sum, trial) => sum + trial.failure.seconds, 0)
-  process.stderr.write(`\n${failure.title}: ${system.name} (about ${seconds} s left)\n`)
-  const sabotaged = plan.sabotage && isOurs(system.name)
-  const played = sabotaged ? { ...systems[0]!, name: system.name } : system
-  let verdict: Verdict
-  let evidence: Evidence
-  for (let again = 0; ; again++) {
-    evidence = await play(played, failure)
-    verdict = judge(evidence)
-    // What was found does not go away by looking again.
-    if (verdict.problems.length > 0 || !isUntold(verdict) || again === mostRepeats) break
-    const percent = Math.round(100 * verdict.missing)
-    process.stderr.write(`  the machine is busy, ${percent} % of the time was missing: once more\n`)
-  }
-  for (const line of describe(verdict)) process.stderr.write(`  ${line}\n`)
-  for (const problem of verdict.problems) process.stderr.write(`  PROBLEM ${problem}\n`)
-  const result: TrialResult = {
-    system: system.name,
-    failure: failure.name,
-    ...verdict,
-    longestGapMs: longestGap(evidence),
-    output: evidence.output,
-  }
-  appendFileSync(plan.file, `${JSON.stringify(result)}\n`)
-}
+await playTrials(plan, {
+  systems,
+  failures,
+  async play(system, failure) {
+    const sabotaged = plan.sabotage && isOurs(system.name)
+    const played = sabotaged ? { ...systems[0]!, name: system.name } : system
+    const evidence = await play(played, failure)
+    const verdict = judge(evidence)
+    const result: TrialResult = {
+      system: system.name,
+      failure: failure.name,
+      ...verdict,
+      longestGapMs: longestGap(evidence),
+      output: evidence.output,
+    }
+    return { verdict, result }
+  },
+  isWorthless: isUntold,
+  describe,
+})
 process.exit()
 
 function longestGap({ tables }: Evidence): number {

@@ -9,18 +9,16 @@ import {
   flag,
   printJson,
   runCommand,
-  runOnIpvs,
   text,
   type Values,
 } from '../../lab/command.js'
-import { keepalivedEnvironment } from '../../lab/keepalived.js'
+import { isUntold, pickTrials, runTrials, type Trial, trialsOf } from '../trials/trials.js'
 import { failures } from './failures.js'
-import type { Header, Plan } from './guest.js'
 import { formatResult, type Result, type TrialResult } from './results.js'
 import { systemNames } from './systems.js'
 import { formatText, renew } from './table.js'
 import { timelinePicture } from './timeline.js'
-import { isUntold, mostMissing } from './verdict.js'
+import { mostMissing } from './verdict.js'
 
 const usage = `The old way and ours side by side: keepalived with notify scripts that fork ipvsadm, keepalived with a virtual server for
 UDP, and this library, under the same failures and the same clients, in one boot of the lab.
@@ -36,14 +34,7 @@ UDP, and this library, under the same failures and the same clients, in one boot
 Exit status 0: ours did what it has to. 1: it did not, and the last lines say what. 75: this machine was too busy to tell. docs/failover.md has a run that is kept.
 `
 
-interface Trial {
-  readonly key: string
-  readonly seconds: number
-}
-
-const all: readonly Trial[] = failures.flatMap(({ name, seconds }) =>
-  systemNames.map((system) => ({ key: `${system}/${name}`, seconds })),
-)
+const all = trialsOf(failures, systemNames)
 
 const options = { only: text, out: text, json: flag, list: flag, sabotage: flag }
 
@@ -51,7 +42,7 @@ export const failover = (args: readonly string[]): Promise<void> =>
   runCommand({ name: 'failover', usage, options, run: compare }, args)
 
 async function compare({ only, out, json, list, sabotage }: Options): Promise<number> {
-  const trials = pick(only)
+  const trials = pickTrials(all, only, 'failover')
   if (list) {
     for (const { key, seconds } of trials) process.stdout.write(`${seconds} s  ${key}\n`)
     return exitStatus.held
@@ -77,39 +68,9 @@ async function compare({ only, out, json, list, sabotage }: Options): Promise<nu
 
 type Options = Values<typeof options>
 
-function pick(only: string | undefined): readonly Trial[] {
-  if (only === undefined) return all
-  // A system's name may have a comma in it.
-  const words = only.split(/,(?! )/)
-  const matches = (word: string) =>
-    all.filter(({ key }) => key === word || key.split('/').includes(word))
-  for (const word of words) {
-    if (matches(word).length > 0) continue
-    throw new Error(`There is no trial "${word}". npm run bench -- failover --list shows them.`)
-  }
-  return all.filter((trial) => words.some((word) => matches(word).includes(trial)))
-}
-
 async function runAll(trials: readonly Trial[], sabotage: boolean) {
-  const folder = built('failover')
-  mkdirSync(folder, { recursive: true })
-  const plan: Plan = {
-    trials: trials.map(({ key }) => key),
-    file: path.join(folder, 'trials.jsonl'),
-    sabotage,
-  }
-  const seconds = trials.reduce((sum, trial) => sum + trial.seconds, 0)
-  process.stderr.write(`${trials.length} trials: about ${Math.ceil(seconds / 60)} min.\n`)
-  const status = await runOnIpvs({
-    file: fileURLToPath(new URL('./guest.js', import.meta.url)),
-    plan,
-    seconds,
-    env: keepalivedEnvironment(),
-  })
-  if (status !== 0) throw new Error(`The guest ended with exit status ${status}.`)
-  const [first, ...lines] = readFileSync(plan.file, 'utf8').trim().split('\n')
-  const header = JSON.parse(first!) as Header
-  const results = lines.map((line) => JSON.parse(line) as TrialResult)
+  const guest = fileURLToPath(new URL('./guest.js', import.meta.url))
+  const { header, results } = await runTrials<TrialResult>('failover', guest, trials, { sabotage })
   const result: Result = {
     ...header,
     node: process.version,

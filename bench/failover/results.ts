@@ -1,27 +1,20 @@
 // What a run leaves behind: docs/failover.json is one of them.
+import type { Header } from '../trials/trials.js'
 import type { FailureName } from './failures.js'
 import type { SystemName } from './systems.js'
-import type { Row, Timeline } from './verdict.js'
+import type { Row, Timeline, Verdict } from './verdict.js'
 
-export interface TrialResult {
+export interface TrialResult extends Verdict {
   readonly system: SystemName
   readonly failure: FailureName
-  readonly rows: readonly Row[]
-  readonly timeline: Timeline
-  readonly problems: readonly string[]
-  readonly doubts: readonly string[]
-  /** The part of the time that the machine has not given to the guest. */
-  readonly missing: number
   /** The longest time between two looks at the table. */
   readonly longestGapMs: number
   /** What the system has said. */
   readonly output: string
 }
 
-export interface Result {
-  readonly kernel: string
+export interface Result extends Header {
   readonly node: string
-  readonly keepalived: string
   readonly date: string
   /** The longest time between two looks at the table, in any trial. */
   readonly longestGapMs: number

@@ -13,6 +13,7 @@ import {
   protocols,
 } from '../../lab/witness/members.js'
 import { Steal } from '../../lab/witness/steal.js'
+import type { Told } from '../trials/trials.js'
 import type { Evidence } from './evidence.js'
 import { type FailureName, failures } from './failures.js'
 import { isOurs, promisesToFind, type SystemName } from './systems.js'
@@ -59,25 +60,13 @@ export interface Timeline {
   readonly asked: Readonly<Record<ClientName, number>>
 }
 
-export interface Verdict {
+export interface Verdict extends Told {
   readonly rows: readonly Row[]
   readonly timeline: Timeline
-  /** What makes the trial worthless, and what ours has promised and not kept; empty: all held. */
-  readonly problems: readonly string[]
-  /** The same, where the machine may be to blame. */
-  readonly doubts: readonly string[]
-  /** The part of the time that the machine has not given to the guest. */
-  readonly missing: number
 }
 
 /** With more than this part of the time missing, who was late proves nothing, and the figures are not worth keeping. */
 export const mostMissing = 0.1
-/** With more than this, a trial is worth nothing: checks time out for no fault of a server's. */
-const mostMissingAtAll = 0.3
-
-/** Nobody can tell whether it held. */
-export const isUntold = ({ doubts, missing }: Pick<Verdict, 'doubts' | 'missing'>): boolean =>
-  doubts.length > 0 || missing > mostMissingAtAll
 
 export const binMs = 250
 /** What was sent so long before a change may have met it. */

@@ -1,5 +1,5 @@
 // npm run bench -- pair: two directors, one of which fails: keepalived doing everything, and `ipvs run` beside keepalived's VRRP.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { built } from '../../lab/checkout.js'
@@ -9,17 +9,15 @@ import {
   flag,
   printJson,
   runCommand,
-  runOnIpvs,
   text,
   type Values,
 } from '../../lab/command.js'
-import { keepalivedEnvironment } from '../../lab/keepalived.js'
+import { isUntold, pickTrials, runTrials, type Trial, trialsOf } from '../trials/trials.js'
 import { failures } from './failures.js'
-import type { Plan } from './guest.js'
-import { formatResult, type Header, type Result, type TrialResult } from './results.js'
+import { formatResult, type PairPlan, type Result, type TrialResult } from './results.js'
 import { systemNames } from './systems.js'
 import { formatText, renew } from './table.js'
-import { isUntold, mostMissing, worse } from './verdict.js'
+import { mostMissing, worse } from './verdict.js'
 
 const usage = `A pair of directors in one kernel, with three servers and four clients, one of which fails: keepalived doing everything, and
 \`ipvs run\` beside a keepalived that does VRRP only (examples/pair), under the same failures, in one boot of the lab.
@@ -36,14 +34,7 @@ Exit status 0: ours did what it has to, and lost no more than keepalived. 1: it 
 machine was too busy to tell. docs/pair.md has a run that is kept.
 `
 
-interface Trial {
-  readonly key: string
-  readonly seconds: number
-}
-
-const all: readonly Trial[] = failures.flatMap(({ name, seconds }) =>
-  systemNames.map((system) => ({ key: `${system}/${name}`, seconds })),
-)
+const all = trialsOf(failures, systemNames)
 
 const options = { only: text, out: text, json: flag, list: flag, sabotage: flag }
 
@@ -52,7 +43,7 @@ export const benchPair = (args: readonly string[]): Promise<void> =>
 
 async function compare(values: Values<typeof options>): Promise<number> {
   const { only, out, json, list, sabotage } = values
-  const trials = pick(only)
+  const trials = pickTrials(all, only, 'pair')
   if (list) {
     for (const { key, seconds } of trials) process.stdout.write(`${seconds} s  ${key}\n`)
     return exitStatus.held
@@ -82,40 +73,12 @@ async function compare(values: Values<typeof options>): Promise<number> {
   return problems.length > 0 ? exitStatus.failed : busy ? exitStatus.busy : exitStatus.held
 }
 
-function pick(only: string | undefined): readonly Trial[] {
-  if (only === undefined) return all
-  const words = only.split(',')
-  const matches = (word: string) =>
-    all.filter(({ key }) => key === word || key.split('/').includes(word))
-  for (const word of words) {
-    if (matches(word).length > 0) continue
-    throw new Error(`There is no trial "${word}". npm run bench -- pair --list shows them.`)
-  }
-  return all.filter((trial) => words.some((word) => matches(word).includes(trial)))
-}
-
-async function runAll(trials: readonly Trial[], how: Pick<Plan, 'keep' | 'sabotage'>) {
-  const folder = built('pair')
-  mkdirSync(folder, { recursive: true })
-  const plan: Plan = {
-    trials: trials.map(({ key }) => key),
-    file: path.join(folder, 'trials.jsonl'),
-    ...how,
-  }
-  const seconds = trials.reduce((sum, trial) => sum + trial.seconds, 0)
-  process.stderr.write(`${trials.length} trials: about ${Math.ceil(seconds / 60)} min.\n`)
-  const status = await runOnIpvs({
-    file: fileURLToPath(new URL('./guest.js', import.meta.url)),
-    plan,
-    seconds,
-    env: keepalivedEnvironment(),
-  })
-  if (status !== 0) throw new Error(`The guest ended with exit status ${status}.`)
-  const [first, ...lines] = readFileSync(plan.file, 'utf8').trim().split('\n')
-  const results = lines.map((line) => JSON.parse(line) as TrialResult)
+async function runAll(trials: readonly Trial[], how: Pick<PairPlan, 'keep' | 'sabotage'>) {
+  const guest = fileURLToPath(new URL('./guest.js', import.meta.url))
+  const { header, results } = await runTrials<TrialResult>('pair', guest, trials, how)
   const missing = Math.max(...results.map((one) => one.missing))
   const result: Result = {
-    ...(JSON.parse(first!) as Header),
+    ...header,
     node: process.version,
     date: new Date().toISOString(),
     missing: Math.round(100 * missing) / 100,

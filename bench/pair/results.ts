@@ -1,10 +1,10 @@
 // What a run leaves behind: docs/pair.json is one of them.
+import type { Header, Plan } from '../trials/trials.js'
 import type { Row, Seen, Verdict } from './verdict.js'
 
-/** The first line of what the guest writes. */
-export interface Header {
-  readonly kernel: string
-  readonly keepalived: string
+export interface PairPlan extends Plan {
+  /** The figures are to be kept: a trial that lacked too much of its time is played again, too. */
+  readonly keep: boolean
 }
 
 export interface TrialResult extends Verdict {

@@ -1,6 +1,7 @@
 // What each figure means, on made-up logs in which it is known.
 import { describe, expect, it, test } from 'vitest'
 import { servers } from '../../lab/network/three-servers.js'
+import { isUntold } from '../trials/trials.js'
 import {
   adverts,
   duringTakeover,
@@ -13,7 +14,7 @@ import {
   table,
   takenAt,
 } from './made-up.js'
-import { isUntold, judge, type Row, worse } from './verdict.js'
+import { judge, type Row, worse } from './verdict.js'
 
 const named = (text: string) => `ipvs run: sigterm: ${text}`
 

@@ -6,6 +6,7 @@ import { lastWords, type Query } from '../../lab/traffic/queries.js'
 import { stolenTimes } from '../../lab/witness/entries.js'
 import { membersOver, protocols } from '../../lab/witness/members.js'
 import { Steal } from '../../lab/witness/steal.js'
+import type { Told } from '../trials/trials.js'
 import { type ClientName, clientNames, perSecond } from './client-names.js'
 import type { Evidence } from './evidence.js'
 import { type FailureName, failures } from './failures.js'
@@ -41,15 +42,9 @@ export interface Seen {
   readonly doubled: number
 }
 
-export interface Verdict {
+export interface Verdict extends Told {
   readonly rows: readonly Row[]
   readonly seen: Seen
-  /** What makes the trial worthless, and what ours has promised and not kept; empty: all held. */
-  readonly problems: readonly string[]
-  /** The same, where the machine may be to blame. */
-  readonly doubts: readonly string[]
-  /** The part of the time that the machine has not given to the guest. */
-  readonly missing: number
 }
 
 /**
@@ -57,12 +52,6 @@ export interface Verdict {
  * one guest are late by themselves: a tenth is missing on a quiet machine.
  */
 export const mostMissing = 0.2
-/** With more than this, a trial is worth nothing. */
-const mostMissingAtAll = 0.3
-
-/** Nobody can tell whether it held. */
-export const isUntold = ({ doubts, missing }: Pick<Verdict, 'doubts' | 'missing'>): boolean =>
-  doubts.length > 0 || missing > mostMissingAtAll
 
 /** What was sent so long before a failure may have met it. */
 const inFlightMs = 50
