@@ -92,12 +92,12 @@ function readArguments(words) {
     else throw new SetupError(`setup: unknown argument "${word}"`)
   }
   const [tool, first] = options.tool
-  // Benchmarks with needs of their own.
+  // Benchmarks with needs of their own; the command is compared with ipvsadm in one run, not with kept figures.
   if (tool === 'bench/main.js' && ['failover', 'pair'].includes(first)) options.purpose = 'failover'
-  // One of the benchmarks, with needs of its own.
   if (tool === 'bench/main.js' && first === 'fleet') options.purpose = 'fleet'
-  // Compared with ipvsadm in one run, not with kept figures.
-  if (tool === 'bench/main.js' && first === 'command') options.purpose = 'lab'
+  if (tool === 'bench/main.js' && first === 'command') {
+    Object.assign(options, { purpose: 'lab', tolerant: false })
+  }
   const kernel = labKernel(options.tool)
   if (kernel !== undefined) options.kernels = [kernel]
   if (options.purpose !== undefined && !purposes.includes(options.purpose)) {

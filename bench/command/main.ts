@@ -23,12 +23,11 @@ const usage = `How long the command takes to show a table, beside ipvsadm, and h
     --seconds N        how long "ipvs top" is watched (20); 0: not at all
     --pictures FOLDER  measures nothing, and takes the pictures of docs/command.md
 
-Exit status 0: it was measured, list took at most 1.5 times as long as ipvsadm, all less than 120 MB, top less than 10 % of a core. 1: not so.
+Exit status 0: it was measured, and took less than 120 MB, top less than 10 % of a core. 1: it took more.
 `
 
 const MOST_KB = 120_000
 const MOST_SHARE = 0.1
-const MOST_TIMES = 1.5
 const FIRST = 'ipvsadm -Ln'
 const BARE = 'Node.js alone'
 
@@ -61,20 +60,12 @@ export const benchCommand = (args: readonly string[]): Promise<void> =>
         const title = `${sizes.services} services with ${sizes.destinations} destinations each, shown:`
         process.stdout.write(`${title}\n${textTable(head, rows).join('\n')}\n`)
         if (top !== undefined) process.stdout.write(`${topText(top)}\n`)
-        const slow = ['ipvs list', 'ipvs list --json'].filter(
-          (name) => best(name) > MOST_TIMES * best(FIRST),
-        )
-        for (const name of slow) {
-          process.stdout.write(`FAILED ${name}: over ${MOST_TIMES} times ${FIRST}.\n`)
-        }
         const large = Object.entries(times).filter(([, { peakKb }]) => peakKb > MOST_KB)
         for (const [name] of large) process.stdout.write(`FAILED ${name}: over 120 MB.\n`)
         const isBusy = top !== undefined && top.share > MOST_SHARE
         if (isBusy) process.stdout.write('FAILED ipvs top: over 10 % of a core.\n')
         printJson({ times, ...(top && { top }) }, json)
-        return slow.length === 0 && large.length === 0 && !isBusy
-          ? exitStatus.held
-          : exitStatus.failed
+        return large.length === 0 && !isBusy ? exitStatus.held : exitStatus.failed
       },
     },
     args,

@@ -1,4 +1,4 @@
-// The command as it ships, in dist/bin: a file for what most commands need, and few for each of the others, because a command starts anew each time; its man page, the director's page, and what `ipvs lab` boots with.
+// The command as it ships, in dist/bin: files of which a call loads the few that it needs, because a command starts anew each time; its man page, the director's page, and what `ipvs lab` boots with.
 import {
   chmodSync,
   copyFileSync,
@@ -13,6 +13,8 @@ import { pathToFileURL } from 'node:url'
 import { checkout, step } from './step.mjs'
 
 const bin = path.join(checkout, 'dist/bin')
+const self = path.join(checkout, 'scripts/steps/command.mjs')
+const init = path.join(checkout, 'src/command/lab/init.sh')
 /** What a director shows over HTTP: as it is, beside what serves it. */
 const page = path.join(checkout, 'src/director/http/page.html')
 const shippedPage = path.join(checkout, 'dist/director/http/page.html')
@@ -30,7 +32,7 @@ const besideIt = {
 export async function makeCommand() {
   const made = path.join(bin, 'ipvs.1')
   const compiled = path.join(checkout, 'build/src.tsbuildinfo')
-  const newest = Math.max(...[compiled, page].map((file) => statSync(file).mtimeMs))
+  const newest = Math.max(...[compiled, page, init, self].map((file) => statSync(file).mtimeMs))
   if (existsSync(made) && existsSync(shippedPage) && statSync(made).mtimeMs >= newest) return
   await step('Making the command', async () => {
     const { build } = await import('rolldown')
@@ -56,9 +58,9 @@ export async function makeCommand() {
     chmodSync(path.join(bin, 'ipvs.cjs'), 0o755)
     const { manPage } = await import(pathToFileURL(path.join(checkout, 'dist/command/man.js')))
     copyFileSync(page, shippedPage)
-    copyFileSync(path.join(checkout, 'src/command/lab/init.sh'), path.join(bin, 'init.sh'))
+    copyFileSync(init, path.join(bin, 'init.sh'))
     writeFileSync(made, manPage(version))
   })
 }
 
-if (process.argv[1] === path.join(checkout, 'scripts/steps/command.mjs')) await makeCommand()
+if (process.argv[1] === self) await makeCommand()

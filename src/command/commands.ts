@@ -316,7 +316,7 @@ export const commands = {
     about: [
       'For tests of your own. Linux runs as an ordinary process (User Mode Linux, from Debian) on x86-64: no KVM, no container. The kernel is fetched at the first call, by apt, into $XDG_CACHE_HOME/ipvs/lab.',
       "Files are the machine's own, and can only be read, apart from the project: the nearest folder with a package.json. /tmp, /run and the home folder are empty. There is no network to the outside.",
-      'The exit status is that of the command. Signals are passed to it, and what is piped into this command; on a terminal it gets the terminal. 124: --timeout.',
+      'The exit status is that of the command. Signals are passed to it, and what is piped into this command (</dev/null: nothing); on a terminal it gets the terminal. 124: --timeout.',
     ],
     plain: true,
     words: [{ name: 'COMMAND', rest: true }],

@@ -63,7 +63,7 @@ export async function readKernel(name: string, call: Call): Promise<SeenTable> {
  */
 export async function readProc(name: string, call: Call, refused: unknown): Promise<SeenTable> {
   const file = listingFile(call.options.netns)
-  const listing = isRefusal(refused) && file !== undefined ? await listingIn(file) : undefined
+  const listing = isRefusal(refused) && file !== undefined ? listingIn(file) : undefined
   if (listing === undefined) throw refused
   const { message } = refused as Error
   tell(

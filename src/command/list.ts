@@ -40,8 +40,7 @@ export const list: Run = async (call) => {
 
   const file = columns.length === 0 && !options.from ? listingFile(options.netns) : undefined
   const whole =
-    file &&
-    (await ofWholeListing(file, (services) => show({ source: KERNEL, services, lacks: [] })))
+    file && ofWholeListing(file, (services) => show({ source: KERNEL, services, lacks: [] }))
   print(whole ?? show(await read(call), jsonOf(call)))
   return exitStatuses.done
 }

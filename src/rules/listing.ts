@@ -1,6 +1,7 @@
 // What `ipvsadm -Ln` prints and the kernel shows in /proc/net/ip_vs, to services with their destinations. Both can be read
 // without privilege, or come from somebody else's screen.
 import { isArgumentError, rangeError, typeError } from '../errors.js'
+import { serviceKey } from '../identity.js'
 import type { ServiceId } from '../types.js'
 import { checkInteger, checkOptions, checkService, checkServiceId } from '../validate.js'
 import { lineError } from './line-error.js'
@@ -39,8 +40,8 @@ export interface ListingOptions {
  *   names instead of numbers (`ipvsadm -L` without `-n`), a server before its service, the same thing twice
  */
 export function parseListing(text: string, options?: ListingOptions): Listing {
-  const { services, ...rest } = readListing(text, options)
-  return { ...rest, services: [...services] }
+  const { writer, shows, services, lacks } = readListing(text, options)
+  return { writer, shows, services: [...services], lacks }
 }
 
 /**
@@ -144,7 +145,6 @@ class Table {
   readonly #heading: Heading
   readonly #dialect: Dialect
   readonly #hz: number | undefined
-  /** Neither of the writers spells one address in two ways. */
   readonly #keys = new Set<string>()
   /** Of the last service. */
   readonly #servers = new Set<string>()
@@ -159,9 +159,9 @@ class Table {
 
   /** @returns the service that this line shows to be complete */
   add(line: string): ListedService | undefined {
-    const [, server, columns] = /^\s*->\s+(\S+)(.*)$/.exec(line) ?? []
-    if (server === undefined) return this.#addService(line)
-    this.#addDestination(server, columns!)
+    const server = SERVER.exec(line)
+    if (server === null) return this.#addService(line)
+    this.#addDestination(server[1] ?? '', server[2] ?? '')
     return undefined
   }
 
@@ -172,8 +172,9 @@ class Table {
     checkRest(id, settings)
     // The same mark of both families: the kernel's listing has it twice.
     if (id.fwmark === undefined || id.family !== undefined) {
-      const key = id.fwmark === undefined ? `${words[0]} ${words[1]}` : `${id.fwmark} ${id.family}`
-      if (this.#keys.has(key)) throw rangeError('service', 'listed once', key)
+      const { protocol, address, port, fwmark, family } = id
+      const key = fwmark === undefined ? `${protocol} ${address} ${port}` : `${fwmark} ${family}`
+      if (this.#keys.has(key)) throw rangeError('service', 'listed once', serviceKey(id))
       this.#keys.add(key)
     }
     const { last } = this
@@ -188,22 +189,25 @@ class Table {
       throw rangeError('the service of a server', 'listed in a line above', endpoint)
     }
     const { address, port } = this.#dialect.endpoint(endpoint, 'a server')
-    if (this.#servers.has(endpoint)) throw rangeError('server', 'listed once', endpoint)
-    this.#servers.add(endpoint)
+    const key = `${address} ${port}`
+    if (this.#servers.has(key)) throw rangeError('server', 'listed once', endpoint)
+    this.#servers.add(key)
     this.last.destinations.push({ ...this.#rowOf(columns), address, port })
   }
 
-  /** Most servers have the same columns as others. */
+  /** Most servers have the same columns as others, but for what was counted of them. */
   #rowOf(columns: string): ListedDestination {
-    let row = this.#rows.get(columns)
-    if (row === undefined) {
-      const words = columns.match(/\S+/g) ?? []
-      row = { ...WITHOUT_COLUMNS, ...this.#heading.ofServer(words) }
-      this.#rows.set(columns, row)
-    }
+    const known = this.#rows.get(columns)
+    if (known !== undefined) return known
+    const words = columns.match(/\S+/g) ?? []
+    const row = { ...WITHOUT_COLUMNS, ...this.#heading.ofServer(words) }
+    if (this.#heading.ofService === undefined) this.#rows.set(columns, row)
     return row
   }
 }
+
+/** The address behind the arrow, and its columns; the line may end in CR. */
+const SERVER = /^\s*->(?:\s+(\S+)(.*))?\s*$/s
 
 /** What reading its words has not shown to be of the right form, which is all that the kernel was seen to hold has to have. */
 function checkRest(id: ServiceId, settings: ListedSettings): void {

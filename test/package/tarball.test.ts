@@ -122,7 +122,7 @@ test('has what it needs, the sources to compile elsewhere, and nothing of the wo
   const known =
     /^((dist\/.*\.(js|d\.ts|d\.ts\.map)|src\/.*\.ts|native\/\w+\.(cc|h)|native\/(binding\.gyp|exports\.map)|dist\/bin\/([\w-]+\.cjs|ipvs\.1|init\.sh)|dist\/director\/http\/page\.html|schema\/\w+\.schema\.json|prebuilds\/.*\.node|[A-Z-]+\.md|LICENSE|package\.json))$/
   expect(files.filter((file) => !known.test(file))).toEqual([])
-  // The command is in dist/bin, in few files, and nothing else leads into its folder.
+  // The command is in dist/bin, and nothing else leads into its folder.
   expect(files.filter((file) => /^(dist|src)\/command\//.test(file))).toEqual([])
   expect(files).toContain(path.posix.normalize(manifest.man))
 })

@@ -163,7 +163,9 @@ export async function bootGuest(
   control!.once('data', () => {
     up = true
     rmSync(path.join(runDir, 'start'), { force: true })
-    if (hasInput) release = passInput(process.stdin, input!)
+    const told = ({ message }: Error) =>
+      stderr.write(`lab: what is piped in could not be read to its end: ${message}\n`)
+    if (hasInput) release = passInput(process.stdin, input!, told)
     if (terminal) release = lendTerminal(line1!, control!, () => stop(130, ''))
   })
 

@@ -97,9 +97,18 @@ else
   # Pieces behind their sizes (input.ts); whoever has stopped reading has had enough.
   if [[ $input ]]; then
     exec 8< <(
-      # By way of a pipe: bash reads ahead from a terminal.
-      exec 5>&- 6>&- 7>&- < <(exec cat <&9)
-      while read -r size && ((size > 0)) && head -c "$size"; do :; done 2>/dev/null
+      exec perl -e '
+        sub take {
+          my ($bytes, $taken) = (shift, "");
+          while (length $taken < $bytes) {
+            sysread STDIN, $taken, $bytes - length $taken, length $taken or exit;
+          }
+          return $taken;
+        }
+        while (my $size = unpack "N", take(4)) {
+          my $piece = take($size);
+          while (length $piece) { substr $piece, 0, (syswrite STDOUT, $piece or exit), "" }
+        }' <&9 5>&- 6>&- 7>&-
     )
   else
     exec 8</dev/null

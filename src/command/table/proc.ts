@@ -12,20 +12,19 @@ export function listingFile(netns: Call['options'][string]): string | undefined 
 }
 
 /** Nothing, if the file cannot be read. */
-export async function listingIn(file: string): Promise<Listing | undefined> {
+export function listingIn(file: string): Listing | undefined {
   const text = textIn(file)
-  if (text === undefined) return undefined
-  return parseListing(text)
+  return text === undefined ? undefined : parseListing(text)
 }
 
 /**
  * What `show` makes of the services with their destinations, weights and connections. Nothing, if the listing does not say all that a
  * list shows of them, or if somebody changes the table.
  */
-export async function ofWholeListing<T>(
+export function ofWholeListing<T>(
   file: string,
   show: (services: Iterable<ListedService>) => T,
-): Promise<T | undefined> {
+): T | undefined {
   const text = textIn(file)
   // The kernel goes on by count where the reader had stopped (ip_vs_ctl.c: ip_vs_info_array): a change may make it skip a service.
   if (text === undefined || servicesIn(text) !== servicesIn(textIn(file) ?? '')) return undefined

@@ -89,7 +89,7 @@ export function procSource(file: string, lacks: readonly string[]): Source {
     lacks,
     hasCounters: false,
     look: async (wanted) => {
-      const listing = await listingIn(file)
+      const listing = listingIn(file)
       if (listing === undefined) throw new CommandError(`${file} cannot be read any more.`)
       const services = seeing(listing.services)
       const destinations = listing.services

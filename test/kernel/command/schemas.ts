@@ -56,12 +56,12 @@ const end = object({ address: text, port: count })
 const roles = { enum: ['active', 'standby'] }
 const health = { enum: ['unknown', 'up', 'down'] }
 const admin = { enum: ['ready', 'drain', 'maintenance'] }
-const yes = { type: 'boolean' }
+const flag = { type: 'boolean' }
 const weight = { type: 'number', minimum: 0 }
 const role = object(
   {
     role: roles,
-    ...{ reached: yes, backupOnly: yes },
+    ...{ reached: flag, backupOnly: flag },
     ...{ from: text, since: count },
     sync: list(
       object({
@@ -86,7 +86,7 @@ const event = object(
 )
 const serverState = object(
   {
-    ...{ server: text, backup: yes, serves: yes, health, admin, since: count, reason: {} },
+    ...{ server: text, backup: flag, serves: flag, health, admin, since: count, reason: {} },
     weight: object({ file: weight, effective: weight }, { hand: weight }),
     fronts: { type: 'object' },
     check: { anyOf: [{ const: 'none' }, { type: 'object', required: ['name'] }] },
@@ -95,7 +95,7 @@ const serverState = object(
 )
 const poolState = object(
   {
-    ...{ pool: text, open: yes, services: list(text), quorum: yes, converged: yes },
+    ...{ pool: text, open: flag, services: list(text), quorum: flag, converged: flag },
     ...{ missing: list(text), needs: list(text), absent: { type: 'object' } },
     warnings: list(object({ code: text, message: text })),
     servers: list(serverState),
@@ -135,19 +135,19 @@ const schemas = {
   state: object(
     {
       ...{ version: { const: 1 }, time: count, startedAt: count, pid: count },
-      ...{ instance: text, name: text, file: text, ready: yes },
+      ...{ instance: text, name: text, file: text, ready: flag },
       ...{ troubles: list(text), pools: list(poolState), changes: list(event) },
     },
     { reload: object({ time: count, text }), role },
   ),
   fleet: object({
     time: count,
-    directors: list(object({ name: text }, { url: text, role: roles, ready: yes, error: text })),
+    directors: list(object({ name: text }, { url: text, role: roles, ready: flag, error: text })),
     rows: list(
       object({
-        ...{ pool: text, server: text, differs: yes },
+        ...{ pool: text, server: text, differs: flag },
         words: list({
-          anyOf: [{ type: 'null' }, object({ health, admin, weight, serves: yes })],
+          anyOf: [{ type: 'null' }, object({ health, admin, weight, serves: flag })],
         }),
       }),
     ),

@@ -1,6 +1,6 @@
 // Listings as ipvsadm and the kernel write them (Linux 7.2, ipvsadm 1.31), and as people paste them.
 import { describe, expect, it, test } from 'vitest'
-import { parseListing } from '../../../src/rules/index.js'
+import { parseListing, readListing } from '../../../src/rules/index.js'
 
 const LISTING = `IP Virtual Server version 1.2.1 (size=4096)
 Prot LocalAddress:Port Scheduler Flags
@@ -161,6 +161,41 @@ describe('a listing of ipvsadm -Ln', () => {
     const empty = LISTING.split('\n').slice(0, 3).join('\r\n')
     expect(parseListing(`root@lb1:~# ipvsadm -Ln\r\n${empty}\r\n\r\n`).services).toEqual([])
   })
+
+  it.each([LISTING, KERNEL, COUNTERS, RATES])('is the same with CR LF', (text) => {
+    expect(parseListing(text.replaceAll('\n', '\r\n'))).toStrictEqual(parseListing(text))
+  })
+
+  it('shares no counters between servers that have the same', () => {
+    const twice = COUNTERS.replace(/( {2}-> )10\.1\.0\.1(.*\n)/, '$&$110.1.0.2$2')
+    const [one, two] = parseListing(twice).services[0]!.destinations
+    expect(one!.stats).toEqual(two!.stats)
+    expect(one!.stats).not.toBe(two!.stats)
+  })
+})
+
+describe('readListing', () => {
+  it('gives services one by one, up to a line that is wrong', () => {
+    const { services, ...about } = readListing(LISTING.replace('lblc', 'lblc often'))
+    const { services: whole, ...rest } = parseListing(LISTING)
+    expect(about).toStrictEqual(rest)
+    const read: unknown[] = []
+    expect(() => {
+      for (const service of services) read.push(service)
+    }).toThrow(/^line 10: .*"often"/)
+    // The service above that line might still have had servers.
+    expect(read).toStrictEqual(whole.slice(0, 2))
+  })
+
+  it('reads no further than it is asked to, and once', () => {
+    const { services } = readListing(LISTING.replace('FWM  8', 'nobody knows'))
+    for (const service of services) {
+      expect(service.port).toBe(53)
+      break
+    }
+    expect([...services]).toEqual([])
+    expect(() => readListing('TCP 192.0.2.1:53 rr')).toThrow(/^text must be a listing/)
+  })
 })
 
 describe('the listing of the kernel', () => {
@@ -256,6 +291,19 @@ describe('what is no listing is refused with its line', () => {
     ['a port that is none', '192.0.2.54:99', '192.0.2.54:99999', /^line 10: .*port/],
     ['a service twice', '192.0.2.60:5060', '192.0.2.53:53', /^line 9: service must be listed once/],
     ['a server twice', '10.1.0.2:53 ', '10.1.0.1:53 ', /^line 6: server must be listed once/],
+    ['a server twice, spelt otherwise', '10.1.0.2:53 ', '10.1.0.1:053 ', /^line 6: server must be/],
+    [
+      'a server without an address',
+      /-> 10\.1\.0\.2.*/,
+      '-> ',
+      /^line 6: a server must be an address/,
+    ],
+    [
+      'a service twice, spelt otherwise',
+      'SCTP 192.0.2.54:99 lblc',
+      'TCP  [2001:DB8:0::53]:053 lblc',
+      /^line 11: service must be listed once; received "tcp \[2001:db8::53\]:53"/,
+    ],
     [
       'a server of nobody',
       /^TCP {2}192.*\n/m,
