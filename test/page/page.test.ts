@@ -59,6 +59,16 @@ test('shows pools and servers, and what becomes of them, by itself', async () =>
   expect(tab.complaints).toEqual([])
 })
 
+test('shows the role of a director that has one', async () => {
+  const world = await makeWorld([1], {}, { role: { standby: 'keep' } })
+  await healthy(world)
+  const { text } = await look(world)
+  await expect.poll(() => text('#chips')).toMatch(/\bstandby\b/)
+  await world.director.become('active')
+  await expect.poll(() => text('#chips')).toMatch(/\bactive\b/)
+  expect(await text('#chips')).not.toMatch(/standby|not active/)
+})
+
 test('shows what servers say as text, whatever it is', async () => {
   const world = await makeWorld([1])
   const { tab, text } = await look(world)

@@ -19,10 +19,14 @@ export interface World {
   close(): Promise<void>
 }
 
-/** @param pools servers of each */
+/**
+ * @param pools servers of each
+ * @param more of the director's file
+ */
 export async function makeWorld(
   pools: readonly number[],
   config: Partial<HttpConfig> = {},
+  more: object = {},
 ): Promise<World> {
   const sick = new Set<string>()
   const asked = createServer((request, response) => {
@@ -45,6 +49,7 @@ export async function makeWorld(
     ? { interval: '3s', timeout: '2500ms' }
     : { interval: '200ms', timeout: '150ms' }
   const text = JSON.stringify({
+    ...more,
     defaults: { scheduler: 'wlc', forwarding: 'masquerade' },
     checks: { http: { http: {}, ...pace, rise: 1, fall: 1 } },
     pools: Object.fromEntries(
