@@ -1,5 +1,5 @@
 // What a director says of the destinations that are shown, where one runs, and what is said to it by a key.
-import type { DirectorState, ServerState } from '../../director/index.js'
+import type { DirectorState, RoleState, ServerState } from '../../director/index.js'
 import { endpoint } from '../table/seen.js'
 import type { Source } from './looks.js'
 import type { Managed } from './model.js'
@@ -7,6 +7,8 @@ import type { Managed } from './model.js'
 export interface Director {
   /** Of one service, by the names of its destinations. Empty, if none answers or the service is not its own. */
   look(service: string): Promise<ReadonlyMap<string, Managed>>
+  /** Nothing, if none answers, or it is not one of several. */
+  role(): Promise<RoleState['role'] | undefined>
   /** @throws ControlError */
   say(target: string, admin: 'drain' | 'ready'): Promise<void>
 }
@@ -14,16 +16,23 @@ export interface Director {
 /** @param path of its socket */
 export function directorAt(path: string): Director {
   const api = () => import('../../director/index.js')
+  const ask = async (request: { do: 'state'; service: string } | { do: 'role' }) => {
+    try {
+      const { askDirector } = await api()
+      return await askDirector(path, request)
+    } catch {
+      // Without it there is the kernel.
+      return undefined
+    }
+  }
   return {
     async look(service) {
-      try {
-        const { askDirector } = await api()
-        const state = (await askDirector(path, { do: 'state', service })) as DirectorState
-        return managedIn(state, service)
-      } catch {
-        // Without it there is the kernel.
-        return new Map()
-      }
+      const state = (await ask({ do: 'state', service })) as DirectorState | undefined
+      return state === undefined ? new Map() : managedIn(state, service)
+    },
+    async role() {
+      const state = (await ask({ do: 'role' })) as Partial<RoleState> | undefined
+      return state?.role
     },
     async say(target, admin) {
       const { askDirector } = await api()
@@ -32,17 +41,18 @@ export function directorAt(path: string): Director {
   }
 }
 
-/** The same source, with what the director says of the destinations that are looked at. */
+/** The same source, with what the director says of itself, and of the destinations that are looked at. */
 export function withDirector(source: Source, director: Director): Source {
   return {
     ...source,
     async look(wanted) {
       const look = await source.look(wanted)
       const names = [...look.destinations.keys()]
-      const managed = await Promise.all(
-        names.map(async (name) => [name, await director.look(name)] as const),
-      )
-      return { ...look, managed: new Map(managed) }
+      const [role, ...managed] = await Promise.all([
+        director.role(),
+        ...names.map(async (name) => [name, await director.look(name)] as const),
+      ])
+      return { ...look, managed: new Map(managed), ...(role && { role }) }
     },
   }
 }

@@ -6,7 +6,7 @@ import { serviceName } from '../table/seen.js'
 import { arrange, type SortKey } from './columns.js'
 import type { Director } from './director.js'
 import { begin, indexIn, listOf, press, type State, settle } from './keys.js'
-import { type Known, learn, NOTHING, printable, type Source } from './looks.js'
+import { type Known, type Look, learn, NOTHING, printable, type Source } from './looks.js'
 import { type Row, sumOf } from './model.js'
 import { type Events, Screen } from './screen.js'
 import { draw, type Glyphs, pageOf } from './view.js'
@@ -57,6 +57,7 @@ class Live {
   #isOver = false
   #isHurried = false
   #pause = new AbortController()
+  #role: Look['role']
   #end: () => void = () => {}
   #fail: (error: unknown) => void = () => {}
 
@@ -76,6 +77,7 @@ class Live {
     )
     const isFirst = this.#known === NOTHING
     this.#known = learn(this.#known, look)
+    this.#role = look.role
     this.#seenAtMs = performance.now()
     this.#time = new Date().toTimeString().slice(0, 8)
     const isDirected = (look.managed?.get(this.#state.service ?? '')?.size ?? 0) > 0
@@ -183,7 +185,8 @@ class Live {
     const { services } = this.#known
     const { service } = this.#state
     const picture = {
-      ...{ state: this.#state, rows, total: this.#all().size, size, about, glyphs },
+      ...{ state: this.#state, rows, total: this.#all().size, size, glyphs },
+      about: this.#role === undefined ? about : `${this.#role}  ${about}`,
       rates: service === undefined ? sumOf(services.values()) : services.get(service)?.rates,
       time: this.#time,
       problem: this.#problem(),

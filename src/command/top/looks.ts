@@ -24,6 +24,8 @@ export interface Look {
   readonly destinations: ReadonlyMap<string, Seeing<ListedDestination>>
   /** By the name of the service, then of the destination: what a director says of them. Default: none runs. */
   readonly managed?: ReadonlyMap<string, ReadonlyMap<string, Managed>>
+  /** Of the director that runs, among several. Default: none runs, or it is alone. */
+  readonly role?: 'active' | 'standby'
 }
 
 export interface Source {

@@ -22,8 +22,22 @@ test('asks the director that runs about the destinations of a service, and tells
   await asked.say('dns/10.1.0.2:53', 'drain')
   expect((await of('udp 192.0.2.53:53'))['10.1.0.2:53']).toMatchObject({ word: 'drain' })
   await expect(asked.say('dns/10.9.9.9:53', 'drain')).rejects.toThrow(/no server/)
+  expect(await asked.role()).toBe(undefined)
+})
+
+test('knows the role of a director that has one', async () => {
+  const { director } = await direct(`${twoPools}role: { standby: keep }\n`)
+  const socket = path.join(folder(), 'sock')
+  const server = await serveControl(director, socket, { reload: () => Promise.reject() })
+  onTestFinished(() => server.close())
+  const asked = directorAt(socket)
+  expect(await asked.role()).toBe('standby')
+  await director.become('active')
+  expect(await asked.role()).toBe('active')
 })
 
 test('without a director there is the kernel', async () => {
-  expect((await directorAt(path.join(folder(), 'nobody')).look('udp 192.0.2.53:53')).size).toBe(0)
+  const nobody = directorAt(path.join(folder(), 'nobody'))
+  expect((await nobody.look('udp 192.0.2.53:53')).size).toBe(0)
+  expect(await nobody.role()).toBe(undefined)
 })

@@ -251,6 +251,7 @@ test('shows what a director says of destinations, and drains one by a key', asyn
             ]
           : [],
       ),
+    role: async () => 'standby',
     say: async (target, admin) => {
       said.push(`${target} ${admin}`)
       word = admin === 'drain' ? 'drain' : 'up'
@@ -261,6 +262,7 @@ test('shows what a director says of destinations, and drains one by a key', asyn
       withDirector(source, director),
       async ({ press, text }) => {
         expect(text()).not.toContain('d drain')
+        await expect.poll(text).toMatch(/^ipvs top {2}\d+ services {2}standby {2}every/)
         press('d', 'down', 'enter')
         await expect
           .poll(text)
