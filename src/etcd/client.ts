@@ -1,7 +1,7 @@
 // etcd over the JSON gateway that every etcd from 3.4 on has: plain HTTP, without gRPC.
 import { rangeError, typeError } from '../errors.js'
 import { HttpClient } from '../http/client.js'
-import { checkInteger, checkOptions, checkSignal, DAY_MS } from '../validate.js'
+import { checkBoolean, checkInteger, checkOptions, checkSignal, DAY_MS } from '../validate.js'
 import { Endpoints } from './endpoints.js'
 import { EtcdError, isEndpointError } from './errors.js'
 import { Login } from './login.js'
@@ -51,6 +51,8 @@ export interface EtcdWatchOptions extends EtcdCallOptions {
   readonly fromRevision: number
   /** Of the store that the revision is of. Default: any. */
   readonly clusterId?: string | undefined
+  /** Whether a change without events comes first, when etcd has answered. Default: false. */
+  readonly withStart?: boolean | undefined
 }
 
 /** What there is under a prefix. */
@@ -135,8 +137,9 @@ export class EtcdClient {
    *   `ERR_ETCD_RESTORED` if what is asked for is not there any more
    */
   async *watch(prefix: string, options: EtcdWatchOptions): AsyncGenerator<EtcdChanges, void, void> {
-    const { fromRevision, clusterId } = options
+    const { fromRevision, clusterId, withStart = false } = options
     checkInteger(fromRevision, 'options.fromRevision', 1, Number.MAX_SAFE_INTEGER)
+    checkBoolean(withStart, 'options.withStart')
     const signal = checkSignal(options.signal, 'options.signal')
     const range = rangeOf(checkKey(prefix, 'prefix'))
     const create = { ...range, start_revision: String(fromRevision) }
@@ -153,6 +156,7 @@ export class EtcdClient {
       if (isAnother || header.revision < fromRevision - 1) {
         throw new EtcdError('ERR_ETCD_RESTORED', `${endpoint.origin}: another store than before`)
       }
+      if (withStart) yield { revision: fromRevision - 1, events: [] }
       for await (const { lastRevision: revision, events } of messages) {
         if (events.length > 0) yield { revision, events }
       }

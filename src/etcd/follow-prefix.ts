@@ -42,22 +42,39 @@ export async function* followPrefix(
   }
 }
 
-/** The same, change by change. */
+/** How far somebody has come. */
+export interface Place {
+  /** Default: nothing was read yet, or it has to be read anew. */
+  at?: Pick<EtcdRange, 'revision' | 'clusterId'> | undefined
+}
+
+/**
+ * The same, change by change.
+ *
+ * @param place kept up to date, for who goes on after an error. From a place, what was missed comes instead of the whole, and a change
+ *   of nothing first: etcd answers again
+ */
 export async function* followChanges(
   client: Pick<EtcdClient, 'range' | 'watch'>,
   prefix: string,
   signal?: AbortSignal,
+  place: Place = {},
 ): AsyncGenerator<PrefixChange, void, void> {
   while (!signal?.aborted) {
     const began = performance.now()
-    const range = await unless(signal, client.range(prefix, { signal }))
-    if (range === undefined) return
-    yield { all: range.entries }
+    const goesOn = place.at !== undefined
+    if (!goesOn) {
+      const range = await unless(signal, client.range(prefix, { signal }))
+      if (range === undefined) return
+      place.at = range
+      yield { all: range.entries }
+    }
     try {
-      yield* changesSince(client, prefix, range, signal)
+      yield* changesSince(client, prefix, place, goesOn, signal)
       return
     } catch (error) {
       if (!hasCode(error, 'ERR_ETCD_COMPACTED', 'ERR_ETCD_RESTORED')) throw error
+      place.at = undefined
     }
     await pause(began + BRIEF_MS - performance.now(), signal)
   }
@@ -67,15 +84,19 @@ export async function* followChanges(
 async function* changesSince(
   client: Pick<EtcdClient, 'range' | 'watch'>,
   prefix: string,
-  { revision, clusterId }: EtcdRange,
+  place: Place,
+  goesOn: boolean,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<PrefixChange, void, void> {
-  let fromRevision = revision + 1
+  let withStart = goesOn
   while (!signal?.aborted) {
     const began = performance.now()
+    const { revision, clusterId } = place.at!
+    const from = { fromRevision: revision + 1, clusterId }
     try {
-      for await (const change of client.watch(prefix, { fromRevision, clusterId, signal })) {
-        fromRevision = change.revision + 1
+      for await (const change of client.watch(prefix, { ...from, withStart, signal })) {
+        place.at = { revision: change.revision, clusterId }
+        withStart = false
         yield change
       }
     } catch (error) {

@@ -1,7 +1,7 @@
 // One watch for many who follow something below one prefix: a director with thousands of pools has one connection for them.
 import { onAbort, pause } from '../abort.js'
 import type { EtcdClient } from './client.js'
-import { followChanges, type PrefixChange } from './follow-prefix.js'
+import { followChanges, type Place, type PrefixChange } from './follow-prefix.js'
 
 /** After a failure, which all of them hear of, nobody looks again sooner. */
 const AGAIN_MS = 1000
@@ -28,12 +28,17 @@ export function followTogether(
   return watch.follow(prefix, signal)
 }
 
+type Folders = Map<string, Map<string, string>>
+
 class SharedWatch {
   readonly #client: Pick<EtcdClient, 'range' | 'watch'>
   readonly #prefix: string
   readonly #followers = new Map<string, Set<Follower>>()
-  /** What there is below each `/` of the keys, after the prefix's own. `undefined`: it has not been read. */
-  #folders: Map<string, Map<string, string>> | undefined
+  /** What there is below each `/` of the keys, after the prefix's own. `undefined`: it has not been read, or nobody can tell whether it is still so. */
+  #folders: Folders | undefined
+  /** What there was when etcd last answered, at that place: a restart of etcd is no reason for everybody to read everything. */
+  #last: Folders = new Map()
+  #place: Place = {}
   /** Ends the watch; there is one while somebody follows. */
   #end: AbortController | undefined
   #failedAt = Number.NEGATIVE_INFINITY
@@ -68,12 +73,15 @@ class SharedWatch {
 
   #leave(prefix: string, follower: Follower): void {
     const ofPrefix = this.#followers.get(prefix)
-    ofPrefix?.delete(follower)
-    if (ofPrefix?.size === 0) this.#followers.delete(prefix)
+    // It has failed, with all others.
+    if (!ofPrefix?.delete(follower)) return
+    if (ofPrefix.size === 0) this.#followers.delete(prefix)
     if (this.#followers.size > 0) return
     this.#end?.abort()
     this.#end = undefined
     this.#folders = undefined
+    this.#last = new Map()
+    this.#place = {}
   }
 
   #begin(): void {
@@ -94,7 +102,7 @@ class SharedWatch {
 
   async #run(signal: AbortSignal): Promise<void> {
     await pause(this.#failedAt + AGAIN_MS - performance.now(), signal)
-    for await (const change of followChanges(this.#client, this.#prefix, signal)) {
+    for await (const change of followChanges(this.#client, this.#prefix, signal, this.#place)) {
       if (signal.aborted) return
       for (const folder of this.#take(change)) {
         for (const follower of this.#followers.get(folder) ?? []) follower.tell()
@@ -105,11 +113,14 @@ class SharedWatch {
   /** @returns whose contents have changed */
   #take(change: PrefixChange): Iterable<string> {
     if ('all' in change) {
-      this.#folders = new Map()
-      for (const { key, value } of change.all) this.#put(this.#folders, key, value)
+      this.#last = new Map()
+      for (const { key, value } of change.all) this.#put(this.#last, key, value)
+      this.#folders = this.#last
       return this.#followers.keys()
     }
-    const folders = this.#folders!
+    const folders = this.#last
+    const wereKnown = this.#folders !== undefined
+    this.#folders = folders
     const changed = new Set<string>()
     for (const event of change.events) {
       for (const folder of foldersOf(event.key, this.#prefix)) {
@@ -120,7 +131,7 @@ class SharedWatch {
       }
       if (event.type === 'put') this.#put(folders, event.key, event.value)
     }
-    return changed
+    return wereKnown ? changed : this.#followers.keys()
   }
 
   #put(folders: Map<string, Map<string, string>>, key: string, value: string): void {

@@ -11,7 +11,8 @@ import { type ServerSource, serverSource } from './source.js'
 export interface EtcdServersOptions {
   /**
    * The beginning of keys, up to a `/`, of which one watch serves all sources of the client that say the same: for hundreds of pools.
-   * `prefix` must begin with it and end with a `/`. Default: each source has a watch of its own.
+   * When etcd is back after an outage, it is asked for what was missed, not for all. `prefix` must begin with it and end with a `/`.
+   * Default: each source has a watch of its own.
    */
   readonly together?: string | undefined
   /** Ends the iterations. Default: none. */
@@ -30,7 +31,7 @@ export interface EtcdServersOptions {
  * Its value is empty, a weight, or JSON of what a pool's server has beside its address and port. A watch that breaks is taken up
  * where it was, at another endpoint if the client has one; a key that goes with its lease is a server that goes.
  *
- * Each iteration starts afresh. Waiting for a change does not keep the process alive, a look does.
+ * Each iteration starts afresh, but for `together`. Waiting for a change does not keep the process alive, a look does.
  *
  * @throws TypeError, RangeError for a bad argument
  * @throws EtcdError, while iterating: no endpoint answers, or the user may not read the prefix

@@ -26,7 +26,7 @@ function client(options: EtcdOptions): EtcdClient {
 }
 
 /** What becomes of a pool that follows etcd. */
-function followed(etcd: EtcdClient, prefix: string) {
+function followed(etcd: EtcdClient, prefix: string, together?: string) {
   const lists: ServerList[] = []
   const reports: string[] = []
   const target = {
@@ -36,7 +36,7 @@ function followed(etcd: EtcdClient, prefix: string) {
   }
   const end = new AbortController()
   onTestFinished(() => end.abort())
-  void follow(target, etcdServers(etcd, prefix), { retryMs: 20, signal: end.signal })
+  void follow(target, etcdServers(etcd, prefix, { together }), { retryMs: 20, signal: end.signal })
   return { lists, reports, last: () => lists.at(-1)?.map(textOf) }
 }
 
@@ -274,26 +274,33 @@ describe('etcd', () => {
     expect(troubles).toEqual([])
   })
 
-  it('is stopped, and comes back: the pool keeps its servers, and hears of what was missed', async () => {
-    const etcd = client({ endpoints: [origin] })
-    await etcd.put('away/10.1.0.1', '')
-    await etcd.put('away/10.1.0.2', '')
-    const pool = followed(etcd, 'away/')
-    await expect.poll(pool.last).toEqual(['10.1.0.1', '10.1.0.2'])
-    await server.stop()
-    await expect.poll(() => pool.reports.length).toBeGreaterThan(2)
-    for (const report of pool.reports.slice(1)) {
-      expect(report).toBe(
-        `ERR_ETCD_UNAVAILABLE etcd is away: ${origin}: connection refused (ECONNREFUSED)`,
-      )
-    }
-    expect(pool.lists.length).toBe(1)
-    await server.start()
-    await etcd.put('away/10.1.0.3', '')
-    await expect.poll(pool.last).toEqual(['10.1.0.1', '10.1.0.2', '10.1.0.3'])
-    // It may have come back before the third was put.
-    expect(pool.lists.map(({ length }) => length).filter((length) => length !== 2)).toEqual([3])
-  })
+  it.each([
+    ['alone', undefined],
+    ['together', 'together/'],
+  ])(
+    'is stopped, and comes back: the pool keeps its servers, and hears of what was missed (%s)',
+    async (name, together) => {
+      const prefix = `${together ?? ''}${name}/`
+      const etcd = client({ endpoints: [origin] })
+      await etcd.put(`${prefix}10.1.0.1`, '')
+      await etcd.put(`${prefix}10.1.0.2`, '')
+      const pool = followed(etcd, prefix, together)
+      await expect.poll(pool.last).toEqual(['10.1.0.1', '10.1.0.2'])
+      await server.stop()
+      await expect.poll(() => pool.reports.length).toBeGreaterThan(2)
+      for (const report of pool.reports.slice(1)) {
+        expect(report).toBe(
+          `ERR_ETCD_UNAVAILABLE etcd is away: ${origin}: connection refused (ECONNREFUSED)`,
+        )
+      }
+      expect(pool.lists.length).toBe(1)
+      await server.start()
+      await etcd.put(`${prefix}10.1.0.3`, '')
+      await expect.poll(pool.last).toEqual(['10.1.0.1', '10.1.0.2', '10.1.0.3'])
+      // It may have come back before the third was put.
+      expect(pool.lists.map(({ length }) => length).filter((length) => length !== 2)).toEqual([3])
+    },
+  )
 
   it('breaks a watch that is taken up at another endpoint, where it was', async () => {
     const [first, second] = [await line(port), await line(port)]

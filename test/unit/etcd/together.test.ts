@@ -9,11 +9,18 @@ async function store() {
     mod_revision: '5',
     value: base64('x'),
   }))
-  const watch = stream({ result: { header: header(7), created: true } })
+  // Others write too.
+  const watch = stream({ result: { header: header(50), created: true } })
   let isAway = false
+  /** To the next watch, in place of its beginning. */
+  let instead: object | undefined
   const etcd = await gateway(({ path }) => {
     if (isAway) return { code: 14, message: 'etcdserver: no leader' }
-    return path === '/v3/watch' ? watch.said : { header: header(7), kvs }
+    if (path !== '/v3/watch') return { header: header(7), kvs }
+    if (instead === undefined) return watch.said
+    const once = stream(instead).said
+    instead = undefined
+    return once
   })
   const one = client({ endpoints: [etcd.origin] })
   const follow = (prefix: string) => {
@@ -43,7 +50,10 @@ async function store() {
   const away = (is: boolean) => {
     isAway = is
   }
-  return { etcd, watch, follow, happen, paths, away }
+  const answer = (message: object) => {
+    instead = message
+  }
+  return { etcd, watch, follow, happen, paths, away, answer }
 }
 
 describe('followTogether', () => {
@@ -102,22 +112,55 @@ describe('followTogether', () => {
   })
 
   it('tells everybody that etcd is away, and looks again once a second for all', async () => {
-    const { etcd, watch, follow, paths, away } = await store()
+    const { etcd, watch, follow, happen, paths, away } = await store()
     const all = ['p/a/', 'p/b/'].map((prefix) => follow(prefix))
     await Promise.all(all.map(({ next }) => next()))
     await expect.poll(() => watch.streams.length).toBe(1)
+    const changed = all[0]!.next()
+    happen({ key: 'p/a/1', value: 'x' })
+    await changed
     const outcomes = all.map(({ next }) => next().catch((error: Error) => error))
     away(true)
     etcd.server.cut()
     for (const outcome of await Promise.all(outcomes)) {
       expect(outcome).toMatchObject({ code: expect.stringMatching(/^ERR_ETCD_/) })
     }
+    // Who begins again meanwhile is told no old list.
+    const meanwhile = follow('p/a/').next()
+    await expect(meanwhile).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_ETCD_/) })
     away(false)
     const asked = paths().length
     const failedAt = performance.now()
-    const again = ['p/a/', 'p/b/'].map((prefix) => follow(prefix).next())
-    expect((await Promise.all(again)).map((list) => list?.length)).toEqual([2, 1])
+    const again = ['p/a/', 'p/b/'].map((prefix) => follow(prefix))
+    const lists = await Promise.all(again.map(({ next }) => next()))
+    expect(lists.map((list) => list?.length)).toEqual([2, 1])
     expect(performance.now() - failedAt).toBeGreaterThan(900)
-    expect(paths().slice(asked)).toEqual(['kv/range'])
+    // What was missed is asked for, not all.
+    expect(paths().slice(asked)).toEqual(['watch'])
+    expect(etcd.asked.at(-1)!.body).toMatchObject({ create_request: { start_revision: '9' } })
+    const next = again[1]!.next()
+    happen({ key: 'p/b/2', value: 'late' })
+    expect(await next).toEqual(['p/b/1=x', 'p/b/2=late'])
+  })
+
+  it('reads all anew where what was missed is compacted', async () => {
+    const { etcd, watch, follow, happen, paths, away, answer } = await store()
+    const a = follow('p/a/')
+    await a.next()
+    await expect.poll(() => watch.streams.length).toBe(1)
+    const outcome = a.next().catch((error: Error) => error)
+    away(true)
+    etcd.server.cut()
+    await outcome
+    away(false)
+    const compacted = { created: true, canceled: true, compact_revision: '12', header: header(20) }
+    answer({ result: compacted })
+    const asked = paths().length
+    const again = follow('p/a/')
+    expect(await again.next()).toEqual(['p/a/1=x', 'p/a/2=x'])
+    await expect.poll(() => paths().slice(asked)).toEqual(['watch', 'kv/range', 'watch'])
+    const next = again.next()
+    happen({ key: 'p/a/3', value: 'new' })
+    expect(await next).toContain('p/a/3=new')
   })
 })
