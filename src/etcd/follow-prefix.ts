@@ -66,8 +66,9 @@ export async function* followChanges(
     if (!goesOn) {
       const range = await unless(signal, client.range(prefix, { signal }))
       if (range === undefined) return
-      place.at = range
-      yield { all: range.entries }
+      const { revision, clusterId, entries } = range
+      place.at = { revision, clusterId }
+      yield { all: entries }
     }
     try {
       yield* changesSince(client, prefix, place, goesOn, signal)
@@ -102,6 +103,8 @@ async function* changesSince(
     } catch (error) {
       if (signal?.aborted) return
       const isBrief = performance.now() - began < BRIEF_MS
+      // It has answered, and broken at once: who goes on from here may never come further.
+      if (isBrief && goesOn && !withStart) place.at = undefined
       if (isBrief || !hasCode(error, 'ERR_ETCD_BROKEN')) throw error
     }
   }

@@ -13,12 +13,12 @@ async function store() {
   const watch = stream({ result: { header: header(50), created: true } })
   let isAway = false
   /** To the next watch, in place of its beginning. */
-  let instead: object | undefined
+  let instead: readonly object[] | undefined
   const etcd = await gateway(({ path }) => {
     if (isAway) return { code: 14, message: 'etcdserver: no leader' }
     if (path !== '/v3/watch') return { header: header(7), kvs }
     if (instead === undefined) return watch.said
-    const once = stream(instead).said
+    const once = stream(...instead).said
     instead = undefined
     return once
   })
@@ -50,8 +50,8 @@ async function store() {
   const away = (is: boolean) => {
     isAway = is
   }
-  const answer = (message: object) => {
-    instead = message
+  const answer = (...messages: readonly object[]) => {
+    instead = messages
   }
   return { etcd, watch, follow, happen, paths, away, answer }
 }
@@ -162,5 +162,29 @@ describe('followTogether', () => {
     const next = again.next()
     happen({ key: 'p/a/3', value: 'new' })
     expect(await next).toContain('p/a/3=new')
+  })
+
+  it('reads all anew where what comes next cannot be read', async () => {
+    const { watch, follow, happen, paths, answer } = await store()
+    const a = follow('p/a/')
+    await a.next()
+    await expect.poll(() => watch.streams.length).toBe(1)
+    const broken = expect.objectContaining({ code: 'ERR_ETCD_BROKEN' })
+    const next = a.next().catch((error: Error) => error)
+    watch.write({ hello: 1 })
+    expect(await next).toEqual(broken)
+    answer({ result: { header: header(50), created: true } }, { hello: 1 })
+    const asked = paths().length
+    const again = follow('p/a/')
+    const outcomes = [await again.next().catch((error: Error) => error)]
+    if (Array.isArray(outcomes[0])) outcomes.push(await again.next().catch((error: Error) => error))
+    expect(outcomes.at(-1)).toEqual(broken)
+    const last = follow('p/a/')
+    expect(await last.next()).toEqual(['p/a/1=x', 'p/a/2=x'])
+    expect(paths().slice(asked, asked + 2)).toEqual(['watch', 'kv/range'])
+    const then = last.next()
+    await expect.poll(() => watch.streams.length).toBe(2)
+    happen({ key: 'p/a/3', value: 'new' })
+    expect(await then).toContain('p/a/3=new')
   })
 })
