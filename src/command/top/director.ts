@@ -1,4 +1,5 @@
 // What a director says of the destinations that are shown, where one runs, and what is said to it by a key.
+import { existsSync } from 'node:fs'
 import type { DirectorState, RoleState, ServerState } from '../../director/index.js'
 import { endpoint } from '../table/seen.js'
 import type { Source } from './looks.js'
@@ -13,13 +14,18 @@ export interface Director {
   say(target: string, admin: 'drain' | 'ready'): Promise<void>
 }
 
+/** A director that hangs keeps nobody from seeing the kernel. */
+const PATIENCE_MS = 1000
+
 /** @param path of its socket */
 export function directorAt(path: string): Director {
   const api = () => import('../../director/index.js')
   const ask = async (request: { do: 'state'; service: string } | { do: 'role' }) => {
+    // What speaks to it is large, and loaded where there is somebody only.
+    if (!existsSync(path)) return undefined
     try {
       const { askDirector } = await api()
-      return await askDirector(path, request)
+      return await askDirector(path, request, AbortSignal.timeout(PATIENCE_MS))
     } catch {
       // Without it there is the kernel.
       return undefined

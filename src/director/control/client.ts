@@ -21,10 +21,15 @@ const SILENT_MS = 30_000
 /**
  * Sends one request and returns the answer.
  *
+ * @param signal whose abort means that nobody waits for the answer any more
  * @throws ControlError (rejects) nobody answers, or the director refuses
  */
-export async function askDirector(path: string, request: ControlRequest): Promise<unknown> {
-  for await (const { result } of answers(path, request)) return result
+export async function askDirector(
+  path: string,
+  request: ControlRequest,
+  signal?: AbortSignal,
+): Promise<unknown> {
+  for await (const { result } of answers(path, request, signal)) return result
   throw ended(path)
 }
 
@@ -50,6 +55,7 @@ async function* answers(
   const stop = () => socket.destroy()
   signal?.addEventListener('abort', stop, { once: true })
   try {
+    if (signal?.aborted) return
     if (request.do !== 'events') {
       socket.setTimeout(SILENT_MS, () =>
         socket.destroy(new Error(`no answer within ${SILENT_MS / 1000} s`)),

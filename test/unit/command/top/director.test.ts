@@ -1,3 +1,4 @@
+import { createServer, type Socket } from 'node:net'
 import path from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { directorAt } from '../../../../src/command/top/director.js'
@@ -34,6 +35,25 @@ test('knows the role of a director that has one', async () => {
   expect(await asked.role()).toBe('standby')
   await director.become('active')
   expect(await asked.role()).toBe('active')
+})
+
+test('a director that hangs is not waited for', async () => {
+  const socket = path.join(folder(), 'sock')
+  const open = new Set<Socket>()
+  const silent = createServer((client) => {
+    open.add(client.resume().on('close', () => open.delete(client)))
+  })
+  await new Promise<void>((resolve) => silent.listen(socket, resolve))
+  onTestFinished(() => void silent.close())
+  const hanging = directorAt(socket)
+  const began = performance.now()
+  expect(await Promise.all([hanging.role(), hanging.look('udp 192.0.2.53:53')])).toEqual([
+    undefined,
+    new Map(),
+  ])
+  // Of the half minute that others wait.
+  expect(performance.now() - began).toBeLessThan(15_000)
+  await expect.poll(() => open.size).toBe(0)
 })
 
 test('without a director there is the kernel', async () => {
