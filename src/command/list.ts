@@ -38,7 +38,8 @@ export const list: Run = async (call) => {
     return text
   }
 
-  const file = columns.length === 0 && !options.from ? listingFile(options.netns) : undefined
+  const file =
+    columns.length === 0 && options.from === undefined ? listingFile(options.netns) : undefined
   const whole =
     file && ofWholeListing(file, (services) => show({ source: KERNEL, services, lacks: [] }))
   print(whole ?? show(await read(call), jsonOf(call)))

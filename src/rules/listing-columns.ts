@@ -1,19 +1,30 @@
 // The headings of listings, and what stands in the columns below them.
 import { rangeError } from '../errors.js'
 import type { ForwardingMethod } from '../types.js'
-import type { ListedColumns } from './listed.js'
+import type { ListedColumns, ListedStats } from './listed.js'
 
 /** What a listing shows beside services and servers. */
 export type Shows = 'connections' | 'counters' | 'rates' | 'thresholds' | 'persistent-connections'
 
+/** Behind a server. */
+type Column = Exclude<keyof ListedColumns, 'stats'> | keyof ListedStats
+
 export interface Heading {
   readonly shows: Shows
-  /** What the words behind a server say. Throws a RangeError. */
-  readonly ofServer: (words: readonly string[]) => ListedColumns
+  readonly columns: readonly Column[]
   /** Services have the same columns then, and say nothing of their settings. */
-  readonly ofService?: Heading['ofServer']
+  readonly areStats: boolean
   readonly lacks: readonly string[]
 }
+
+const COUNTERS = ['connections', 'inPackets', 'outPackets', 'inBytes', 'outBytes'] as const
+const RATES = [
+  'connectionRate',
+  'inPacketRate',
+  'outPacketRate',
+  'inByteRate',
+  'outByteRate',
+] as const
 
 const NO_STATS = ['counters', 'rates']
 const NO_COUNTS = [
@@ -31,15 +42,8 @@ export const headings: ReadonlyMap<string, Heading> = new Map<string, Heading>([
     'Scheduler Flags',
     {
       shows: 'connections',
-      ofServer(words) {
-        checkCount(words, 4)
-        return {
-          forwarding: readMethod(words[0]!),
-          weight: readCount('weight', words[1]!),
-          activeConnections: readCount('activeConnections', words[2]!),
-          inactiveConnections: readCount('inactiveConnections', words[3]!),
-        }
-      },
+      columns: ['forwarding', 'weight', 'activeConnections', 'inactiveConnections'],
+      areStats: false,
       lacks: ['thresholds', 'tunnel types', 'persistent connections', ...NO_STATS],
     },
   ],
@@ -47,15 +51,8 @@ export const headings: ReadonlyMap<string, Heading> = new Map<string, Heading>([
     'Uthreshold Lthreshold ActiveConn InActConn',
     {
       shows: 'thresholds',
-      ofServer(words) {
-        checkCount(words, 4)
-        return {
-          upperThreshold: readCount('upperThreshold', words[0]!),
-          lowerThreshold: readCount('lowerThreshold', words[1]!),
-          activeConnections: readCount('activeConnections', words[2]!),
-          inactiveConnections: readCount('inactiveConnections', words[3]!),
-        }
-      },
+      columns: ['upperThreshold', 'lowerThreshold', 'activeConnections', 'inactiveConnections'],
+      areStats: false,
       lacks: [
         'weights',
         'forwarding methods',
@@ -69,69 +66,51 @@ export const headings: ReadonlyMap<string, Heading> = new Map<string, Heading>([
     'Weight PersistConn ActiveConn InActConn',
     {
       shows: 'persistent-connections',
-      ofServer(words) {
-        checkCount(words, 4)
-        return {
-          weight: readCount('weight', words[0]!),
-          persistentConnections: readCount('persistentConnections', words[1]!),
-          activeConnections: readCount('activeConnections', words[2]!),
-          inactiveConnections: readCount('inactiveConnections', words[3]!),
-        }
-      },
+      columns: ['weight', 'persistentConnections', 'activeConnections', 'inactiveConnections'],
+      areStats: false,
       lacks: ['forwarding methods', 'tunnel types', 'thresholds', ...NO_STATS],
     },
   ],
   [
     'Conns InPkts OutPkts InBytes OutBytes',
-    {
-      shows: 'counters',
-      ofServer: readCounters,
-      ofService: readCounters,
-      lacks: [...NO_COUNTS, 'rates'],
-    },
+    { shows: 'counters', columns: COUNTERS, areStats: true, lacks: [...NO_COUNTS, 'rates'] },
   ],
   [
     'CPS InPPS OutPPS InBPS OutBPS',
-    {
-      shows: 'rates',
-      ofServer: readRates,
-      ofService: readRates,
-      lacks: [...NO_COUNTS, 'counters'],
-    },
+    { shows: 'rates', columns: RATES, areStats: true, lacks: [...NO_COUNTS, 'counters'] },
   ],
 ])
 
-/** As large as the kernel's: 64 bits. */
-function readCounters(words: readonly string[]): ListedColumns {
-  checkCount(words, 5)
-  const stats = {
-    connections: readLarge('connections', words[0]!),
-    inPackets: readLarge('inPackets', words[1]!),
-    outPackets: readLarge('outPackets', words[2]!),
-    inBytes: readLarge('inBytes', words[3]!),
-    outBytes: readLarge('outBytes', words[4]!),
+/** What the words behind an address say. @throws RangeError */
+export function readColumns(
+  words: readonly string[],
+  { columns, areStats }: Heading,
+): ListedColumns {
+  if (words.length !== columns.length) {
+    const rule = `with ${columns.length} columns behind the address`
+    throw rangeError('a line', rule, words.join(' '))
   }
-  return { stats }
+  const entries = columns.map((column, index) => [
+    column,
+    readColumn(column, words[index]!, areStats),
+  ])
+  const read = Object.fromEntries(entries)
+  return areStats ? { stats: read } : read
 }
 
-function readRates(words: readonly string[]): ListedColumns {
-  checkCount(words, 5)
-  const stats = {
-    connectionRate: Number(readLarge('connectionRate', words[0]!)),
-    inPacketRate: Number(readLarge('inPacketRate', words[1]!)),
-    outPacketRate: Number(readLarge('outPacketRate', words[2]!)),
-    inByteRate: Number(readLarge('inByteRate', words[3]!)),
-    outByteRate: Number(readLarge('outByteRate', words[4]!)),
-  }
-  return { stats }
+function readColumn(
+  column: Column,
+  word: string,
+  isStat: boolean,
+): ForwardingMethod | number | bigint {
+  if (column === 'forwarding') return readMethod(word)
+  if (!isStat) return readCount(column, word)
+  const number = readLarge(column, word)
+  // Counters are as large as the kernel's: 64 bits.
+  return COUNTERS.some((counter) => counter === column) ? number : Number(number)
 }
 
-function checkCount(words: readonly string[], columns: number): void {
-  if (words.length === columns) return
-  throw rangeError('a line', `with ${columns} columns behind the address`, words.join(' '))
-}
-
-function readCount(column: string, word: string): number {
+function readCount(column: Column, word: string): number {
   if (/^\d{1,10}$/.test(word)) return Number(word)
   throw rangeError(`column ${column}`, 'a number', word)
 }
@@ -154,7 +133,7 @@ function readMethod(word: string): ForwardingMethod {
 const THOUSANDS = ['', 'K', 'M', 'G', 'T']
 
 /** `123456`, or `123456K` and so on (ipvsadm.c: print_largenum). */
-function readLarge(column: string, word: string): bigint {
+function readLarge(column: Column, word: string): bigint {
   const [, digits, unit] = /^(\d{1,20})([KMGT]?)$/.exec(word) ?? []
   if (digits === undefined) throw rangeError(`column ${column}`, 'a number', word)
   return BigInt(digits) * 1000n ** BigInt(THOUSANDS.indexOf(unit!))

@@ -3,7 +3,7 @@ import { rangeError } from '../errors.js'
 import type { Protocol, SchedulerFlag, ServiceId } from '../types.js'
 import { checkModuleName } from '../validate.js'
 import type { ListedSettings } from './listed.js'
-import type { Heading } from './listing-columns.js'
+import { type Heading, readColumns } from './listing-columns.js'
 import type { Dialect } from './listing-dialects.js'
 
 const PROTOCOLS: ReadonlyMap<string, Protocol> = new Map([
@@ -20,7 +20,7 @@ export function readService(
   hz: number | undefined,
 ): { readonly id: ServiceId; readonly settings: ListedSettings } {
   const { id, rest } = readIdentity(words, dialect)
-  if (heading.ofService) return { id, settings: heading.ofService(rest) }
+  if (heading.areStats) return { id, settings: readColumns(rest, heading) }
   return { id, settings: readSettings(rest, dialect, isOfIPv6(id), hz) }
 }
 

@@ -6,7 +6,7 @@ import type { ServiceId } from '../types.js'
 import { checkInteger, checkOptions, checkService, checkServiceId } from '../validate.js'
 import { lineError } from './line-error.js'
 import type { ListedDestination, ListedService, ListedSettings } from './listed.js'
-import { type Heading, headings, type Shows } from './listing-columns.js'
+import { type Heading, headings, readColumns, type Shows } from './listing-columns.js'
 import { type Dialect, dialects } from './listing-dialects.js'
 import { readService } from './listing-lines.js'
 
@@ -200,8 +200,8 @@ class Table {
     const known = this.#rows.get(columns)
     if (known !== undefined) return known
     const words = columns.match(/\S+/g) ?? []
-    const row = { ...WITHOUT_COLUMNS, ...this.#heading.ofServer(words) }
-    if (this.#heading.ofService === undefined) this.#rows.set(columns, row)
+    const row = { ...WITHOUT_COLUMNS, ...readColumns(words, this.#heading) }
+    if (!this.#heading.areStats) this.#rows.set(columns, row)
     return row
   }
 }

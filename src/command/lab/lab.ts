@@ -18,12 +18,7 @@ export const lab: Run = async ({ words, options }: Call) => {
   const tools = await toolFolder(cache)
   const folders = { kernel, tools, runs: path.join(cache, 'runs'), writable: [folder] }
   try {
-    return await bootGuest(folders, words, {
-      memory,
-      timeout,
-      cwd: cwdOf(folder),
-      input: true,
-    })
+    return await bootGuest(folders, words, { memory, timeout, cwd: cwdOf(folder), input: true })
   } catch (error) {
     throw new CommandError((error as Error).message, undefined, error)
   }
